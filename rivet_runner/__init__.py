@@ -1,0 +1,47 @@
+"""Host Rivet actors in a Python process.
+
+Subclass `Runner`, override its hooks, and call `Runner.run`. The engine places actors on the runner, tunnels their HTTP
+requests and WebSockets to it, and keeps their key-value data.
+"""
+
+from rivet_runner.actor import Actor
+from rivet_runner.config import RunnerConfig
+from rivet_runner.errors import (
+    DecodeError,
+    EngineRejected,
+    KvError,
+    KvLimitExceeded,
+    KvTimeout,
+    PayloadTooLarge,
+    RivetRunnerError,
+    RunnerEvicted,
+    RunnerShutDown,
+    WebSocketClosed,
+)
+from rivet_runner.http import Request, Response
+from rivet_runner.kv import KV
+from rivet_runner.runner import Runner
+from rivet_runner.websocket import WebSocket
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "KV",
+    "Actor",
+    "DecodeError",
+    "EngineRejected",
+    "KvError",
+    "KvLimitExceeded",
+    "KvTimeout",
+    "PayloadTooLarge",
+    "Request",
+    "Response",
+    "RivetRunnerError",
+    "Runner",
+    "RunnerConfig",
+    "RunnerEvicted",
+    "RunnerShutDown",
+    "WebSocket",
+    "WebSocketClosed",
+    "__version__",
+]

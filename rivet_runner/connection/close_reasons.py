@@ -1,0 +1,72 @@
+"""Why the engine closed the connection, and what the runner does about it: one table.
+
+The engine's close reasons have the form ``group.error`` or ``group.error#ray_id``. The close *code* says nothing beyond
+that (1000 and 1011 are both used for evictions and rejections over the versions), so only the reason is looked at. A
+reason that is unknown, malformed or missing is an ordinary disconnect: the runner comes back after the usual back-off.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Final
+
+import msgspec
+
+__all__ = ["CLOSE_ACTIONS", "RUNNER_SHUTDOWN_REASON", "CloseAction", "CloseReason", "close_action"]
+
+RUNNER_SHUTDOWN_REASON: Final = "pegboard.runner_shutdown"
+"""The reason that this runner itself gives when it leaves."""
+
+NO_CLOSE_FRAME: Final = 1006
+"""The code of RFC 6455 for a connection that ended without a close frame."""
+
+_REASON = re.compile(r"(?P<group>[A-Za-z0-9_-]+)\.(?P<error>[A-Za-z0-9_-]+)(?:#(?P<ray>.*))?", re.DOTALL)
+
+
+class CloseAction(enum.Enum):
+    """What the runner does when the connection has ended."""
+
+    EVICTED = "shut down at once; another runner has this one's place"
+    SHUT_DOWN = "shut down at once; the engine asked for it"
+    RECONNECT_NOW = "reconnect at once, the engine is going away and may be back already"
+    REJECTED = "give up before the first success; later keep trying, slowly"
+    RECONNECT = "reconnect after the ordinary back-off"
+
+
+CLOSE_ACTIONS: Final[dict[str, CloseAction]] = {
+    "ws.eviction": CloseAction.EVICTED,
+    RUNNER_SHUTDOWN_REASON: CloseAction.SHUT_DOWN,
+    "ws.going_away": CloseAction.RECONNECT_NOW,
+    "namespace.not_found": CloseAction.REJECTED,
+    "guard.missing_header": CloseAction.REJECTED,
+    "api.forbidden": CloseAction.REJECTED,
+    "ws.invalid_url": CloseAction.REJECTED,
+}
+
+
+class CloseReason(msgspec.Struct, frozen=True):
+    """A close reason of the engine, taken apart."""
+
+    group: str
+    error: str
+    ray_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.group}.{self.error}"
+
+    @classmethod
+    def parse(cls, reason: str) -> CloseReason | None:
+        """Take ``group.error#ray`` apart; none for text of another form."""
+        match = _REASON.fullmatch(reason)
+        if match is None:
+            return None
+        return cls(group=match["group"], error=match["error"], ray_id=match["ray"] or None)
+
+
+def close_action(reason: CloseReason | None) -> CloseAction:
+    """What to do about ``reason``; total: whatever is not in the table is an ordinary disconnect."""
+    if reason is None:
+        return CloseAction.RECONNECT
+    return CLOSE_ACTIONS.get(reason.name, CloseAction.RECONNECT)

@@ -1,0 +1,168 @@
+"""One WebSocket to the engine, on top of the ``websockets`` library.
+
+`EngineSocket` keeps what the library is good at (proxies, TLS, the handshakes, keepalive) and replaces how data moves:
+
+* each whole message is handed to ``on_message`` synchronously, from within ``data_received``. The library's own queue
+  and its `recv` are not used, so there is no task switch and no future per message;
+* what is sent within one turn of the event loop goes to the transport in one write (`send_frames`).
+
+There is no back-pressure on reading: one actor that is slow must not stop the reader for the others. The bounds are where
+the messages wait, one for each socket and actor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event, State
+from websockets.typing import Subprotocol
+
+__all__ = ["DIAL_ERRORS", "EngineSocket", "dial"]
+
+log = logging.getLogger(__name__)
+
+MAX_INBOUND_MESSAGE: Final = 64 * 1024 * 1024
+"""Bytes. The engine carries client messages of up to 32 MiB; twice that leaves room for any envelope."""
+
+DIAL_TIMEOUT: Final = 10.0
+"""Seconds for TCP, TLS and the upgrade together."""
+
+PING_INTERVAL: Final = 8.0
+PING_TIMEOUT: Final = 12.0
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds. A half-open socket is noticed after interval + timeout and given up after the close timeout: 25 s at most."""
+
+WRITE_HIGH_WATER: Final = 1024 * 1024
+"""Bytes in the transport's buffer above which senders wait."""
+
+DIAL_ERRORS: Final = (OSError, TimeoutError, InvalidHandshake, EOFError)
+"""All that a dial may raise and that another attempt may mend; an allow-list, so that a cancellation is never retried."""
+
+
+class _RedactingFilter(logging.Filter):
+    """Keeps the token, which travels as a subprotocol, out of the library's debug log of the handshake."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.args and "rivet_token." in str(record.args):
+            record.msg, record.args = "> Sec-WebSocket-Protocol: (not shown, it carries the token)", ()
+        return True
+
+
+_library_log = logging.getLogger(f"{__name__}.websockets")
+_library_log.addFilter(_RedactingFilter())
+
+
+class EngineSocket(ClientConnection):
+    """One connection. Made by `dial` alone."""
+
+    def __init__(self, protocol: ClientProtocol, *, on_message: Callable[[bytes], None], **options: Any) -> None:
+        super().__init__(protocol, **options)
+        self._on_message = on_message
+        self._on_writable: Callable[[], None] | None = None
+        self._fragments: list[bytes] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.protocol.state is State.OPEN
+
+    @property
+    def congested(self) -> bool:
+        """Whether the transport's buffer is over its high-water mark."""
+        return self.paused
+
+    def on_writable(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` each time the transport's buffer has drained."""
+        self._on_writable = callback
+
+    def send_frames(self, messages: list[bytes]) -> None:
+        """Send each message as one binary frame, all in one write. Call only while `is_open`."""
+        protocol = self.protocol
+        for message in messages:
+            protocol.send_binary(message)
+        self.transport.write(b"".join(protocol.data_to_send()))
+
+    async def wait_ended(self) -> tuple[int, str]:
+        """Wait until the connection is gone; return its close code (1006 without a close frame) and reason.
+
+        Cancelling is safe; the connection stays.
+        """
+        await asyncio.shield(self.connection_lost_waiter)
+        return self.close_code or 1006, self.close_reason or ""
+
+    def abort(self) -> None:
+        """Drop the TCP connection at once, without a close frame."""
+        self.transport.abort()
+
+    # Called by the library
+
+    def process_event(self, event: Event) -> None:
+        if self.response is not None and isinstance(event, Frame):
+            opcode = event.opcode
+            if opcode is Opcode.BINARY and event.fin:
+                self._on_message(event.data)  # type: ignore[arg-type]
+                return
+            if opcode in (Opcode.BINARY, Opcode.TEXT, Opcode.CONT):
+                self._assemble(event)
+                return
+        super().process_event(event)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._on_writable is not None:
+            self._on_writable()
+
+    def _assemble(self, frame: Frame) -> None:
+        """Collect a fragmented message; the library bounds its size. The protocol has no text messages."""
+        if frame.opcode is Opcode.TEXT:
+            log.warning("the engine sent a text frame, which the protocol does not have; it is ignored")
+            self._fragments = None
+            return
+        if frame.opcode is Opcode.BINARY:
+            self._fragments = [bytes(frame.data)]
+            return
+        if self._fragments is None:
+            return  # the rest of a text message
+        self._fragments.append(bytes(frame.data))
+        if frame.fin:
+            message, self._fragments = b"".join(self._fragments), None
+            self._on_message(message)
+
+
+class _Connect(connect):
+    """The library's dial, without redirects: following one would hand the token to whoever it names."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+async def dial(url: str, subprotocols: list[str], on_message: Callable[[bytes], None]) -> EngineSocket:
+    """Open a connection; ``on_message`` is called with each message from the engine, synchronously.
+
+    Raises one of `DIAL_ERRORS`, or ``InvalidURI``. Cancelling is safe: nothing stays open.
+    """
+    connection = await _Connect(
+        url,
+        subprotocols=[Subprotocol(name) for name in subprotocols],
+        compression=None,
+        max_size=MAX_INBOUND_MESSAGE,
+        open_timeout=DIAL_TIMEOUT,
+        ping_interval=PING_INTERVAL,
+        ping_timeout=PING_TIMEOUT,
+        close_timeout=CLOSE_TIMEOUT,
+        write_limit=WRITE_HIGH_WATER,
+        logger=_library_log,
+        create_connection=functools.partial(EngineSocket, on_message=on_message),  # type: ignore[arg-type]
+    )
+    assert isinstance(connection, EngineSocket)
+    return connection
+
+
+_ = InvalidURI

@@ -1,0 +1,54 @@
+"""What is kept of a hibernatable WebSocket while its actor sleeps.
+
+A stored record is one byte of format version and then MessagePack. A version that is not known (written by a newer SDK) is
+an error of that one socket, not of the actor.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+__all__ = ["HibernationRecord", "RecordError", "decode_record", "encode_record"]
+
+FORMAT_VERSION: Final = 1
+
+
+class RecordError(Exception):
+    """A stored record cannot be read."""
+
+
+class HibernationRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One WebSocket.
+
+    ``key`` is the 8-byte request key (gateway id, then request id). ``received`` is the index of the last client message
+    that the actor has processed; ``sent`` is the index for the next message to the client. ``target`` is the path as it came,
+    with its query; ``headers`` are those of the opening request.
+    """
+
+    key: bytes
+    target: str
+    headers: dict[str, str]
+    attachment: bytes
+    received: int
+    sent: int
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(HibernationRecord)
+
+
+def encode_record(record: HibernationRecord) -> bytes:
+    """The record as bytes, for a store that keeps bytes."""
+    return bytes([FORMAT_VERSION]) + _encoder.encode(record)
+
+
+def decode_record(data: bytes) -> HibernationRecord:
+    """The record of `encode_record`. Raises `RecordError` for another version or damaged bytes."""
+    if not data or data[0] != FORMAT_VERSION:
+        raise RecordError(f"the record has format version {data[0] if data else 'none'}, and this SDK reads {FORMAT_VERSION}")
+    try:
+        return _decoder.decode(memoryview(data)[1:])
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"the record is damaged: {error}") from None

@@ -1,0 +1,288 @@
+"""One generation of one actor: its gate, its tasks, its sockets, and the order in which it stops.
+
+::
+
+    STARTING ──── on_actor_start returned ────► RUNNING ──── a reason to stop ────► STOPPING ────► STOPPED
+        └──────────────── on_actor_start raised, or a reason to stop ───────────────────┘
+
+Whatever arrives while it starts waits at the gate, in order. There is one way to stop, whatever the reason, and `StopReason`
+says what differs: how long the tasks may take, what becomes of the clients, and what the engine is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from rivet_runner.actor import Actor
+from rivet_runner.errors import RunnerShutDown, WebSocketClosed
+from rivet_runner.hibernation.journal import Journal
+from rivet_runner.hibernation.matching import match
+from rivet_runner.hibernation.record import HibernationRecord, RecordError
+from rivet_runner.hosting import sockets
+from rivet_runner.hosting.context import Context
+from rivet_runner.hosting.hibernating import HibernatingSide
+from rivet_runner.hosting.stopping import HURRY_SECONDS, StopClock, StopReason, stop_actor
+from rivet_runner.http import Request
+from rivet_runner.kv import KV
+from rivet_runner.protocol.wire import (
+    ActorIntentSleep,
+    ActorIntentStop,
+    ActorStateRunning,
+    ActorStateStopped,
+    CommandStartActor,
+    EventActorIntent,
+    EventActorSetAlarm,
+    EventActorStateUpdate,
+)
+from rivet_runner.tasks import TaskGroup
+from rivet_runner.websocket import SocketState, WebSocket
+
+__all__ = ["ActorHost", "HostPhase"]
+
+RUNNING_AT_LATEST: Final = 3.0
+"""Seconds after which a slow start is reported as running all the same: its requests then wait here instead of failing at the
+gateway (after 10 s), and the engine does not give the actor up (after 30 s). A start that fails sooner is reported as a crash
+that never ran."""
+
+UNKNOWN_REQUEST: Final = Request("GET", "/", {}, b"")
+
+
+class HostPhase(enum.Enum):
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class ActorHost:
+    """Everything that this runner holds for one actor generation. Made, synchronously, by the start command."""
+
+    def __init__(self, context: Context, command: CommandStartActor) -> None:
+        self.context = context
+        self.uplink = context.uplink
+        kv = KV(command.actor_id, context.kv_calls)
+        self.actor = Actor(command.actor_id, command.generation, command.config, kv, self)
+        self.phase = HostPhase.STARTING
+        self.work = TaskGroup(f"actor {command.actor_id}", self.actor.log)
+        self.background = TaskGroup(f"actor {command.actor_id} background", self.actor.log)
+        self.sockets: dict[bytes, WebSocket] = {}
+        self.holding: set[HibernatingSide] = set()
+        self.journal = Journal(context.store(self.actor), self.work, self.actor.log)
+        self.stop_commanded = False
+        self.intent: StopReason | None = None
+        self.started_well = False
+        self.requests = 0
+        self._gate: asyncio.Future[bool] | None = None
+        self._running_reported = False
+        self._stop_task: asyncio.Task[Any] | None = None
+        self._start_task: asyncio.Task[Any] | None = None
+        self.stop_reason: StopReason | None = None
+        self.stop_clock: StopClock | None = None
+        listed = [request.gateway_id + request.request_id for request in command.hibernating_requests]
+        self.listed = {key: self._new_socket(key, UNKNOWN_REQUEST) for key in listed}
+
+    # Starting
+
+    def start(self, after: ActorHost | None) -> None:
+        """Begin to start; ``after`` is an older generation that must have stopped first."""
+        self._start_task = self.context.tasks.spawn(self._start(after), name=f"actor {self.actor.id}: start")
+
+    async def wait_started(self) -> bool:
+        """Wait until `Runner.on_actor_start` has finished; false where it failed. Cancelling is safe."""
+        if self.phase is HostPhase.RUNNING:
+            return True
+        if self.phase is HostPhase.STARTING:
+            if self._gate is None:
+                self._gate = asyncio.get_running_loop().create_future()
+            return await asyncio.shield(self._gate)
+        return self.started_well
+
+    async def _start(self, after: ActorHost | None) -> None:
+        if after is not None:
+            await after.stopped()
+        timer = asyncio.get_running_loop().call_later(RUNNING_AT_LATEST, self.report_running)
+        try:
+            await self.context.hooks.on_actor_start(self.actor)
+            stored = await self._load_records()
+        except asyncio.CancelledError:
+            self._open_gate(False)
+            raise
+        except Exception as error:
+            self._open_gate(False)
+            self.actor.log.exception("on_actor_start raised; the actor is reported as crashed")
+            self.stop(StopReason.CRASHED, error=f"{type(error).__name__}: {error}")
+            return
+        finally:
+            timer.cancel()
+        self.started_well = True
+        if self.phase is HostPhase.STARTING:
+            self.phase = HostPhase.RUNNING
+        self.report_running()
+        self._restore_sockets(stored)
+        self._open_gate(True)
+
+    def _open_gate(self, started: bool) -> None:
+        if self._gate is not None and not self._gate.done():
+            self._gate.set_result(started)
+
+    def report_running(self) -> None:
+        """Tell the engine, once, that the actor runs."""
+        if not self._running_reported and self.phase in (HostPhase.STARTING, HostPhase.RUNNING):
+            self._running_reported = True
+            self._report_state(ActorStateRunning())
+
+    async def _load_records(self) -> dict[bytes, HibernationRecord | RecordError]:
+        if not self.listed and not self.context.hibernates:
+            return {}
+        return await self.journal.load_all()
+
+    def _restore_sockets(self, stored: dict[bytes, HibernationRecord | RecordError]) -> None:
+        listed, self.listed = self.listed, {}
+        matched = match(listed, stored)
+        for key, record in matched.restore.items():
+            if isinstance(record, RecordError):
+                self.actor.log.error("a hibernating WebSocket cannot be restored: %s", record)
+                sockets.close_unknown(self, listed[key], damaged=True)
+                self.forget_socket(listed[key])
+            else:
+                sockets.restore(self, listed[key], record)
+        for key in matched.unknown:
+            self.actor.log.warning("the gateway holds a WebSocket of which no record is stored; the client is closed")
+            sockets.close_unknown(self, listed[key], damaged=False)
+            self.forget_socket(listed[key])
+        for key, record in matched.stale.items():
+            if isinstance(record, RecordError):
+                self.journal.forget(key)
+            else:
+                self.work.spawn(sockets.run_stale(self, key, record), name=f"actor {self.actor.id}: stale websocket")
+
+    # Sockets
+
+    def open_socket(self, key: bytes, request: Request) -> None:
+        """The engine opens a WebSocket. One that is open under the same key is replaced; the engine is not told."""
+        replaced = self.sockets.get(key)
+        if replaced is not None:
+            replaced._end(SocketState.CLOSED, 1006, "ws.replaced")
+        ws = self._new_socket(key, request)
+        self.work.spawn(sockets.serve_opened(self, ws), name=f"actor {self.actor.id}: websocket {request.path}")
+
+    def open_websockets(self) -> tuple[WebSocket, ...]:
+        return tuple(ws for ws in self.sockets.values() if ws._state is SocketState.OPEN)
+
+    def forget_socket(self, ws: WebSocket) -> None:
+        """No message finds this socket any more."""
+        for table in (self.sockets, self.context.sockets):
+            if table.get(ws._key) is ws:
+                del table[ws._key]
+
+    def end_socket(self, ws: WebSocket) -> None:
+        """The handler cannot go on because the actor stops."""
+        if ws.hibernatable and not self.destroyed:
+            ws._hibernate()
+        else:
+            ws._close(*self.stop_close)
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether it is certain that the actor ends for good, and its clients with it."""
+        return self.stop_reason is StopReason.DESTROYED
+
+    @property
+    def stop_close(self) -> tuple[int, str]:
+        """The close that the clients of a stopping actor get: going away where it is gone for good."""
+        return (1001 if self.destroyed else 1000), "actor.stopped"
+
+    async def broadcast(self, message: str | bytes) -> int:
+        reached = 0
+        payload: tuple[bytes, bool] | None = None
+        for ws in self.open_websockets():
+            if payload is None:
+                payload = ws._payload(message)
+            if ws._state is not SocketState.OPEN:
+                continue
+            try:
+                await ws._send(*payload)
+            except WebSocketClosed:
+                continue
+            reached += 1
+        return reached
+
+    def _new_socket(self, key: bytes, request: Request) -> WebSocket:
+        ws = WebSocket(key, request, self.uplink, self.context.config.max_payload)
+        self.sockets[key] = self.context.sockets[key] = ws
+        return ws
+
+    # What a hook asks for
+
+    def ask_to_sleep(self) -> None:
+        if self.intent is None:
+            self._ask(StopReason.ASLEEP)
+
+    def ask_to_destroy(self) -> None:
+        if self.intent is not StopReason.DESTROYED:
+            self._ask(StopReason.DESTROYED)
+
+    def _ask(self, reason: StopReason) -> None:
+        if self.phase not in (HostPhase.STARTING, HostPhase.RUNNING):
+            return
+        self.intent = reason
+        self.report_running()
+        intent = ActorIntentSleep() if reason is StopReason.ASLEEP else ActorIntentStop()
+        self.uplink.report(EventActorIntent(self.actor.id, self.actor.generation, intent))
+
+    def set_alarm(self, when_ms: int | None) -> None:
+        if self.phase is HostPhase.STOPPED:
+            raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, its alarm can no longer be set")
+        self.uplink.report(EventActorSetAlarm(self.actor.id, self.actor.generation, when_ms))
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        if self.phase is HostPhase.STOPPED:
+            coroutine.close()
+            raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, no task can be spawned")
+        name = getattr(coroutine, "__qualname__", "task")
+        return self.background.spawn(coroutine, name=f"actor {self.actor.id}: {name}")
+
+    # Stopping
+
+    def stop(self, reason: StopReason, *, error: str | None = None) -> None:
+        """Begin to stop. A stop that is under way goes on, and hurries where the new reason does not wait."""
+        if self.phase in (HostPhase.STARTING, HostPhase.RUNNING):
+            assert self._start_task is not None
+            self.stop_reason = reason
+            self.phase = HostPhase.STOPPING
+            self.stop_clock = StopClock(self.context.config.actor_stop_timeout)
+            self._stop_task = self.context.tasks.spawn(
+                self._stop(self._start_task, error), name=f"actor {self.actor.id}: stop"
+            )
+        elif self.phase is HostPhase.STOPPING and reason.cut_off:
+            self.stop_reason = reason
+            self.actor.kv._close(reason.value)
+        if reason.hurries and self.stop_clock is not None:
+            self.stop_clock.shorten(HURRY_SECONDS)
+
+    async def _stop(self, start: asyncio.Task[Any], error: str | None) -> None:
+        try:
+            await stop_actor(self, start, error)
+        finally:
+            self.phase = HostPhase.STOPPED
+            self._open_gate(False)
+            self.context.forget(self)
+
+    async def released(self) -> None:
+        """Wait until nothing is held back for a WebSocket any more."""
+        while self.holding:
+            await asyncio.sleep(0.01)
+
+    async def stopped(self) -> None:
+        """Wait until this generation has stopped. Cancelling is safe."""
+        if self._stop_task is not None:
+            await asyncio.wait([self._stop_task])
+
+    def report_stopped(self, state: ActorStateStopped) -> None:
+        self._report_state(state)
+
+    def _report_state(self, state: ActorStateRunning | ActorStateStopped) -> None:
+        self.uplink.report(EventActorStateUpdate(self.actor.id, self.actor.generation, state))

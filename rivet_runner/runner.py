@@ -1,0 +1,197 @@
+"""`Runner`: what a user subclasses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self
+
+from rivet_runner.actor import Actor
+from rivet_runner.config import RunnerConfig
+from rivet_runner.core import Core
+from rivet_runner.http import Request, Response
+from rivet_runner.lifecycle import Lifecycle, LifecycleEvent
+from rivet_runner.signals import run_until_down
+from rivet_runner.websocket import WebSocket
+
+__all__ = ["Runner"]
+
+_NO_ACTORS: Final[Mapping[str, Actor]] = MappingProxyType({})
+
+
+class Runner:
+    """Hosts actors for a Rivet Engine. Subclass it and override the hooks that you need.
+
+    ``Counter(runner_name="counter").run()`` is a whole program. In a program that has an event loop already, use
+    ``async with Counter(...) as runner`` or `start`, `wait_closed` and `shutdown`.
+
+    The options are the fields of `RunnerConfig`; given both, they replace the fields of ``config``. An unknown option is a
+    `TypeError`, a value that cannot be used a `ValueError`, and both name it. A runner is used once: from its `start` to its
+    end, on one event loop.
+
+    Hooks run in the actor's own tasks. A slow one delays its own actor at most, and one that raises never takes the runner
+    down: its traceback goes to the loggers under ``rivet_runner``.
+    """
+
+    def __init__(self, config: RunnerConfig | None = None, /, **options: Any) -> None:
+        if config is None:
+            self.__config = RunnerConfig.from_env(**options)
+        elif isinstance(config, RunnerConfig):
+            self.__config = config.replace(**options) if options else config
+        else:
+            raise TypeError(f"config must be a RunnerConfig, not {type(config).__name__}")
+        self.__lifecycle = Lifecycle()
+        self.__core: Core | None = None
+
+    def __repr__(self) -> str:
+        config = self.__config
+        return f"<{type(self).__name__} {config.runner_name!r} at {config.endpoint}, {self.__lifecycle.state.value}>"
+
+    # Hooks
+
+    async def on_actor_start(self, actor: Actor) -> None:
+        """An actor starts here. It gets no request or WebSocket before this has returned.
+
+        Raising reports the actor as crashed, with the error's text; `on_actor_stop` is not called then.
+        """
+
+    async def on_actor_stop(self, actor: Actor) -> None:
+        """An actor is about to end here: it sleeps, is destroyed, moves, is lost, or the runner shuts down. Called once.
+
+        Its WebSockets and its KV still work, unless the engine has been lost. It is cancelled after ``actor_stop_timeout``.
+        """
+
+    async def fetch(self, actor: Actor, request: Request) -> Response:
+        """Answer an HTTP request. Raising answers 500 without details, and logs them. The default answers 404.
+
+        Requests of one actor run side by side. An exchange without an answer when the actor stops is cancelled after
+        ``actor_stop_timeout`` and answered with 503.
+        """
+        return Response("not found", status=404)
+
+    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
+        """Serve a WebSocket; called again, with ``ws.restored``, when it comes back from hibernation.
+
+        Returning closes it with 1000, raising with 1011. The default returns at once.
+        """
+
+    def can_hibernate(self, actor: Actor, request: Request) -> bool:
+        """Whether the WebSocket that ``request`` opens outlives the actor's sleep. The default says no."""
+        return False
+
+    async def on_connected(self) -> None:
+        """The engine has accepted this runner; called again after each reconnect."""
+
+    async def on_disconnected(self, code: int, reason: str) -> None:
+        """The connection that `on_connected` was called for is gone. ``code`` is 1006 where there was no close frame."""
+
+    async def on_shutdown(self) -> None:
+        """The runner is going down: actors and connection are gone. Called once, and cancelled after 10 s."""
+
+    # What it is
+
+    @property
+    def config(self) -> RunnerConfig:
+        """The configuration with everything filled in."""
+        return self.__config
+
+    @property
+    def runner_id(self) -> str | None:
+        """The id that the engine gave this runner; none before the first connection."""
+        return None if self.__core is None else self.__core.session.runner_id
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection on which the engine has accepted this runner."""
+        return self.__core is not None and self.__core.connection.is_up
+
+    @property
+    def actors(self) -> Mapping[str, Actor]:
+        """The actors that are here now, by id: a live, read-only view."""
+        return _NO_ACTORS if self.__core is None else self.__core.registry.actors
+
+    def get_actor(self, actor_id: str, generation: int | None = None) -> Actor | None:
+        """The actor with this id, if it is here, and of this generation where one is given."""
+        actor = self.actors.get(actor_id)
+        if actor is None or (generation is not None and actor.generation != generation):
+            return None
+        return actor
+
+    # Its life
+
+    async def start(self) -> None:
+        """Connect, and return once the engine has accepted this runner.
+
+        An engine that cannot be reached, or refuses the connection for a while, is tried again. Raises `TimeoutError` after
+        ``start_timeout`` seconds, `EngineRejected` where trying again cannot help, and `RunnerShutDown` when the runner is
+        shut down meanwhile. After any of these, and after a cancellation, the runner is down and leaves nothing behind.
+        """
+        self.__lifecycle.move(LifecycleEvent.START)
+        core = self.__core = Core(self, self.__config, self.__lifecycle)
+        core.begin()
+        try:
+            async with asyncio.timeout(self.__config.start_timeout):
+                await asyncio.shield(core.first_init)
+        except TimeoutError:
+            await self.shutdown(immediate=True)
+            raise TimeoutError(
+                f"the engine at {self.__config.endpoint} did not accept this runner within "
+                f"{self.__config.start_timeout:g} s; is it running, and is `endpoint` (RIVET_ENDPOINT) right?"
+            ) from None
+        except BaseException:
+            core.shutdown.begin(immediate=True)
+            await asyncio.shield(core.shutdown.closed)
+            raise
+
+    async def shutdown(self, immediate: bool = False) -> None:
+        """Take the runner down, and return when it is.
+
+        The engine is asked to stop the actors; each finishes what it does. After ``stop_timeout`` seconds, or at once where
+        the engine is away, the rest are stopped here. ``immediate`` does not wait for requests, WebSockets or
+        ``actor_stop_timeout``: about a second; `on_actor_stop` still runs.
+
+        Safe to call many times and from anywhere, also to hurry a shutdown that is under way. Called from one of this
+        runner's own hooks or tasks it returns at once, since the shutdown waits for those. Cancelling stops the waiting, not
+        the shutdown.
+        """
+        core = self.__core
+        if core is None:
+            self.__lifecycle.move(LifecycleEvent.SHUT_DOWN)
+            return
+        core.shutdown.begin(immediate=immediate)
+        if not core.owns_current_task():
+            await asyncio.shield(core.shutdown.closed)
+
+    async def wait_closed(self) -> None:
+        """Return when the runner is down; raise what took it down, if that was not a shutdown of yours.
+
+        Raises `RunnerEvicted` or `EngineRejected`. Returns at once for a runner that was never started and is shut down;
+        `RuntimeError` for one that was not started yet. Cancelling is safe.
+        """
+        core = self.__core
+        if core is None:
+            if not self.__lifecycle.closed:
+                raise RuntimeError("the runner has not been started: await start() first, or call run()")
+            return
+        await asyncio.shield(core.shutdown.closed)
+        if core.shutdown.error is not None:
+            raise core.shutdown.error
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.shutdown()
+
+    def run(self) -> None:
+        """Start, and return when the runner is down: the blocking form, for a program that does nothing else.
+
+        SIGINT and SIGTERM shut down gracefully; a second one does so immediately and ends the process with a non-zero
+        status. The handlers are put back afterwards. Uses uvloop where it is installed. Raises what `start` and `wait_closed`
+        raise.
+        """
+        run_until_down(self)

@@ -1,0 +1,141 @@
+"""The one place where tasks are made.
+
+A `TaskGroup` owns the tasks that were spawned through it: it names them, counts them, logs what they raise, and can wait
+for them or cancel them, each with a deadline. Nothing in this package calls `asyncio.create_task` elsewhere.
+
+The waiting is written so that a wake-up cannot be missed: there is no counter to compare and no event to set; each round
+waits for the tasks that are there *now* and looks again. A task that raises is as finished as one that returns, and a task
+that is spawned while somebody waits is found in the next round.
+
+`asyncio.TaskGroup` does not fit here: it cancels every sibling when one task raises, and actors are each other's
+strangers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+__all__ = ["TaskGroup"]
+
+
+class TaskGroup:
+    """Named tasks with one owner.
+
+    ``log`` receives the exception of a task that nobody else looks at. The group belongs to the event loop that is
+    running when its first task is spawned.
+    """
+
+    __slots__ = ("_closed", "_log", "_tasks", "name")
+
+    def __init__(self, name: str, log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
+        self.name = name
+        self._log = log
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """How many tasks have not finished."""
+        return len(self._tasks)
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._tasks
+
+    def __repr__(self) -> str:
+        return f"<TaskGroup {self.name}: {len(self._tasks)} tasks{', closed' if self._closed else ''}>"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the unfinished tasks, sorted: what a warning about a hang shows."""
+        return sorted(task.get_name() for task in self._tasks)
+
+    def spawn(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        *,
+        name: str,
+        on_error: Callable[[BaseException], None] | None = None,
+    ) -> asyncio.Task[Any]:
+        """Start ``coroutine`` as a task of this group.
+
+        What it raises is logged with its traceback, or handed to ``on_error`` instead. A cancellation is neither.
+        Raises `RuntimeError` once the group is closed; the coroutine is closed then, not leaked.
+        """
+        if self._closed:
+            coroutine.close()
+            raise RuntimeError(f"the task group {self.name!r} is closed; {name!r} was not started")
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks.add(task)
+        if on_error is None:
+            task.add_done_callback(self._finished)
+        else:
+            task.add_done_callback(lambda done: self._finished(done, on_error))
+        return task
+
+    def close(self) -> None:
+        """Refuse new tasks from now on; those that run go on."""
+        self._closed = True
+
+    async def wait_idle(self, timeout: float | None = None) -> bool:
+        """Wait until no task of this group is unfinished, tasks spawned meanwhile included.
+
+        ``timeout`` is in seconds. Returns whether the group is idle. The calling task, if it is a member, does not wait
+        for itself. Cancelling is safe: it cancels the waiting, not the tasks.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while others := self._others():
+            remaining = None if deadline is None else max(0.0, deadline - loop.time())
+            done, _ = await asyncio.wait(others, timeout=remaining)
+            if not done:
+                return False
+            self._tasks -= done
+        return True
+
+    async def cancel_all(self, timeout: float) -> bool:
+        """Cancel every task, also those spawned meanwhile, and wait until they have finished.
+
+        ``timeout`` is in seconds. A task that swallows its cancellation is asked once more at half of it. Returns false,
+        with a warning that names them, where tasks are left at the end.
+        """
+        loop = asyncio.get_running_loop()
+        asked: set[asyncio.Task[Any]] = set()
+        half, deadline = loop.time() + timeout / 2, loop.time() + timeout
+        while others := self._others():
+            for task in others - asked:
+                task.cancel()
+            asked |= others
+            until = half if loop.time() < half else deadline
+            done, _ = await asyncio.wait(others, timeout=max(0.0, until - loop.time()))
+            self._tasks -= done
+            if not done and until is deadline:
+                self._log.warning(
+                    "%s: %d tasks did not end when cancelled: %s",
+                    self.name,
+                    len(self._tasks),
+                    ", ".join(self.names[:10]),
+                )
+                return False
+            if not done:
+                asked.clear()
+        return True
+
+    def _others(self) -> set[asyncio.Task[Any]]:
+        """The unfinished tasks but the calling one, which must not wait for itself."""
+        return self._tasks - {asyncio.current_task()}
+
+    def _finished(
+        self, task: asyncio.Task[Any], on_error: Callable[[BaseException], None] | None = None
+    ) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            return
+        if on_error is not None:
+            on_error(error)
+        else:
+            self._log.error("task %s raised", task.get_name(), exc_info=error)
