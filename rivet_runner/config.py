@@ -198,9 +198,7 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
         for name in ("stop_timeout", "actor_stop_timeout"):
             msgspec.structs.force_setattr(self, name, _seconds(name, getattr(self, name), zero=True))
         if self.start_timeout is not None:
-            start_timeout = _seconds(
-                "start_timeout", self.start_timeout, alternative=", or none to wait for ever"
-            )
+            start_timeout = _seconds("start_timeout", self.start_timeout, alternative=", or none to wait for ever")
             msgspec.structs.force_setattr(self, "start_timeout", start_timeout)
         reason = " bytes (20 MiB: over a larger payload the engine cuts the whole connection)"
         max_payload = _Setting("max_payload", self.max_payload)
@@ -225,9 +223,7 @@ class _Endpoint(NamedTuple):
     credentials: dict[str, _Setting]
 
 
-def _find(
-    name: str, given: Any, default: object, credentials: Mapping[str, _Setting] | None = None
-) -> _Setting:
+def _find(name: str, given: Any, default: object, credentials: Mapping[str, _Setting] | None = None) -> _Setting:
     if given is not _NOT_GIVEN:
         return _Setting(name, given)
     if credentials and name in credentials:
@@ -350,9 +346,7 @@ def _actor_names(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError(f"prepopulate_actor_names must map names to JSON metadata, not be {_shown(value)}")
     return {
-        _text(_Setting("each name in prepopulate_actor_names", name)): _json(
-            f"prepopulate_actor_names[{name!r}]", metadata
-        )
+        _text(_Setting("each name in prepopulate_actor_names", name)): _json(f"prepopulate_actor_names[{name!r}]", metadata)
         for name, metadata in value.items()
     }
 

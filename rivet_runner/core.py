@@ -156,9 +156,7 @@ class Core:
         if decision.forgotten:
             self._forgotten(decision)
         self.uplink.flush_soon()
-        log.info(
-            "%s to %s as runner %s", "connected" if first else "reconnected", self.config.endpoint, decision.runner_id
-        )
+        log.info("%s to %s as runner %s", "connected" if first else "reconnected", self.config.endpoint, decision.runner_id)
         if not self.first_init.done():
             self.first_init.set_result(None)
         self.run_hook(self.runner.on_connected(), "on_connected")
@@ -215,9 +213,7 @@ class Core:
 
     def run_hook(self, hook: Any, name: str) -> asyncio.Task[Any]:
         """Run one of the runner's own hooks in a task; what it raises is logged."""
-        return self.tasks.spawn(
-            hook, name=name, on_error=lambda error: log.error("%s raised", name, exc_info=error)
-        )
+        return self.tasks.spawn(hook, name=name, on_error=lambda error: log.error("%s raised", name, exc_info=error))
 
     def down(self, error: BaseException | None) -> None:
         """Nothing runs any more."""
@@ -231,8 +227,7 @@ class Core:
 
 def _hello(config: RunnerConfig) -> ToServerInit:
     names = {
-        name: ActorName(msgspec.json.encode(metadata).decode())
-        for name, metadata in config.prepopulate_actor_names.items()
+        name: ActorName(msgspec.json.encode(metadata).decode()) for name, metadata in config.prepopulate_actor_names.items()
     }
     return ToServerInit(
         name=config.runner_name,

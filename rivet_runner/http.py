@@ -148,9 +148,7 @@ class Response:
         elif isinstance(body, bytes | bytearray | memoryview):
             self._body = bytes(body)
         else:
-            raise TypeError(
-                f"a response's body is bytes or str, not {type(body).__name__}; see Response.json"
-            )
+            raise TypeError(f"a response's body is bytes or str, not {type(body).__name__}; see Response.json")
 
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: Headers | None = None) -> Response:
@@ -243,14 +241,10 @@ def _checked_headers(headers: Headers | None) -> Iterator[tuple[str, str]]:
                 "give a header that repeats as several pairs"
             )
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(
-                f"header name {name!r} must be letters, digits and !#$%&'*+-.^_`|~ only, at least one"
-            )
+            raise ValueError(f"header name {name!r} must be letters, digits and !#$%&'*+-.^_`|~ only, at least one")
         if _NOT_IN_A_HEADER_VALUE.search(value):
             # The value may be a session or a token, so the message leaves it out.
-            raise ValueError(
-                f"the value of header {name!r} must be without control characters (CR, LF, NUL, ...)"
-            )
+            raise ValueError(f"the value of header {name!r} must be without control characters (CR, LF, NUL, ...)")
         if name.lower() not in _FRAMING_HEADERS:
             yield name, value
 

@@ -84,7 +84,7 @@ class Runner:
         """The engine has accepted this runner; called again after each reconnect."""
 
     async def on_disconnected(self, code: int, reason: str) -> None:
-        """The connection that `on_connected` was called for is gone. ``code`` is 1006 where there was no close frame."""
+        """The connection of the last `on_connected` is gone. ``code`` is 1006 where there was no close frame."""
 
     async def on_shutdown(self) -> None:
         """The runner is going down: actors and connection are gone. Called once, and cancelled after 10 s."""
@@ -123,9 +123,10 @@ class Runner:
     async def start(self) -> None:
         """Connect, and return once the engine has accepted this runner.
 
-        An engine that cannot be reached, or refuses the connection for a while, is tried again. Raises `TimeoutError` after
-        ``start_timeout`` seconds, `EngineRejected` where trying again cannot help, and `RunnerShutDown` when the runner is
-        shut down meanwhile. After any of these, and after a cancellation, the runner is down and leaves nothing behind.
+        An engine that cannot be reached, or refuses the connection for a while, is tried again. Raises `TimeoutError`
+        after ``start_timeout`` seconds, `EngineRejected` where trying again cannot help, and `RunnerShutDown` when the
+        runner is shut down meanwhile. After any of these, and after a cancellation, the runner is down and leaves nothing
+        behind.
         """
         self.__lifecycle.move(LifecycleEvent.START)
         core = self.__core = Core(self, self.__config, self.__lifecycle)
@@ -190,8 +191,8 @@ class Runner:
     def run(self) -> None:
         """Start, and return when the runner is down: the blocking form, for a program that does nothing else.
 
-        SIGINT and SIGTERM shut down gracefully; a second one does so immediately and ends the process with a non-zero
-        status. The handlers are put back afterwards. Uses uvloop where it is installed. Raises what `start` and `wait_closed`
-        raise.
+        SIGINT and SIGTERM shut down gracefully; a second one does so immediately, and the process ends with a non-zero
+        status. The handlers are put back afterwards. Uses uvloop where it is installed. Raises what `start` and
+        `wait_closed` raise.
         """
         run_until_down(self)

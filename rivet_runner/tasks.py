@@ -126,9 +126,7 @@ class TaskGroup:
         """The unfinished tasks but the calling one, which must not wait for itself."""
         return self._tasks - {asyncio.current_task()}
 
-    def _finished(
-        self, task: asyncio.Task[Any], on_error: Callable[[BaseException], None] | None = None
-    ) -> None:
+    def _finished(self, task: asyncio.Task[Any], on_error: Callable[[BaseException], None] | None = None) -> None:
         self._tasks.discard(task)
         if task.cancelled():
             return

@@ -194,8 +194,8 @@ class WebSocket:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close towards the client; its loop ends. Nothing happens where it is closed already.
 
-        ``code`` is 1000 to 1003, 1007 to 1014 or 3000 to 4999, else `ValueError`: another would reach the client as a protocol
-        error. ``reason`` is cut to 123 bytes of UTF-8, at a character.
+        ``code`` is 1000 to 1003, 1007 to 1014 or 3000 to 4999, else `ValueError`: another would reach the client as a
+        protocol error. ``reason`` is cut to 123 bytes of UTF-8, at a character.
         """
         code, reason = checked_close(code, reason)
         self._close(code, reason)
@@ -206,7 +206,7 @@ class WebSocket:
     def _key(self) -> bytes:
         return self._gateway_id + self._request_id
 
-    def _payload(self, message: str | bytes) -> tuple[bytes, bool]:
+    def _payload(self, message: object) -> tuple[bytes, bool]:
         if isinstance(message, str):
             data, binary = message.encode(), False
         elif isinstance(message, bytes):
@@ -240,10 +240,9 @@ class WebSocket:
         if hibernation is not None and not hibernation.accepts(index):
             return
         queue = self._queue
-        if queue:
-            if len(queue) >= MAX_QUEUED_MESSAGES or self._queued_bytes + len(message.data) > MAX_QUEUED_BYTES:
-                self._no_room()
-                return
+        if queue and (len(queue) >= MAX_QUEUED_MESSAGES or self._queued_bytes + len(message.data) > MAX_QUEUED_BYTES):
+            self._no_room()
+            return
         queue.append(message)
         self._queued_bytes += len(message.data)
         waiter = self._waiter

@@ -23,8 +23,8 @@ class HibernationRecord(msgspec.Struct, frozen=True, array_like=True):
     """One WebSocket.
 
     ``key`` is the 8-byte request key (gateway id, then request id). ``received`` is the index of the last client message
-    that the actor has processed; ``sent`` is the index for the next message to the client. ``target`` is the path as it came,
-    with its query; ``headers`` are those of the opening request.
+    that the actor has processed; ``sent`` is the index for the next message to the client. ``target`` is the path as it
+    came, with its query; ``headers`` are those of the opening request.
     """
 
     key: bytes
@@ -47,7 +47,8 @@ def encode_record(record: HibernationRecord) -> bytes:
 def decode_record(data: bytes) -> HibernationRecord:
     """The record of `encode_record`. Raises `RecordError` for another version or damaged bytes."""
     if not data or data[0] != FORMAT_VERSION:
-        raise RecordError(f"the record has format version {data[0] if data else 'none'}, and this SDK reads {FORMAT_VERSION}")
+        found = data[0] if data else "none"
+        raise RecordError(f"the record has format version {found}, and this SDK reads {FORMAT_VERSION}")
     try:
         return _decoder.decode(memoryview(data)[1:])
     except msgspec.MsgspecError as error:

@@ -43,9 +43,9 @@ from rivet_runner.websocket import SocketState, WebSocket
 __all__ = ["ActorHost", "HostPhase"]
 
 RUNNING_AT_LATEST: Final = 3.0
-"""Seconds after which a slow start is reported as running all the same: its requests then wait here instead of failing at the
-gateway (after 10 s), and the engine does not give the actor up (after 30 s). A start that fails sooner is reported as a crash
-that never ran."""
+"""Seconds after which a slow start is reported as running all the same: its requests then wait here instead of failing at
+the gateway (after 10 s), and the engine does not give the actor up (after 30 s). A start that fails sooner is reported as a
+crash that never ran."""
 
 UNKNOWN_REQUEST: Final = Request("GET", "/", {}, b"")
 
@@ -80,6 +80,7 @@ class ActorHost:
         self._stop_task: asyncio.Task[Any] | None = None
         self._start_task: asyncio.Task[Any] | None = None
         self.stop_reason: StopReason | None = None
+        self._released: asyncio.Future[None] | None = None
         self.stop_clock: StopClock | None = None
         listed = [request.gateway_id + request.request_id for request in command.hibernating_requests]
         self.listed = {key: self._new_socket(key, UNKNOWN_REQUEST) for key in listed}
@@ -273,8 +274,15 @@ class ActorHost:
 
     async def released(self) -> None:
         """Wait until nothing is held back for a WebSocket any more."""
-        while self.holding:
-            await asyncio.sleep(0.01)
+        if self.holding:
+            self._released = asyncio.get_running_loop().create_future()
+            await self._released
+
+    def let_go(self, side: HibernatingSide) -> None:
+        """``side`` holds nothing back any more."""
+        self.holding.discard(side)
+        if not self.holding and self._released is not None and not self._released.done():
+            self._released.set_result(None)
 
     async def stopped(self) -> None:
         """Wait until this generation has stopped. Cancelling is safe."""

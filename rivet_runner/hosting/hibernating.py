@@ -198,7 +198,7 @@ class HibernatingSide:
             self._release_timer.cancel()
             self._release_timer = None
         held, self.held, self._held_bytes = self.held, None, 0
-        self._host.holding.discard(self)
+        self._host.let_go(self)
         for message in held or ():
             self._host.uplink.send_now(message)
 

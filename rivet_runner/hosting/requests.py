@@ -60,7 +60,7 @@ def answer_with(context: Context, key: bytes, response: Response) -> None:
 
 async def _call_hook(host: ActorHost, request: Request) -> Response:
     try:
-        response = await host.context.hooks.fetch(host.actor, request)
+        response: object = await host.context.hooks.fetch(host.actor, request)
     except Exception:
         host.actor.log.exception("fetch raised on %s %s; the client gets a 500", request.method, request.path)
         return _HOOK_FAILED
@@ -104,5 +104,3 @@ def _encode(key: bytes, response: Response) -> ToServerTunnelMessage:
         MessageId(key[:4], key[4:], 0),
         ToServerResponseStart(response.status, headers, response.body or None, False),
     )
-
-

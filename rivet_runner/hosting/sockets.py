@@ -122,5 +122,3 @@ def _fits_a_record(host: ActorHost, ws: WebSocket) -> bool:
             MAX_RECORD_BYTES,
         )
     return size <= MAX_RECORD_BYTES
-
-

@@ -119,9 +119,7 @@ async def _call_stop_hook(host: ActorHost, clock: StopClock) -> None:
     task = host.context.tasks.spawn(
         hook,
         name=f"actor {host.actor.id}: on_actor_stop",
-        on_error=lambda error: host.actor.log.error(
-            "on_actor_stop raised; the actor stops all the same", exc_info=error
-        ),
+        on_error=lambda error: host.actor.log.error("on_actor_stop raised; the actor stops all the same", exc_info=error),
     )
     if not await clock.ended(task, at_least=HURRY_SECONDS):
         host.actor.log.warning("on_actor_stop did not return in time; it is cancelled")

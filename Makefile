@@ -1,0 +1,58 @@
+# Every command of the project. `make` alone lists them.
+
+PYTHON ?= python3
+ARGS ?=
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help venv engine test check format demo dev clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+venv: $(INSTALLED) ## make .venv with the package and everything for its development
+
+# Made again when the dependencies may have changed. Quiet twice: pip then tells errors only.
+$(INSTALLED): pyproject.toml
+	@if ! command -v $(PYTHON) >/dev/null 2>&1; then \
+	  echo "$(PYTHON) is missing. Install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; fi
+	@if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	  echo "$$($(PYTHON) --version) is too old. Name Python 3.11 or newer: make PYTHON=python3.12" >&2; exit 1; fi
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  echo "venv: making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); fi
+	@echo "venv: installing the package and its development tools"
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-warn-script-location -e '.[dev,uvloop]'
+	@touch $@
+
+engine: ## install the real engine into .engine/
+	@tools/install_engine.sh
+
+# Without npm the engine's tests are skipped, and the summary says so, unless they are required.
+test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes to pytest)
+	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## lint, check the format and the types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED) ## format the code and mend what the linter can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+demo: $(INSTALLED) engine ## see it work: a tour with a real engine
+	@$(BIN)/python -m examples.tour
+
+dev: $(INSTALLED) engine ## a real engine and a runner to play with
+	@$(BIN)/python -m examples.dev
+
+clean: ## remove everything that these targets made
+	@rm -rf $(VENV) .engine .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

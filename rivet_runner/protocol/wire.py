@@ -1,0 +1,15 @@
+"""The protocol version that this package speaks: the one place above the codecs that names it.
+
+Everything outside `rivet_runner.protocol` imports messages from here. Another version comes in as another generated module
+beside `v3`, and an adapter here where its messages differ.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rivet_runner.protocol.v3 import *  # noqa: F403
+
+__all__ = ["PROTOCOL_VERSION"]
+
+PROTOCOL_VERSION: Final = 3

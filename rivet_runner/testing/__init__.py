@@ -1,0 +1,31 @@
+"""A real engine on this machine, and a client for it: what tests, demos and tools need.
+
+::
+
+    async with LocalEngine() as engine:
+        api = EngineApi(engine.endpoint)
+        await api.upsert_runner_config("counter")
+        actor = await api.create_actor("counter", runner_name="counter")
+        response = await api.request(actor.actor_id, "GET", "/count")
+
+Nothing here is imported by the runner itself, and nothing beyond the package's own dependencies is needed.
+"""
+
+from __future__ import annotations
+
+from rivet_runner.testing.engine_api import EngineApi
+from rivet_runner.testing.engine_binary import EngineNotFound
+from rivet_runner.testing.engine_types import ActorInfo, EngineApiError
+from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
+from rivet_runner.testing.local_engine import EngineStartFailed, LocalEngine
+
+__all__ = [
+    "ActorInfo",
+    "EngineApi",
+    "EngineApiError",
+    "EngineNotFound",
+    "EngineStartFailed",
+    "HttpExchangeFailed",
+    "HttpResponse",
+    "LocalEngine",
+]

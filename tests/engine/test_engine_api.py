@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from rivet_runner.testing import EngineApi, EngineApiError, LocalEngine
+from tests.testing.bare_runner import BareRunner
+
+# A well-formed id that no engine gave out.
+UNKNOWN_ACTOR = "h89pj17onkzvvek5z57hq8p43ccl00"
+
+
+async def test_health_and_metadata_tell_the_version(api: EngineApi) -> None:
+    health, metadata = await asyncio.gather(api.health(), api.metadata())
+    assert (health.runtime, health.status) == ("engine", "ok")
+    assert metadata.runtime == "engine"
+    assert metadata.version == health.version
+
+
+async def test_namespaces_have_the_default_one(api: EngineApi) -> None:
+    namespaces = await api.list_namespaces()
+    assert [namespace.name for namespace in namespaces] == ["default"]
+    assert namespaces[0].create_ts > 0
+
+
+async def test_create_is_refused_when_the_name_has_no_runner_config(api: EngineApi) -> None:
+    with pytest.raises(EngineApiError) as caught:
+        await api.create_actor("a", runner_name="nobody-configured-this")
+    assert (caught.value.status, caught.value.group) == (400, "actor")
+    assert caught.value.code == "no_runner_config_configured"
+    assert caught.value.metadata == {"namespace": "default", "pool_name": "nobody-configured-this"}
+    assert "nobody-configured-this" in caught.value.message
+
+
+async def test_calls_are_refused_when_the_namespace_is_unknown(engine: LocalEngine) -> None:
+    with pytest.raises(EngineApiError, match=r"namespace\.not_found"):
+        await EngineApi(engine.endpoint, namespace="nowhere").list_runners()
+
+
+async def test_created_actor_has_what_was_asked_for(api: EngineApi, runner_name: str) -> None:
+    created = await api.create_actor("kind", runner_name=runner_name, key="a key", input=b"\0\xff", crash_policy="destroy")
+    actor = await api.get_actor(created.actor_id)
+    assert (actor.name, actor.key, actor.crash_policy) == ("kind", "a key", "destroy")
+    assert actor.runner_name_selector == runner_name
+    assert actor.create_ts == created.create_ts
+    assert actor.destroy_ts is None
+
+
+async def test_create_is_refused_when_the_key_is_in_use(api: EngineApi, runner_name: str) -> None:
+    first = await api.create_actor(runner_name, runner_name=runner_name, key="one")
+    with pytest.raises(EngineApiError) as caught:
+        await api.create_actor(runner_name, runner_name=runner_name, key="one")
+    assert caught.value.code == "duplicate_key"
+    assert caught.value.metadata["existing_actor_id"] == first.actor_id
+
+
+async def test_actor_sleeps_with_an_error_when_no_runner_is_there(api: EngineApi, runner_name: str) -> None:
+    created = await api.create_actor("a", runner_name=runner_name)
+    await api.wait_sleeping(created.actor_id)
+    actor = await api.wait_for_actor(created.actor_id, lambda actor: actor.error is not None)
+    assert actor.error == "no_capacity"
+    assert actor.connectable_ts is None
+
+
+async def test_list_has_the_actors_of_one_name_only(api: EngineApi, runner_name: str) -> None:
+    name = f"listed-{runner_name}"
+    first = await api.create_actor(name, runner_name=runner_name, key="first")
+    second = await api.create_actor(name, runner_name=runner_name, key="second")
+    await api.create_actor(f"other-{runner_name}", runner_name=runner_name)
+
+    listed = await api.list_actors(name)
+    assert [actor.actor_id for actor in listed] == [second.actor_id, first.actor_id]
+    assert [actor.key for actor in await api.list_actors(name, key="first")] == ["first"]
+    assert len(await api.list_actors(name, limit=1)) == 1
+
+
+async def test_destroyed_actor_is_listed_only_when_asked_for(api: EngineApi, runner_name: str) -> None:
+    name = f"destroyed-{runner_name}"
+    created = await api.create_actor(name, runner_name=runner_name)
+    await api.destroy_actor(created.actor_id)
+    destroyed = await api.wait_destroyed(created.actor_id)
+    assert destroyed.destroy_ts is not None
+    await api.destroy_actor(created.actor_id)
+
+    assert await api.list_actors(name) == []
+    with_destroyed = await api.list_actors(name, include_destroyed=True)
+    assert [actor.actor_id for actor in with_destroyed] == [created.actor_id]
+
+
+async def test_unknown_actor_is_an_error(api: EngineApi) -> None:
+    with pytest.raises(EngineApiError, match=r"actor\.not_found"):
+        await api.get_actor(UNKNOWN_ACTOR)
+    with pytest.raises(EngineApiError, match=r"actor\.not_found"):
+        await api.destroy_actor(UNKNOWN_ACTOR)
+    response = await api.request(UNKNOWN_ACTOR, "GET", "/")
+    assert (response.status, response.json()["code"]) == (404, "not_found")
+
+
+async def test_wait_tells_the_last_state_when_the_time_is_up(api: EngineApi, runner_name: str) -> None:
+    actor = await api.create_actor("a", runner_name=runner_name)
+    with pytest.raises(TimeoutError, match=actor.actor_id):
+        await api.wait_connectable(actor.actor_id, timeout=0.1)
+
+
+async def test_runner_is_listed_while_it_is_connected(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+    assert await api.list_runners(runner_name) == []
+    async with BareRunner(engine.endpoint, runner_name):
+        (runner,) = await api.list_runners(runner_name)
+        assert (runner.name, runner.version, runner.total_slots) == (runner_name, 1, 100)
+        assert runner.runner_id in [listed.runner_id for listed in await api.list_runners()]
+
+
+async def test_request_reaches_the_actor_as_it_is(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+    async with BareRunner(engine.endpoint, runner_name):
+        actor = await api.create_actor("a", runner_name=runner_name)
+        connectable = await api.wait_connectable(actor.actor_id)
+        assert connectable.sleep_ts is None
+        response = await api.request(actor.actor_id, "PATCH", "/a%2Fb/c?d=%20e", body=b"body")
+        assert response.status == 207
+        assert response.text() == "PATCH /a%2Fb/c?d=%20e"
+        assert sorted(response.headers.getall("SET-COOKIE")) == ["a=1", "b=2"]
+
+
+async def test_websocket_reaches_the_actor(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+    async with BareRunner(engine.endpoint, runner_name):
+        actor = await api.create_actor("a", runner_name=runner_name)
+        async with api.websocket(actor.actor_id, "/path?a=b", subprotocols=["other"]) as socket:
+            assert socket.subprotocol == "rivet"
+            await socket.send("text")
+            assert await socket.recv() == "text"
+            await socket.send(b"bytes")
+            assert await socket.recv() == b"bytes"
+
+
+async def test_actor_that_sleeps_is_woken_by_a_request(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+    async with BareRunner(engine.endpoint, runner_name) as runner:
+        actor = await api.create_actor("a", runner_name=runner_name)
+        await api.wait_connectable(actor.actor_id)
+        await runner.sleep(actor.actor_id)
+        await api.wait_sleeping(actor.actor_id)
+        response = await api.request(actor.actor_id, "GET", "/")
+        assert response.status == 207
+        await api.wait_connectable(actor.actor_id)
+
+
+async def test_serverless_runner_config_is_taken(api: EngineApi, runner_name: str) -> None:
+    # Nothing listens there; the engine finds out later.
+    await api.upsert_runner_config(
+        runner_name,
+        serverless_url="http://127.0.0.1:9/",
+        headers={"a": "b"},
+        request_lifespan=30,
+        drain_grace_period=5,
+    )
+    await api.upsert_runner_config(runner_name, {"normal": {}})
+
+
+async def test_runner_config_is_refused_when_a_field_is_unknown(api: EngineApi, runner_name: str) -> None:
+    with pytest.raises(EngineApiError, match=r"api\.bad_request"):
+        await api.upsert_runner_config(runner_name, {"unheard_of": {}})
+
+
+async def test_many_calls_at_once_are_all_answered(api: EngineApi) -> None:
+    answers = await asyncio.gather(*(api.health() for _ in range(300)))
+    assert {answer.status for answer in answers} == {"ok"}

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from rivet_runner.testing.engine_config import (
+    LOOPBACK,
+    EnginePorts,
+    choose_ports,
+    engine_config,
+    is_free,
+    merge,
+)
+
+PORTS = EnginePorts(1, 2, 3)
+DATABASE = Path("/somewhere")
+
+
+def test_merge_goes_into_mappings_and_replaces_everything_else() -> None:
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 1, "e": {"f": 1}}
+    overrides = {"a": {"c": [3], "g": {"h": None}}, "d": {"i": 1}, "e": 2}
+    assert merge(base, overrides) == {
+        "a": {"b": 1, "c": [3], "g": {"h": None}},
+        "d": {"i": 1},
+        "e": 2,
+    }
+
+
+def test_merge_changes_neither_side() -> None:
+    base, overrides = {"a": {"b": 1}}, {"a": {"c": 2}, "d": {"e": 1}}
+    merged = merge(base, overrides)
+    merged["a"]["b"] = merged["d"]["e"] = 9
+    assert (base, overrides) == ({"a": {"b": 1}}, {"a": {"c": 2}, "d": {"e": 1}})
+
+
+def test_defaults_shut_down_quickly_and_shed_no_load() -> None:
+    config = engine_config(PORTS, DATABASE, {}, None)
+    assert config["topology"]["datacenters"]["default"]["public_url"] == "http://127.0.0.1:1"
+    assert (config["guard"]["port"], config["api_peer"]["port"], config["metrics"]["port"]) == (1, 2, 3)
+    runtime = config["runtime"]
+    assert runtime["force_shutdown_duration"] >= runtime["guard_shutdown_duration"]
+    assert runtime["worker_load_shedding_curve"][0][1] > runtime["worker_load_shedding_curve"][1][1]
+    assert "auth" not in config
+    assert msgspec.json.decode(msgspec.json.encode(config)) == config
+
+
+def test_overrides_leave_the_rest_of_their_section() -> None:
+    config = engine_config(PORTS, DATABASE, {"runtime": {"guard_shutdown_duration": 2}}, "secret")
+    assert config["runtime"]["guard_shutdown_duration"] == 2
+    assert "worker_load_shedding_curve" in config["runtime"]
+    assert config["auth"] == {"admin_token": "secret"}
+
+
+def test_override_of_the_guard_port_is_refused() -> None:
+    with pytest.raises(ValueError, match="port="):
+        engine_config(PORTS, DATABASE, {"guard": {"port": 5}}, None)
+
+
+def test_chosen_ports_differ_and_are_below_those_of_outgoing_connections() -> None:
+    for _ in range(20):
+        ports = set(msgspec.structs.astuple(choose_ports()))
+        assert len(ports) == 3
+        assert max(ports) < 32_768
+
+
+def test_given_port_is_used_or_refused_when_it_is_taken() -> None:
+    port = choose_ports().guard
+    assert choose_ports(port).guard == port
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, port))
+        listener.listen()
+        assert not is_free(port)
+        with pytest.raises(OSError, match=str(port)):
+            choose_ports(port)
+    assert is_free(port)
