@@ -13,11 +13,14 @@ from rivet_runner.errors import (
     KvLimitExceeded,
     KvTimeout,
     PayloadTooLarge,
+    RecordError,
     RivetRunnerError,
     RunnerEvicted,
     RunnerShutDown,
     WebSocketClosed,
 )
+from rivet_runner.hibernation.record import HibernationRecord
+from rivet_runner.hibernation.store import HibernationStore
 from rivet_runner.http import Request, Response
 from rivet_runner.kv import KV
 from rivet_runner.runner import Runner
@@ -30,10 +33,13 @@ __all__ = [
     "Actor",
     "DecodeError",
     "EngineRejected",
+    "HibernationRecord",
+    "HibernationStore",
     "KvError",
     "KvLimitExceeded",
     "KvTimeout",
     "PayloadTooLarge",
+    "RecordError",
     "Request",
     "Response",
     "RivetRunnerError",

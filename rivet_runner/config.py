@@ -19,11 +19,15 @@ import os
 import re
 import reprlib
 import uuid
-from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn, Self
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
+
+if TYPE_CHECKING:
+    from rivet_runner.actor import Actor
+    from rivet_runner.hibernation.store import HibernationStore
 
 __all__ = ["RunnerConfig"]
 
@@ -121,6 +125,8 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     """
     max_buffered: int = 16 * _MIB
     """Bytes of tunnel messages kept while disconnected; senders wait beyond it. 0 keeps none."""
+    hibernation_store: Callable[[Actor], HibernationStore] | None = None
+    """Makes the store of an actor's hibernating WebSockets; none keeps them in the actor's own KV."""
 
     def __post_init__(self) -> None:
         self._resolve_connection()
@@ -205,6 +211,10 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
         msgspec.structs.force_setattr(
             self, "max_payload", _whole_number(max_payload, 1, _ENGINE_PAYLOAD_LIMIT_BYTES, reason)
         )
+        if self.hibernation_store is not None and not callable(self.hibernation_store):
+            raise ValueError(
+                "hibernation_store must be a callable that takes an actor and returns a HibernationStore, or none"
+            )
         max_buffered = _whole_number(_Setting("max_buffered", self.max_buffered), 0, None, " bytes")
         msgspec.structs.force_setattr(self, "max_buffered", max_buffered)
 

@@ -17,7 +17,7 @@ from rivet_runner.connection.connection import Connection
 from rivet_runner.connection.uplink import Uplink
 from rivet_runner.errors import DecodeError, RunnerEvicted, RunnerShutDown
 from rivet_runner.hibernation.store import KvHibernationStore
-from rivet_runner.hosting.context import Context
+from rivet_runner.hosting.context import Context, LeftWhileAway
 from rivet_runner.hosting.registry import ActorRegistry
 from rivet_runner.hosting.stopping import StopReason
 from rivet_runner.hosting.tunnel import Tunnel
@@ -67,8 +67,9 @@ class Core:
             uplink=self.uplink,
             kv_calls=self.kv_calls,
             tasks=self.actor_tasks,
-            store=lambda actor: KvHibernationStore(actor.kv),
+            store=config.hibernation_store or (lambda actor: KvHibernationStore(actor.kv)),
             sockets={},
+            left_while_away=LeftWhileAway(),
             forget=self._actor_stopped,
             hibernates=_overrides_can_hibernate(runner),
         )

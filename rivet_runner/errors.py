@@ -11,7 +11,10 @@
     │   ├── KvLimitExceeded    the call is over a limit of the engine; nothing was sent
     │   └── KvTimeout          no answer in time; the call may or may not have been carried out
     ├── WebSocketClosed        the WebSocket is closed, or its actor went to sleep
-    └── PayloadTooLarge        a message or body over ``max_payload``; nothing was sent
+    ├── PayloadTooLarge        a message or body over ``max_payload``; nothing was sent
+    └── RecordError            the stored record of a hibernating WebSocket cannot be read
+
+``rivet_runner.testing`` adds the errors of its engine and its client below ``RivetRunnerError``.
 
 Wrong arguments are ``TypeError`` and ``ValueError``, as everywhere in Python. Errors of the libraries below
 (``websockets``, ``msgspec``, ``tenacity``) never reach a caller.
@@ -26,6 +29,7 @@ __all__ = [
     "KvLimitExceeded",
     "KvTimeout",
     "PayloadTooLarge",
+    "RecordError",
     "RivetRunnerError",
     "RunnerEvicted",
     "RunnerShutDown",
@@ -98,3 +102,7 @@ class WebSocketClosed(RivetRunnerError):
 
 class PayloadTooLarge(RivetRunnerError):
     """A message or body is larger than ``max_payload`` bytes and was not sent."""
+
+
+class RecordError(RivetRunnerError):
+    """The stored record of a hibernating WebSocket is damaged, or of a format that this version does not know."""

@@ -14,8 +14,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from rivet_runner.errors import RivetRunnerError
-from rivet_runner.hibernation.record import HibernationRecord, RecordError
+from rivet_runner.errors import RecordError, RivetRunnerError
+from rivet_runner.hibernation.record import HibernationRecord
 from rivet_runner.hibernation.store import HibernationStore
 from rivet_runner.tasks import TaskGroup
 

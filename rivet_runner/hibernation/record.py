@@ -10,13 +10,11 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["HibernationRecord", "RecordError", "decode_record", "encode_record"]
+from rivet_runner.errors import RecordError
+
+__all__ = ["HibernationRecord", "decode_record", "encode_record"]
 
 FORMAT_VERSION: Final = 1
-
-
-class RecordError(Exception):
-    """A stored record cannot be read."""
 
 
 class HibernationRecord(msgspec.Struct, frozen=True, array_like=True):

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
-from rivet_runner.hibernation.record import HibernationRecord, RecordError, decode_record, encode_record
+from rivet_runner.errors import RecordError
+from rivet_runner.hibernation.record import HibernationRecord, decode_record, encode_record
 from rivet_runner.kv import KV, MAX_KEYS_IN_CALL, MAX_PUT, RESERVED_FROM
 
 __all__ = ["HibernationStore", "KvHibernationStore"]

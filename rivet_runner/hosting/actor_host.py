@@ -17,10 +17,10 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from rivet_runner.actor import Actor
-from rivet_runner.errors import RunnerShutDown, WebSocketClosed
+from rivet_runner.errors import RecordError, RunnerShutDown, WebSocketClosed
 from rivet_runner.hibernation.journal import Journal
 from rivet_runner.hibernation.matching import match
-from rivet_runner.hibernation.record import HibernationRecord, RecordError
+from rivet_runner.hibernation.record import HibernationRecord
 from rivet_runner.hosting import sockets
 from rivet_runner.hosting.context import Context
 from rivet_runner.hosting.hibernating import HibernatingSide
@@ -83,7 +83,9 @@ class ActorHost:
         self._released: asyncio.Future[None] | None = None
         self.stop_clock: StopClock | None = None
         listed = [request.gateway_id + request.request_id for request in command.hibernating_requests]
-        self.listed = {key: self._new_socket(key, UNKNOWN_REQUEST) for key in listed}
+        self.listed = {
+            key: self._new_socket(key, UNKNOWN_REQUEST) for key in listed if not context.left_while_away.take(key)
+        }
 
     # Starting
 

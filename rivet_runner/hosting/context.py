@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rivet_runner.actor import Actor
 from rivet_runner.config import RunnerConfig
@@ -38,6 +38,28 @@ class Hooks(Protocol):
     def can_hibernate(self, actor: Actor, request: Request) -> bool: ...
 
 
+class LeftWhileAway:
+    """Clients whose close arrived when their WebSocket had just hibernated.
+
+    The gateway may list such a client with the next start all the same, and nothing would ever come from it. Bounded: the
+    oldest is forgotten first.
+    """
+
+    MOST: Final = 4096
+
+    def __init__(self) -> None:
+        self._keys: dict[bytes, None] = {}
+
+    def add(self, key: bytes) -> None:
+        self._keys[key] = None
+        if len(self._keys) > self.MOST:
+            del self._keys[next(iter(self._keys))]
+
+    def take(self, key: bytes) -> bool:
+        """Whether ``key`` was here; it is not any more."""
+        return self._keys.pop(key, False) is None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Made once per runner."""
@@ -50,6 +72,7 @@ class Context:
     store: Callable[[Actor], HibernationStore]
     sockets: dict[bytes, WebSocket]
     """Every WebSocket of every actor that messages are for, by its 8-byte request key."""
+    left_while_away: LeftWhileAway
     forget: Callable[[ActorHost], None]
     """Called once a generation has stopped."""
     hibernates: bool

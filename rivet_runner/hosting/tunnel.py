@@ -25,7 +25,7 @@ from rivet_runner.protocol.wire import (
     ToServerTunnelMessage,
     ToServerWebSocketClose,
 )
-from rivet_runner.websocket import WebSocket
+from rivet_runner.websocket import SocketState, WebSocket
 
 __all__ = ["Tunnel"]
 
@@ -148,5 +148,7 @@ class Tunnel:
 
     def _close(self, key: bytes, closed: ToClientWebSocketClose) -> None:
         ws: WebSocket | None = self._sockets.get(key)
-        if ws is not None:
+        if ws is not None and ws._state is not SocketState.HIBERNATED:
             ws._peer_closed(closed.code, closed.reason)
+        elif ws is not None or self._context.hibernates:
+            self._context.left_while_away.add(key)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from rivet_runner.testing.engine_api import EngineApi
 from rivet_runner.testing.engine_binary import EngineNotFound
 from rivet_runner.testing.engine_types import ActorInfo, EngineApiError
+from rivet_runner.testing.hibernation import MemoryHibernationStore, MemoryHibernationStores
 from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
 from rivet_runner.testing.local_engine import EngineStartFailed, LocalEngine
 
@@ -28,4 +29,6 @@ __all__ = [
     "HttpExchangeFailed",
     "HttpResponse",
     "LocalEngine",
+    "MemoryHibernationStore",
+    "MemoryHibernationStores",
 ]

@@ -1,0 +1,1 @@
+"""The parts of `rivet_runner.testing.scripted_engine.ScriptedEngine`."""

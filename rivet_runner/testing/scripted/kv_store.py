@@ -1,0 +1,77 @@
+"""The engine's key-value store, in memory: what a `ScriptedEngine` answers with unless the test does."""
+
+from __future__ import annotations
+
+from rivet_runner.protocol.wire import (
+    KvDeleteRequest,
+    KvDeleteResponse,
+    KvDropRequest,
+    KvDropResponse,
+    KvGetRequest,
+    KvGetResponse,
+    KvListPrefixQuery,
+    KvListRangeQuery,
+    KvListRequest,
+    KvListResponse,
+    KvMetadata,
+    KvPutRequest,
+    KvPutResponse,
+    KvRequestData,
+    KvResponseData,
+)
+
+__all__ = ["ScriptedKv"]
+
+
+class ScriptedKv:
+    """One store for each actor; it lives as long as the `ScriptedEngine`, over all connections.
+
+    ``answering`` false leaves the requests to the test: it receives them as messages and answers with what `answer` makes
+    of them, or with something else. ``delay`` is how many seconds an answer takes.
+    """
+
+    def __init__(self) -> None:
+        self.stores: dict[str, dict[bytes, bytes]] = {}
+        self.answering = True
+        self.delay = 0.0
+
+    def of(self, actor_id: str) -> dict[bytes, bytes]:
+        """The entries of one actor, to look at and to change."""
+        return self.stores.setdefault(actor_id, {})
+
+    def answer(self, actor_id: str, data: KvRequestData) -> KvResponseData:
+        """Carry ``data`` out and return the engine's answer."""
+        store = self.of(actor_id)
+        match data:
+            case KvGetRequest(keys=keys):
+                found = [key for key in keys if key in store]
+                return KvGetResponse(found, [store[key] for key in found], _metadata(len(found)))
+            case KvListRequest():
+                found = _listed(store, data)
+                return KvListResponse(found, [store[key] for key in found], _metadata(len(found)))
+            case KvPutRequest(keys=keys, values=values):
+                store.update(zip(keys, values, strict=True))
+                return KvPutResponse()
+            case KvDeleteRequest(keys=keys):
+                for key in keys:
+                    store.pop(key, None)
+                return KvDeleteResponse()
+            case KvDropRequest():
+                store.clear()
+                return KvDropResponse()
+
+
+def _metadata(count: int) -> list[KvMetadata]:
+    return [KvMetadata(b"scripted", 0)] * count
+
+
+def _listed(store: dict[bytes, bytes], request: KvListRequest) -> list[bytes]:
+    match request.query:
+        case KvListRangeQuery(start=start, end=end, exclusive=exclusive):
+            keys = [key for key in store if start <= key and (key < end or (key == end and not exclusive))]
+        case KvListPrefixQuery(key=prefix):
+            keys = [key for key in store if key.startswith(prefix)]
+        case _:
+            keys = [*store]
+    keys.sort(reverse=bool(request.reverse))
+    return keys if request.limit is None else keys[: request.limit]

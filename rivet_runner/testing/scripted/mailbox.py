@@ -1,0 +1,60 @@
+"""What came in and was not asked for yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+__all__ = ["Mailbox"]
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """Items in the order of their arrival. `take` picks the first that fits and leaves the others.
+
+    ``name`` says whose it is, in the message of a timeout.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._items: list[T] = []
+        self._changed = asyncio.Event()
+        self._ended: str | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: T) -> None:
+        """Append ``item``."""
+        self._items.append(item)
+        self._changed.set()
+
+    def end(self, why: str) -> None:
+        """Nothing will come any more."""
+        self._ended = why
+        self._changed.set()
+
+    async def take(self, fits: Callable[[T], bool], timeout: float, what: str) -> T:
+        """The first item that ``fits``, now or within ``timeout`` seconds.
+
+        Raises `TimeoutError`, or `EOFError` once nothing can come any more; both say ``what`` was waited for and what
+        is here instead. Cancelling is safe.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    for position, item in enumerate(self._items):
+                        if fits(item):
+                            return self._items.pop(position)
+                    if self._ended is not None:
+                        raise EOFError(f"{self._waited(what)}: {self._ended}")
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise TimeoutError(f"{self._waited(what)} within {timeout:g} s") from None
+
+    def _waited(self, what: str) -> str:
+        here = ", ".join(repr(item) for item in self._items) or "nothing"
+        return f"{self.name}: no {what} came (there is {here[:500]})"
