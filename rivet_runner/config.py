@@ -125,6 +125,11 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     """
     max_buffered: int = 16 * _MIB
     """Bytes of tunnel messages kept while disconnected; senders wait beyond it. 0 keeps none."""
+    send_rate: float = 10_000.0
+    """Messages a second that may leave for clients unasked; replies do not count.
+
+    The engine drops what its gateway cannot forward in time, without a sign. 0 sends without regard to that.
+    """
     hibernation_store: Callable[[Actor], HibernationStore] | None = None
     """Makes the store of an actor's hibernating WebSockets; none keeps them in the actor's own KV."""
 
@@ -215,6 +220,7 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
             raise ValueError(
                 "hibernation_store must be a callable that takes an actor and returns a HibernationStore, or none"
             )
+        msgspec.structs.force_setattr(self, "send_rate", _seconds("send_rate", self.send_rate, zero=True, unit="messages a second"))
         max_buffered = _whole_number(_Setting("max_buffered", self.max_buffered), 0, None, " bytes")
         msgspec.structs.force_setattr(self, "max_buffered", max_buffered)
 
@@ -331,7 +337,7 @@ def _whole_number(setting: _Setting, lowest: int, highest: int | None, reason: s
     raise ValueError(f"{setting.source} must be a whole number {allowed}{reason}, not {_shown(value)}")
 
 
-def _seconds(name: str, value: object, *, zero: bool = False, alternative: str = "") -> float:
+def _seconds(name: str, value: object, *, zero: bool = False, alternative: str = "", unit: str = "seconds") -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             seconds = float(value)
@@ -340,7 +346,7 @@ def _seconds(name: str, value: object, *, zero: bool = False, alternative: str =
         if math.isfinite(seconds) and (seconds > 0 or (zero and seconds == 0)):
             return seconds
     allowed = "of 0 or more" if zero else "above 0"
-    raise ValueError(f"{name} must be a finite number of seconds {allowed}{alternative}, not {_shown(value)}")
+    raise ValueError(f"{name} must be a finite number of {unit} {allowed}{alternative}, not {_shown(value)}")
 
 
 def _json(source: str, value: object) -> Any:

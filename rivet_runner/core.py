@@ -32,7 +32,7 @@ from rivet_runner.protocol.wire import (
     ToServerInit,
 )
 from rivet_runner.session.pace import Pace
-from rivet_runner.session.session import CloseRequested, Initialised, KvAnswered, Session
+from rivet_runner.session.session import CloseRequested, Initialised, KvAnswered, Session, WindowMoved
 from rivet_runner.shutdown import Shutdown
 from rivet_runner.tasks import TaskGroup
 
@@ -57,10 +57,11 @@ class Core:
         self.lifecycle = lifecycle
         self.tasks = TaskGroup("runner", log)
         self.actor_tasks = TaskGroup("actors", log)
-        self.session = Session(_hello(config), max_buffered=config.max_buffered, pace=Pace())
+        self.registry = ActorRegistry()
+        pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None))
+        self.session = Session(_hello(config), max_buffered=config.max_buffered, pace=pace)
         self.uplink = Uplink(self.session)
         self.kv_calls = KvCalls(self.session, self.uplink, config.kv_timeout)
-        self.registry = ActorRegistry()
         self.context = Context(
             hooks=runner,
             config=config,
@@ -93,6 +94,7 @@ class Core:
             CommandStartActor: self._start_actor,
             CommandStopActor: self._stop_actor,
             KvAnswered: self._kv_answered,
+            WindowMoved: self._send_on,
             Initialised: self._initialised,
             CloseRequested: self._close_requested,
         }
@@ -178,6 +180,9 @@ class Core:
 
     def _kv_answered(self, decision: KvAnswered) -> None:
         self.kv_calls.answered(decision.request_id, decision.data)
+
+    def _send_on(self, _: WindowMoved) -> None:
+        self.uplink.flush_soon()
 
     def _close_requested(self, _: CloseRequested) -> None:
         log.warning("the engine asked for the connection to be closed")

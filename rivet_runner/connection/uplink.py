@@ -151,13 +151,19 @@ class Uplink:
         if frames:
             socket.send_frames(frames)
         self._admit()
-        if self._outbox and self._timer is None:
-            wait = self._session.pace.wait(self._outbox, loop.time())
-            if wait is not None:
-                self._timer = loop.call_later(wait, self._timer_fired)
+        if self._outbox:
+            self._look_again(self._session.pace.wait(loop.time()))
 
-    def _timer_fired(self) -> None:
+    def _look_again(self, seconds: float) -> None:
+        """The pace holds messages back: flush again in a while."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
         self._timer = None
+        if self._session.pace.give_up_waiting(asyncio.get_running_loop().time()):
+            log.warning("the engine has not taken any message for a long time; sending on, which may lose some")
         self.flush_soon()
 
     def _admit(self) -> None:

@@ -8,7 +8,8 @@ from rivet_runner.protocol.wire import KvRequestData, ToServerKvRequest, encode_
 
 __all__ = ["KvLedger"]
 
-REQUEST_ID_SPACE: Final = 2**32
+FIRST_BARRIER_ID: Final = 2**31
+"""Request ids from here on are the pace's own; see `rivet_runner.session.pace`."""
 
 
 class KvLedger:
@@ -58,7 +59,7 @@ class KvLedger:
 
     def _free_id(self) -> int:
         while self._next_id in self._frames:
-            self._next_id = (self._next_id + 1) % REQUEST_ID_SPACE
+            self._next_id = (self._next_id + 1) % FIRST_BARRIER_ID
         request_id = self._next_id
-        self._next_id = (request_id + 1) % REQUEST_ID_SPACE
+        self._next_id = (request_id + 1) % FIRST_BARRIER_ID
         return request_id

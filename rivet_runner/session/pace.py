@@ -1,26 +1,137 @@
-"""How fast tunnel messages may leave."""
+"""How fast tunnel messages may leave: as fast as the engine works them off, as far as that can be known.
+
+The engine keeps about 1,024 messages towards clients and drops what goes beyond, without a sign; and it never says that it
+has worked one off. Three rules together keep below that:
+
+* **a window**: the engine takes one runner's messages strictly in order, and answers key-value calls. So such a call is a
+  *barrier*: when it is answered, the engine has taken everything before it. At most one window of messages goes beyond the
+  last barrier that was answered. This is what slows down for a busy engine.
+* **a rate**: the barrier says nothing of the gateway behind, which forwards to the clients. So no more leave in a second than
+  a gateway on a busy machine of two cores was seen to forward without loss.
+* **replies are free**: whatever comes in from a client or a request pays for one message going out. Conversations hold
+  each other's pace; only what an actor says unasked (a broadcast, a burst) meets the rate.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
+from rivet_runner.protocol.wire import KvGetRequest, ToServerKvRequest, encode_to_server
+from rivet_runner.session.kv_ledger import FIRST_BARRIER_ID
 from rivet_runner.session.outbox import Outbox
 
 __all__ = ["Pace"]
 
+WINDOW: Final = 256
+"""Messages beyond the last barrier that was answered."""
+
+STEP: Final = 64
+"""Messages from one barrier to the next: with four of them in a window, it need not run dry while answers are under way."""
+
+BURST: Final = 256
+"""Messages that may leave at once after a pause."""
+
+TICK: Final = 0.002
+"""Seconds between two looks while the rate holds messages back; some twenty leave at each."""
+
+NO_ACTOR: Final = "none"
+"""For a barrier while there is no actor: the engine answers any call, with an error where it must. It may take long over an
+error (a third of a second was seen), so a barrier asks for an actor that is there."""
+
+PATIENCE: Final = 30.0
+"""Seconds without an answer to a barrier after which messages leave all the same: the wait must end some day."""
+
+BARRIER_IDS: Final = 2**31
+
 
 class Pace:
-    """Lets everything through at once."""
+    """Decides how many messages may leave. ``rate`` is in messages a second; 0 lets everything through at once.
+
+    ``some_actor`` names an actor of this runner, if there is one; barriers ask for a key of it. Times are in seconds, on any
+    clock that goes forward.
+    """
+
+    def __init__(self, rate: float, some_actor: Callable[[], str | None]) -> None:
+        self._rate = rate
+        self._some_actor = some_actor
+        self._sent = 0
+        self._confirmed = 0
+        self._next_barrier_at = STEP
+        self._barriers: dict[int, int] = {}
+        self._next_id = 0
+        self._tokens = float(BURST)
+        self._counted_at = 0.0
+        self._barred_since: float | None = None
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many messages the engine may not have taken yet."""
+        return self._sent - self._confirmed
 
     def reset(self) -> None:
-        """A connection has ended."""
+        """The connection has ended, and with it whatever was on its way."""
+        self._barriers.clear()
+        self._confirmed = self._sent
+        self._next_barrier_at = self._sent + STEP
+        self._barred_since = None
+
+    def heard(self) -> None:
+        """A message has come in through the tunnel: a reply to it is free."""
+        if self._tokens < BURST:
+            self._tokens += 1
 
     def confirm(self, request_id: int) -> bool:
-        """Whether ``request_id`` was one of the pace's own calls, which is answered now."""
-        return False
+        """A key-value answer has come; whether it was that of a barrier."""
+        if request_id < FIRST_BARRIER_ID:
+            return False
+        mark = self._barriers.pop(request_id, None)
+        if mark is not None:
+            self._confirmed = max(self._confirmed, mark)
+            self._barred_since = None
+        return True
 
     def take(self, outbox: Outbox, now: float) -> list[bytes]:
-        """The frames that may leave now."""
-        return outbox.take(len(outbox))
+        """The frames that may leave now, barriers among them."""
+        if not self._rate:
+            return outbox.take(len(outbox))
+        self._tokens = min(BURST, self._tokens + (now - self._counted_at) * self._rate)
+        self._counted_at = now
+        frames: list[bytes] = []
+        while outbox:
+            room = min(WINDOW - self.unconfirmed, self._next_barrier_at - self._sent, int(self._tokens))
+            if room <= 0:
+                break
+            batch = outbox.take(min(room, len(outbox)))
+            self._sent += len(batch)
+            self._tokens -= len(batch)
+            frames += batch
+            if self._sent == self._next_barrier_at:
+                frames.append(self._barrier())
+        if outbox and self._barred and self._barred_since is None:
+            self._barred_since = now
+        return frames
 
-    def wait(self, outbox: Outbox, now: float) -> float | None:
-        """Seconds until `take` is worth another look; none where something else will say so."""
-        return None
+    def wait(self, now: float) -> float:
+        """Seconds until another look is worth it, for messages that `take` has left; a barrier's answer may come before."""
+        if self._barred_since is not None:
+            return max(0.0, self._barred_since + PATIENCE - now)
+        return max(TICK, (1 - self._tokens) / self._rate)
+
+    def give_up_waiting(self, now: float) -> bool:
+        """If no barrier was answered for `PATIENCE` seconds, take them all as answered and return true."""
+        if self._barred_since is None or now < self._barred_since + PATIENCE:
+            return False
+        self.reset()
+        return True
+
+    @property
+    def _barred(self) -> bool:
+        return self.unconfirmed >= WINDOW
+
+    def _barrier(self) -> bytes:
+        request_id = FIRST_BARRIER_ID + self._next_id
+        self._next_id = (self._next_id + 1) % BARRIER_IDS
+        self._barriers[request_id] = self._sent
+        self._next_barrier_at = self._sent + STEP
+        return encode_to_server(ToServerKvRequest(self._some_actor() or NO_ACTOR, request_id, KvGetRequest([b""])))

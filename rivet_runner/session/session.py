@@ -53,7 +53,7 @@ from rivet_runner.session.kv_ledger import KvLedger
 from rivet_runner.session.outbox import Outbox
 from rivet_runner.session.pace import Pace
 
-__all__ = ["CloseRequested", "Decision", "Initialised", "KvAnswered", "Phase", "Session"]
+__all__ = ["CloseRequested", "Decision", "Initialised", "KvAnswered", "Phase", "Session", "WindowMoved"]
 
 
 class Phase(enum.Enum):
@@ -84,12 +84,17 @@ class CloseRequested(msgspec.Struct, frozen=True):
     """The engine asks for the connection to be closed."""
 
 
+class WindowMoved(msgspec.Struct, frozen=True):
+    """The engine has worked off messages: more may leave."""
+
+
 Decision: TypeAlias = (
-    ToClientTunnelMessage | CommandStartActor | CommandStopActor | KvAnswered | Initialised | CloseRequested
+    ToClientTunnelMessage | CommandStartActor | CommandStopActor | KvAnswered | WindowMoved | Initialised | CloseRequested
 )
 """What `Session.receive` asks of the layers above. Commands and tunnel messages are handed on as they came."""
 
 NO_DECISION: Final[list[Decision]] = []
+WINDOW_MOVED: Final[list[Decision]] = [WindowMoved()]
 
 
 class Session:
@@ -140,6 +145,7 @@ class Session:
         message = decode_to_client(frame)
         kind = type(message)
         if kind is ToClientTunnelMessage:
+            self.pace.heard()
             return [message]  # type: ignore[list-item]
         if kind is ToClientKvResponse:
             return self._kv_response(message)  # type: ignore[arg-type]
@@ -181,7 +187,7 @@ class Session:
 
     def _kv_response(self, message: ToClientKvResponse) -> list[Decision]:
         if self.pace.confirm(message.request_id):
-            return NO_DECISION
+            return WINDOW_MOVED
         if not self.kv.end(message.request_id):
             return NO_DECISION
         return [KvAnswered(message.request_id, message.data)]

@@ -1,0 +1,153 @@
+"""An event loop whose clock jumps, for tests where a timeout is the point.
+
+`VirtualTimeLoop.time` stands still while there is anything to do. Once nothing is ready and nothing is under way on a
+socket, it jumps to the next timer instead of sleeping until then. So ``await asyncio.sleep(3600)`` takes a few
+milliseconds, in the same order of events as in real time, and a test can compare times exactly.
+
+Use it with the decorator, which makes a plain test function out of an async one (so fixtures of the test must not be
+async)::
+
+    @virtual_time
+    async def test_something_when_an_hour_has_passed() -> None:
+        await asyncio.sleep(3600)
+
+or for a whole directory, in its ``conftest.py`` (pytest-asyncio 1.4 and newer), where async fixtures work too::
+
+    def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+        return {"virtual time": VirtualTimeLoop}
+
+Real sockets work if both ends are in this process: their bytes are waited for before the clock moves. So do
+`run_in_executor` and what is built on it (``asyncio.to_thread``, ``getaddrinfo``): the clock stands while a call is under
+way. A peer in *another* process, a thread of one's own or a subprocess is not known to the clock, which will jump
+while it works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import functools
+import selectors
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, Unpack
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
+__all__ = ["Stuck", "VirtualTimeLoop", "virtual_time"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+QUIET_ROUND: Final = 0.001
+"""Real seconds of one look at the sockets before a jump. The kernel hands loopback bytes over at once, but on a busy
+machine in a thread of its own, which must get to run."""
+
+QUIET_ROUNDS: Final = 2
+"""Looks in a row that must find nothing."""
+
+LONGEST_DELIVERY: Final = 0.005
+"""Real seconds more that a jump waits while the other side's kernel has not acknowledged bytes. Often it has them and
+only delays its answer, and if its reader has stopped it will not answer at all; so this must stay short."""
+
+REAL_LIMIT: Final = 30.0
+"""Real seconds that one loop may live: virtual time makes an endless wait with a periodic timer a busy one."""
+
+STUCK_AFTER: Final = 10.0
+"""Real seconds without any timer or byte; no test in virtual time waits for the outside world that long."""
+
+START: Final = 1000.0
+"""What the clock shows first. Not zero, which would be mistaken for "none" too easily."""
+
+
+class Stuck(Exception):
+    """Nothing will ever happen again, or what happens leads nowhere."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Where a loop would sleep: `select` with a timeout advances the clock by it instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = START
+        self.calls_in_threads = 0
+        self._give_up_at = time.monotonic() + REAL_LIMIT
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._check_real_time()
+        ready = super().select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if self.calls_in_threads or timeout is None:
+            return self._wait_for_bytes(or_stuck=not self.calls_in_threads)
+        for _ in range(QUIET_ROUNDS):
+            if ready := super().select(QUIET_ROUND):
+                return ready
+        patience = time.monotonic() + LONGEST_DELIVERY
+        while self._undelivered() and time.monotonic() < patience:
+            if ready := super().select(QUIET_ROUND):
+                return ready
+        self.now += timeout
+        return []
+
+    def _wait_for_bytes(self, *, or_stuck: bool) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait in real time: the end of a call in a thread arrives as a byte too."""
+        ready = super().select(STUCK_AFTER)
+        if not ready and or_stuck:
+            raise Stuck(f"no timer is set and no byte came for {STUCK_AFTER:g} s: this would wait for ever")
+        return ready
+
+    def _check_real_time(self) -> None:
+        if time.monotonic() > self._give_up_at:
+            self._give_up_at = float("inf")  # what ends the loop must be able to run
+            raise Stuck(f"gave up after {REAL_LIMIT:g} s of real time, at {self.now - START:g} s of virtual time")
+
+    def _undelivered(self) -> bool:
+        """Whether a socket has sent bytes that the other side's kernel has not acknowledged."""
+        return sys.platform == "linux" and any(_unacknowledged(key.fileobj) for key in self.get_map().values())
+
+
+def _unacknowledged(file: FileDescriptorLike) -> int:
+    with contextlib.suppress(OSError):
+        (size,) = struct.unpack("i", fcntl.ioctl(file, termios.TIOCOUTQ, b"\0\0\0\0"))
+        return int(size)
+    return 0
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """See the module's docstring. Computing takes no virtual time."""
+
+    def __init__(self) -> None:
+        self.__selector = _JumpingSelector()
+        super().__init__(self.__selector)
+
+    def time(self) -> float:
+        """Virtual seconds; the first is `START`."""
+        return self.__selector.now
+
+    def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:
+        """As in every loop; the clock stands until the call has returned."""
+        future = super().run_in_executor(executor, func, *args)
+        self.__selector.calls_in_threads += 1
+        future.add_done_callback(self.__returned)
+        return future
+
+    def __returned(self, _: asyncio.Future[Any]) -> None:
+        self.__selector.calls_in_threads -= 1
+
+
+def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test function on a `VirtualTimeLoop` of its own."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            runner.run(test(*args, **kwargs))
+
+    return run
