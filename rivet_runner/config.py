@@ -220,7 +220,9 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
             raise ValueError(
                 "hibernation_store must be a callable that takes an actor and returns a HibernationStore, or none"
             )
-        msgspec.structs.force_setattr(self, "send_rate", _seconds("send_rate", self.send_rate, zero=True, unit="messages a second"))
+        msgspec.structs.force_setattr(
+            self, "send_rate", _seconds("send_rate", self.send_rate, zero=True, unit="messages a second")
+        )
         max_buffered = _whole_number(_Setting("max_buffered", self.max_buffered), 0, None, " bytes")
         msgspec.structs.force_setattr(self, "max_buffered", max_buffered)
 

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from rivet_runner.errors import KvError, KvLimitExceeded
 from rivet_runner.kv_calls import KvCalls
 from rivet_runner.protocol.wire import (
     KvDeleteRequest,
+    KvDeleteResponse,
     KvGetRequest,
     KvGetResponse,
     KvListRangeQuery,
     KvListRequest,
     KvListResponse,
     KvPutRequest,
+    KvPutResponse,
     KvRequestData,
     KvResponseData,
 )
 
 __all__ = ["KV"]
 
-MAX_KEY: Final = 2048
-"""Bytes of a key as the engine packs it: two more than its length, and one more for each zero byte in it."""
+AnswerT = TypeVar("AnswerT", KvGetResponse, KvListResponse, KvPutResponse, KvDeleteResponse)
+
+MAX_KEY: Final = 2046
+"""Bytes of a key; the engine packs it into two more, and 2,048 is its limit."""
+
+KEY_PACKING: Final = 2
 
 MAX_VALUE: Final = 128 * 1024
 MAX_KEYS_IN_CALL: Final = 128
 MAX_PUT: Final = 976 * 1024
-"""Bytes of all keys and values in one put."""
+"""Bytes of all packed keys and values in one put."""
 
 RESERVED_FROM: Final = b"\xff" * 8
 """Every key from here on is the SDK's own: those that begin with eight 0xff bytes, which is the very end of the key space.
 A user's range is cut off here, so that hiding these keys costs nothing."""
-
-HIGHEST_KEY: Final = b"\xff" * (MAX_KEY - 2)
 
 FIRST_PAGE: Final = 128
 LARGEST_PAGE: Final = 4096
@@ -68,8 +72,7 @@ class KV:
         wanted = [key for key in wanted if key < RESERVED_FROM]
         if not wanted:
             return {}
-        answer = await self._call(KvGetRequest(wanted))
-        assert isinstance(answer, KvGetResponse)
+        answer = _expect(KvGetResponse, await self._call(KvGetRequest(wanted)))
         return dict(zip(answer.keys, answer.values, strict=True))
 
     async def put(self, key: bytes, value: bytes) -> None:
@@ -130,12 +133,12 @@ class KV:
     async def _put(self, pairs: Mapping[bytes, bytes]) -> None:
         _check_put(pairs)
         if pairs:
-            await self._call(KvPutRequest([*pairs.keys()], [*pairs.values()]))
+            _expect(KvPutResponse, await self._call(KvPutRequest([*pairs.keys()], [*pairs.values()])))
 
     async def _delete(self, keys: Sequence[bytes]) -> None:
         _check_keys(keys)
         if keys:
-            await self._call(KvDeleteRequest(keys))
+            _expect(KvDeleteResponse, await self._call(KvDeleteRequest(keys)))
 
     async def _list(self, first: bytes, last: bytes, *, reverse: bool, limit: int | None) -> dict[bytes, bytes]:
         """The range from ``first`` to before ``last``, page by page."""
@@ -144,8 +147,7 @@ class KV:
         while first < last and (limit is None or len(found) < limit):
             size = page_size if limit is None else min(page_size, limit - len(found))
             query = KvListRangeQuery(start=first, end=last, exclusive=True)
-            answer = await self._call(KvListRequest(query, reverse, size))
-            assert isinstance(answer, KvListResponse)
+            answer = _expect(KvListResponse, await self._call(KvListRequest(query, reverse, size)))
             found.update(zip(answer.keys, answer.values, strict=True))
             if len(answer.keys) < size:
                 break
@@ -157,14 +159,18 @@ class KV:
         return found
 
     async def _call(self, data: KvRequestData) -> KvResponseData:
-        if self._closed is not None:
-            raise KvError(f"actor {self._actor_id}: {self._closed}")
-        return await self._calls.call(self._actor_id, data)
+        return await self._calls.call(self._actor_id, data, lambda: self._closed)
 
     def _close(self, why: str) -> None:
         """This generation has ended: a call by a task that outlived it must not reach the next one's data."""
         self._closed = why
         self._calls.fail_actor(self._actor_id, why)
+
+
+def _expect(kind: type[AnswerT], answer: KvResponseData) -> AnswerT:
+    if not isinstance(answer, kind):
+        raise KvError(f"the engine answered a key-value call with {type(answer).__name__} and not {kind.__name__}")
+    return answer
 
 
 def _as_key(key: bytes) -> bytes:
@@ -189,12 +195,8 @@ def _check_keys(keys: Sequence[bytes]) -> None:
     if len(keys) > MAX_KEYS_IN_CALL:
         raise KvLimitExceeded(f"one call takes at most {MAX_KEYS_IN_CALL} keys, and this one has {len(keys)}")
     for key in keys:
-        packed = len(key) + 2 + key.count(0)
-        if packed > MAX_KEY:
-            raise KvLimitExceeded(
-                f"a key takes at most {MAX_KEY} bytes packed (its length + 2 + its zero bytes), and "
-                f"{key[:40]!r}… takes {packed}"
-            )
+        if len(key) > MAX_KEY:
+            raise KvLimitExceeded(f"a key has at most {MAX_KEY} bytes, and {key[:40]!r}… has {len(key)}")
 
 
 def _check_put(pairs: Mapping[bytes, bytes]) -> None:
@@ -205,9 +207,11 @@ def _check_put(pairs: Mapping[bytes, bytes]) -> None:
             raise KvLimitExceeded(
                 f"a value has at most {MAX_VALUE} bytes (128 KiB), and that of {key[:40]!r} has {len(value)}"
             )
-        total += len(key) + len(value)
+        total += len(key) + KEY_PACKING + len(value)
     if total > MAX_PUT:
-        raise KvLimitExceeded(f"one put takes at most {MAX_PUT} bytes (976 KiB), and this one has {total}")
+        raise KvLimitExceeded(
+            f"one put takes at most {MAX_PUT} bytes (976 KiB; each key counts {KEY_PACKING} more), and this one has {total}"
+        )
 
 
 def _prefix_range(prefix: bytes) -> tuple[bytes, bytes]:

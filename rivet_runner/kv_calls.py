@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from rivet_runner.connection.uplink import Uplink
@@ -27,12 +28,14 @@ class KvCalls:
         self._waiting: dict[int, asyncio.Future[KvResponseData]] = {}
         self._actors: dict[int, str] = {}
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
+        self.round_trip = 0.0
+        """Seconds that the newest answer took: how busy the engine is."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def call(self, actor_id: str, data: KvRequestData) -> KvResponseData:
-        """Make one call and wait for its answer.
+    async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvResponseData:
+        """Make one call and wait for its answer; ``ended`` says why no further call may be made, if so.
 
         Raises `KvError` for the engine's refusal and `KvTimeout` without an answer in time. Cancelling is safe for the
         runner; the engine may have carried the call out.
@@ -40,6 +43,8 @@ class KvCalls:
         try:
             async with asyncio.timeout(self._timeout):
                 async with self._slots:
+                    if (why := ended()) is not None:
+                        raise KvError(f"actor {actor_id}: {why}")
                     answer = await self._exchange(actor_id, data)
         except TimeoutError:
             raise KvTimeout(
@@ -68,12 +73,16 @@ class KvCalls:
 
     async def _exchange(self, actor_id: str, data: KvRequestData) -> KvResponseData:
         request_id = self._session.call_kv(actor_id, data)
-        future: asyncio.Future[KvResponseData] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[KvResponseData] = loop.create_future()
         self._waiting[request_id] = future
         self._actors[request_id] = actor_id
         self._uplink.flush_soon()
+        began = loop.time()
         try:
-            return await future
+            answer = await future
+            self.round_trip = loop.time() - began
+            return answer
         finally:
             self._session.kv.end(request_id)
             del self._waiting[request_id], self._actors[request_id]

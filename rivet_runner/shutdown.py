@@ -33,13 +33,15 @@ log = logging.getLogger("rivet_runner")
 LOCAL_STOP_MARGIN: Final = 5.0
 """Seconds beyond ``actor_stop_timeout`` for stops of our own; each of their steps has its own bound."""
 
-IMMEDIATE_STOP: Final = 3.0
+IMMEDIATE_STOP: Final = 2.0
 CLOSE_SECONDS: Final = 6.0
 IMMEDIATE_CLOSE_SECONDS: Final = 1.0
 HOOK_SECONDS: Final = 10.0
-"""For ``on_shutdown``; it is the last that runs."""
+IMMEDIATE_HOOK_SECONDS: Final = 1.0
+"""For ``on_disconnected`` and ``on_shutdown``, the last that run."""
 
 CANCEL_SECONDS: Final = 2.0
+IMMEDIATE_CANCEL_SECONDS: Final = 0.2
 
 
 class Shutdown:
@@ -135,12 +137,13 @@ class Shutdown:
         await self._core.end_connection(seconds)
 
     async def _run_last_hook(self) -> None:
-        hook = self._core.run_hook(self._core.runner.on_shutdown(), "on_shutdown")
-        _, unfinished = await asyncio.wait([hook], timeout=HOOK_SECONDS)
-        if unfinished:
-            log.warning("on_shutdown did not return within %g s; it is cancelled", HOOK_SECONDS)
+        core, seconds = self._core, IMMEDIATE_HOOK_SECONDS if self.immediate else HOOK_SECONDS
+        await core.last_hooks.wait_idle(seconds)
+        core.run_hook(core.runner.on_shutdown, "on_shutdown", core.last_hooks)
+        if not await core.last_hooks.wait_idle(seconds):
+            log.warning("%s did not return within %g s; cancelled", ", ".join(core.last_hooks.names), seconds)
 
     async def _cancel_the_rest(self) -> None:
-        for group in (self._core.actor_tasks, self._core.tasks):
-            await group.cancel_all(CANCEL_SECONDS)
+        for group in (self._core.actor_tasks, self._core.tasks, self._core.last_hooks):
+            await group.cancel_all(IMMEDIATE_CANCEL_SECONDS if self.immediate else CANCEL_SECONDS)
             group.close()

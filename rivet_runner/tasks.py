@@ -18,7 +18,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["TaskGroup"]
+__all__ = ["TaskGroup", "is_being_cancelled"]
 
 
 class TaskGroup:
@@ -74,6 +74,11 @@ class TaskGroup:
             task.add_done_callback(lambda done: self._finished(done, on_error))
         return task
 
+    @property
+    def closed(self) -> bool:
+        """Whether new tasks are refused."""
+        return self._closed
+
     def close(self) -> None:
         """Refuse new tasks from now on; those that run go on."""
         self._closed = True
@@ -87,10 +92,10 @@ class TaskGroup:
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         while others := self._others():
-            remaining = None if deadline is None else max(0.0, deadline - loop.time())
-            done, _ = await asyncio.wait(others, timeout=remaining)
-            if not done:
+            remaining = None if deadline is None else deadline - loop.time()
+            if remaining is not None and remaining <= 0:
                 return False
+            done, _ = await asyncio.wait(others, timeout=remaining)
             self._tasks -= done
         return True
 
@@ -103,24 +108,25 @@ class TaskGroup:
         loop = asyncio.get_running_loop()
         asked: set[asyncio.Task[Any]] = set()
         half, deadline = loop.time() + timeout / 2, loop.time() + timeout
+        asked_again = False
         while others := self._others():
+            now = loop.time()
+            if now >= deadline:
+                self._warn_of_survivors()
+                return False
+            if now >= half and not asked_again:
+                asked_again = True
+                asked.clear()
             for task in others - asked:
                 task.cancel()
             asked |= others
-            until = half if loop.time() < half else deadline
-            done, _ = await asyncio.wait(others, timeout=max(0.0, until - loop.time()))
+            done, _ = await asyncio.wait(others, timeout=(deadline if asked_again else half) - now)
             self._tasks -= done
-            if not done and until is deadline:
-                self._log.warning(
-                    "%s: %d tasks did not end when cancelled: %s",
-                    self.name,
-                    len(self._tasks),
-                    ", ".join(self.names[:10]),
-                )
-                return False
-            if not done:
-                asked.clear()
         return True
+
+    def _warn_of_survivors(self) -> None:
+        names = ", ".join(self.names[:10])
+        self._log.warning("%s: %d tasks did not end when cancelled: %s", self.name, len(self._tasks), names)
 
     def _others(self) -> set[asyncio.Task[Any]]:
         """The unfinished tasks but the calling one, which must not wait for itself."""
@@ -137,3 +143,9 @@ class TaskGroup:
             on_error(error)
         else:
             self._log.error("task %s raised", task.get_name(), exc_info=error)
+
+
+def is_being_cancelled() -> bool:
+    """Whether the running task was asked to end, as against a hook that let somebody else's cancellation through."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -36,6 +37,9 @@ PING_SECONDS: Final = 3.0
 """Between two protocol pings after init; the engine counts a runner as lost without a sign of life."""
 
 LOCAL_CLOSE: Final = 1000
+
+_TOKEN: Final = re.compile(r"rivet_token\.[^\s,;'\"]+")
+"""A proxy that answers with all that it was offered puts the token into the library's error."""
 
 
 class ConnectionEvents(Protocol):
@@ -128,7 +132,7 @@ class Connection:
         log.warning(
             "cannot reach the engine at %s (%s); trying again in %.1f s. Is it running, and is RIVET_ENDPOINT right?",
             self._endpoint,
-            error or type(error).__name__,
+            _TOKEN.sub("rivet_token.***", str(error)) or type(error).__name__,
             delay,
         )
 

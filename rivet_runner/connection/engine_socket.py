@@ -1,10 +1,11 @@
 """One WebSocket to the engine, on top of the ``websockets`` library.
 
-`EngineSocket` keeps what the library is good at (proxies, TLS, the handshakes, keepalive) and replaces how data moves:
+`EngineSocket` keeps what the library is good at (proxies, TLS, the handshakes) and replaces how data moves:
 
 * each whole message is handed to ``on_message`` synchronously, from within ``data_received``. The library's own queue
   and its `recv` are not used, so there is no task switch and no future per message;
-* what is sent within one turn of the event loop goes to the transport in one write (`send_frames`).
+* what is sent within one turn of the event loop goes to the transport in one write (`send_frames`);
+* keepalive is its own (`_keep_alive`), as the library's does not see a dead connection behind a full buffer.
 
 There is no back-pressure on reading: one actor that is slow must not stop the reader for the others. The bounds are where
 the messages wait, one for each socket and actor.
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.exceptions import InvalidHandshake
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, State
 from websockets.typing import Subprotocol
@@ -35,10 +36,12 @@ MAX_INBOUND_MESSAGE: Final = 64 * 1024 * 1024
 DIAL_TIMEOUT: Final = 10.0
 """Seconds for TCP, TLS and the upgrade together."""
 
-PING_INTERVAL: Final = 8.0
-PING_TIMEOUT: Final = 12.0
+PING_INTERVAL: Final = 6.0
+SILENT_PINGS: Final = 3
+"""A WebSocket ping each interval (seconds); after so many without a sign of life the connection is dropped: 24 s at most."""
+
 CLOSE_TIMEOUT: Final = 5.0
-"""Seconds. A half-open socket is noticed after interval + timeout and given up after the close timeout: 25 s at most."""
+"""Seconds for the close handshake."""
 
 WRITE_HIGH_WATER: Final = 1024 * 1024
 """Bytes in the transport's buffer above which senders wait."""
@@ -68,6 +71,10 @@ class EngineSocket(ClientConnection):
         self._on_message = on_message
         self._on_writable: Callable[[], None] | None = None
         self._fragments: list[bytes] | None = None
+        self._heard = True
+        self._silent_pings = 0
+        self._unwritten = 0
+        self._ping_timer = self.loop.call_later(PING_INTERVAL, self._keep_alive)
 
     @property
     def is_open(self) -> bool:
@@ -103,6 +110,14 @@ class EngineSocket(ClientConnection):
 
     # Called by the library
 
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ping_timer.cancel()
+        super().connection_lost(exc)
+
     def process_event(self, event: Event) -> None:
         if self.response is not None and isinstance(event, Frame):
             opcode = event.opcode
@@ -118,6 +133,29 @@ class EngineSocket(ClientConnection):
         super().resume_writing()
         if self._on_writable is not None:
             self._on_writable()
+
+    def _keep_alive(self) -> None:
+        """Ping, and look whether anything came since the last ping.
+
+        The library's own keepalive waits for the transport's buffer to drain, so it would never find a connection dead on
+        which much is to be sent. Here a buffer that gets shorter is a sign of life too.
+        """
+        unwritten = self.transport.get_write_buffer_size()
+        if self._heard or unwritten < self._unwritten:
+            self._silent_pings = 0
+        else:
+            self._silent_pings += 1
+        if self._silent_pings >= SILENT_PINGS:
+            log.warning(
+                "no sign of life from the engine for %.0f s; the connection is dropped", SILENT_PINGS * PING_INTERVAL
+            )
+            self.abort()
+            return
+        self._heard, self._unwritten = False, unwritten
+        if self.is_open:
+            self.protocol.send_ping(b"")
+            self.send_data()
+        self._ping_timer = self.loop.call_later(PING_INTERVAL, self._keep_alive)
 
     def _assemble(self, frame: Frame) -> None:
         """Collect a fragmented message; the library bounds its size. The protocol has no text messages."""
@@ -154,8 +192,7 @@ async def dial(url: str, subprotocols: list[str], on_message: Callable[[bytes], 
         compression=None,
         max_size=MAX_INBOUND_MESSAGE,
         open_timeout=DIAL_TIMEOUT,
-        ping_interval=PING_INTERVAL,
-        ping_timeout=PING_TIMEOUT,
+        ping_interval=None,
         close_timeout=CLOSE_TIMEOUT,
         write_limit=WRITE_HIGH_WATER,
         logger=_library_log,
@@ -163,6 +200,3 @@ async def dial(url: str, subprotocols: list[str], on_message: Callable[[bytes], 
     )
     assert isinstance(connection, EngineSocket)
     return connection
-
-
-_ = InvalidURI

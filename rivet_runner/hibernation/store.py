@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from rivet_runner.errors import RecordError
 from rivet_runner.hibernation.record import HibernationRecord, decode_record, encode_record
-from rivet_runner.kv import KV, MAX_KEYS_IN_CALL, MAX_PUT, RESERVED_FROM
+from rivet_runner.kv import KEY_PACKING, KV, MAX_KEYS_IN_CALL, MAX_PUT, RESERVED_FROM
 
 __all__ = ["HibernationStore", "KvHibernationStore"]
 
@@ -47,11 +47,12 @@ class KvHibernationStore:
         size = 0
         for record in records:
             key, value = RECORD_PREFIX + record.key, encode_record(record)
-            if len(batch) == MAX_KEYS_IN_CALL or size + len(key) + len(value) > MAX_PUT:
+            added = len(key) + KEY_PACKING + len(value)
+            if len(batch) == MAX_KEYS_IN_CALL or size + added > MAX_PUT:
                 await self._kv._put(batch)
                 batch, size = {}, 0
             batch[key] = value
-            size += len(key) + len(value)
+            size += added
         await self._kv._put(batch)
 
     async def delete(self, keys: Iterable[bytes]) -> None:

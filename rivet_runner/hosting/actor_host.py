@@ -23,7 +23,7 @@ from rivet_runner.hibernation.matching import match
 from rivet_runner.hibernation.record import HibernationRecord
 from rivet_runner.hosting import sockets
 from rivet_runner.hosting.context import Context
-from rivet_runner.hosting.hibernating import HibernatingSide
+from rivet_runner.hosting.hibernating import HibernatingSide, attach_seconds
 from rivet_runner.hosting.stopping import HURRY_SECONDS, StopClock, StopReason, stop_actor
 from rivet_runner.http import Request
 from rivet_runner.kv import KV
@@ -33,11 +33,12 @@ from rivet_runner.protocol.wire import (
     ActorStateRunning,
     ActorStateStopped,
     CommandStartActor,
+    Event,
     EventActorIntent,
     EventActorSetAlarm,
     EventActorStateUpdate,
 )
-from rivet_runner.tasks import TaskGroup
+from rivet_runner.tasks import TaskGroup, is_being_cancelled
 from rivet_runner.websocket import SocketState, WebSocket
 
 __all__ = ["ActorHost", "HostPhase"]
@@ -46,6 +47,9 @@ RUNNING_AT_LATEST: Final = 3.0
 """Seconds after which a slow start is reported as running all the same: its requests then wait here instead of failing at
 the gateway (after 10 s), and the engine does not give the actor up (after 30 s). A start that fails sooner is reported as a
 crash that never ran."""
+
+MAX_ERROR_TEXT: Final = 4096
+"""Characters of a crash's text; the engine shows it with the actor."""
 
 UNKNOWN_REQUEST: Final = Request("GET", "/", {}, b"")
 
@@ -110,13 +114,12 @@ class ActorHost:
         try:
             await self.context.hooks.on_actor_start(self.actor)
             stored = await self._load_records()
-        except asyncio.CancelledError:
+        except (Exception, asyncio.CancelledError) as error:
             self._open_gate(False)
-            raise
-        except Exception as error:
-            self._open_gate(False)
+            if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+                raise
             self.actor.log.exception("on_actor_start raised; the actor is reported as crashed")
-            self.stop(StopReason.CRASHED, error=f"{type(error).__name__}: {error}")
+            self.stop(StopReason.CRASHED, error=error_text(error))
             return
         finally:
             timer.cancel()
@@ -145,16 +148,17 @@ class ActorHost:
     def _restore_sockets(self, stored: dict[bytes, HibernationRecord | RecordError]) -> None:
         listed, self.listed = self.listed, {}
         matched = match(listed, stored)
+        hold = attach_seconds(len(listed), self.context.kv_calls.round_trip)
         for key, record in matched.restore.items():
             if isinstance(record, RecordError):
                 self.actor.log.error("a hibernating WebSocket cannot be restored: %s", record)
-                sockets.close_unknown(self, listed[key], damaged=True)
+                sockets.close_unknown(self, listed[key], hold, damaged=True)
                 self.forget_socket(listed[key])
             else:
-                sockets.restore(self, listed[key], record)
+                sockets.restore(self, listed[key], record, hold)
         for key in matched.unknown:
             self.actor.log.warning("the gateway holds a WebSocket of which no record is stored; the client is closed")
-            sockets.close_unknown(self, listed[key], damaged=False)
+            sockets.close_unknown(self, listed[key], hold, damaged=False)
             self.forget_socket(listed[key])
         for key, record in matched.stale.items():
             if isinstance(record, RecordError):
@@ -183,10 +187,17 @@ class ActorHost:
 
     def end_socket(self, ws: WebSocket) -> None:
         """The handler cannot go on because the actor stops."""
-        if ws.hibernatable and not self.destroyed:
+        if self.cut_off:
+            ws._end(SocketState.CLOSED, *self.stop_close)
+        elif ws.hibernatable and not self.destroyed:
             ws._hibernate()
         else:
             ws._close(*self.stop_close)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the engine does not listen to this generation any more: nothing is sent for it."""
+        return self.stop_reason is not None and self.stop_reason.cut_off
 
     @property
     def destroyed(self) -> bool:
@@ -234,15 +245,15 @@ class ActorHost:
         self.intent = reason
         self.report_running()
         intent = ActorIntentSleep() if reason is StopReason.ASLEEP else ActorIntentStop()
-        self.uplink.report(EventActorIntent(self.actor.id, self.actor.generation, intent))
+        self._report(EventActorIntent(self.actor.id, self.actor.generation, intent))
 
     def set_alarm(self, when_ms: int | None) -> None:
         if self.phase is HostPhase.STOPPED:
             raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, its alarm can no longer be set")
-        self.uplink.report(EventActorSetAlarm(self.actor.id, self.actor.generation, when_ms))
+        self._report(EventActorSetAlarm(self.actor.id, self.actor.generation, when_ms))
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        if self.phase is HostPhase.STOPPED:
+        if self.background.closed:
             coroutine.close()
             raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, no task can be spawned")
         name = getattr(coroutine, "__qualname__", "task")
@@ -262,9 +273,16 @@ class ActorHost:
             )
         elif self.phase is HostPhase.STOPPING and reason.cut_off:
             self.stop_reason = reason
-            self.actor.kv._close(reason.value)
+            self.cut()
         if reason.hurries and self.stop_clock is not None:
-            self.stop_clock.shorten(HURRY_SECONDS)
+            self.stop_clock.hurry(HURRY_SECONDS)
+
+    def cut(self) -> None:
+        """The engine does not listen any more: what would wait for it ends now."""
+        assert self.stop_reason is not None
+        self.actor.kv._close(self.stop_reason.value)
+        for ws in [*self.sockets.values()]:
+            self.end_socket(ws)
 
     async def _stop(self, start: asyncio.Task[Any], error: str | None) -> None:
         try:
@@ -295,4 +313,18 @@ class ActorHost:
         self._report_state(state)
 
     def _report_state(self, state: ActorStateRunning | ActorStateStopped) -> None:
-        self.uplink.report(EventActorStateUpdate(self.actor.id, self.actor.generation, state))
+        self._report(EventActorStateUpdate(self.actor.id, self.actor.generation, state))
+
+    def _report(self, event: Event) -> None:
+        """Tell the engine, unless it has forgotten this runner, and this generation with it."""
+        if self.stop_reason is not StopReason.FORGOTTEN:
+            self.uplink.report(event)
+
+
+def error_text(error: BaseException) -> str:
+    """An error as text that can be sent: of bounded length, and UTF-8 whatever it was made from."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:
+        text = type(error).__name__
+    return text[:MAX_ERROR_TEXT].encode("utf-8", "replace").decode()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rivet_runner.hosting.actor_host import ActorHost
     from rivet_runner.websocket import WebSocket
 
-__all__ = ["HibernatingSide"]
+__all__ = ["HibernatingSide", "attach_seconds"]
 
 REPAIR_QUEUE: Final = 256
 """A replay is asked for when no more messages than this wait for the handler: what is not processed is replayed too, and the
@@ -38,7 +38,22 @@ REPLAY_SECONDS: Final = 5.0
 """How long a replay may take to begin (measured: under 20 ms) before the client is closed."""
 
 ATTACH_SECONDS: Final = 0.15
-"""After this long the gateway has attached a restored socket (measured: 80 to 100 ms)."""
+ATTACH_SECONDS_EACH: Final = 0.005
+ATTACH_ROUND_TRIPS: Final = 20
+LONGEST_ATTACH_SECONDS: Final = 2.0
+"""How long the gateway may take to attach a client: counted from ``Running`` (not from the start command), more where many
+are attached at once, and more where the engine is slow, which the last key-value call has shown. Measured: 7 to 29 ms for
+one, some 5 ms for each further one, with key-value round trips of 1 to 8 ms."""
+
+
+def attach_seconds(sockets: int, round_trip: float) -> float:
+    """How long to hold back what the actor sends while this many of its clients are being attached."""
+    expected = max(ATTACH_SECONDS + ATTACH_SECONDS_EACH * sockets, ATTACH_ROUND_TRIPS * round_trip)
+    return min(expected, max(LONGEST_ATTACH_SECONDS, ATTACH_SECONDS_EACH * sockets))
+
+
+REPLAY_AGAIN_SECONDS: Final = 0.25
+"""After this long without the next message the replay is asked for again."""
 
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 
@@ -54,6 +69,7 @@ class HibernatingSide:
         "_host",
         "_processed",
         "_release_timer",
+        "_released",
         "_repairing",
         "_replay",
         "_room",
@@ -82,6 +98,7 @@ class HibernatingSide:
         self._repairing = False
         self._room: asyncio.Future[None] | None = None
         self._replay: asyncio.Future[None] | None = None
+        self._released: asyncio.Future[None] | None = None
         self._release_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -179,6 +196,9 @@ class HibernatingSide:
         if self.held is None:
             self.held = []
             self._host.holding.add(self)
+        if self._release_timer is not None:
+            self._release_timer.cancel()
+            self._release_timer = None
         if seconds is not None:
             self._release_timer = asyncio.get_running_loop().call_later(seconds, self.release)
 
@@ -192,6 +212,15 @@ class HibernatingSide:
         if self._held_bytes > MAX_HELD_BYTES:
             self.ws._close(1013, "ws.send_queue_full")
 
+    async def released(self) -> None:
+        """Wait until nothing is held back."""
+        if self.held is not None:
+            self._released = asyncio.get_running_loop().create_future()
+            try:
+                await self._released
+            finally:
+                self._released = None
+
     def release(self) -> None:
         """The gateway has attached: what was held leaves, in order."""
         if self._release_timer is not None:
@@ -199,10 +228,25 @@ class HibernatingSide:
             self._release_timer = None
         held, self.held, self._held_bytes = self.held, None, 0
         self._host.let_go(self)
+        if self._released is not None and not self._released.done():
+            self._released.set_result(None)
         for message in held or ():
             self._host.uplink.send_now(message)
 
     # Repair
+
+    async def fetch_missed(self, sockets: int) -> None:
+        """The engine was away: have the gateway replay what the client may have sent meanwhile.
+
+        It keeps that, and tells nothing of it until the client's next message; and after 30 s it would give the client up.
+        With nothing to replay there is no sign that it has attached the client again, so what the actor sends is held for as
+        long as that may take, with this many ``sockets`` at once.
+        """
+        if self.is_over or self._repairing:
+            return
+        self.hold_back(attach_seconds(sockets, self._host.context.kv_calls.round_trip))
+        self._send_replay_request()
+        await self.released()
 
     def _ask_for_replay(self) -> None:
         if not self._repairing:
@@ -225,14 +269,14 @@ class HibernatingSide:
             return True
         self.hold_back(None)
         self.stream.replay_asked()
-        uplink, ws = self._host.uplink, self.ws
-        uplink.send_now(
-            ToServerTunnelMessage(
-                MessageId(ws._gateway_id, ws._request_id, ws._sent_index), ToServerWebSocketClose(None, None, True)
-            )
-        )
-        await uplink.left(None)
+        self._send_replay_request()
+        await self._host.uplink.left(None)
         return await self._replay_begins()
+
+    def _send_replay_request(self) -> None:
+        ws = self.ws
+        identity = MessageId(ws._gateway_id, ws._request_id, ws._sent_index)
+        self._host.uplink.send_now(ToServerTunnelMessage(identity, ToServerWebSocketClose(None, None, True)))
 
     async def _wait_for_room(self) -> None:
         if len(self.ws._queue) > REPAIR_QUEUE:
@@ -243,22 +287,23 @@ class HibernatingSide:
                 self._room = None
 
     async def _replay_begins(self) -> bool:
-        """Wait for the replay's first message. A connection that is lost meanwhile is no answer: ask again on the next."""
-        uplink = self._host.uplink
-        connection = uplink.connection_number
-        if self.stream.flow is Flow.REPAIRING:
-            self._replay = asyncio.get_running_loop().create_future()
-            try:
-                async with asyncio.timeout(REPLAY_SECONDS):
-                    await self._replay
-            except TimeoutError:
-                pass
-            finally:
-                self._replay = None
-        if self.stream.flow is not Flow.REPAIRING or self.is_over:
-            return True
-        if uplink.connection_number != connection or not uplink.connected:
-            self.stream.flow = Flow.GAP
-            return True
-        self.release()
-        return False
+        """Wait for the replay's first message.
+
+        A replay is itself a burst, of which the engine may keep only the newest messages; then none is the next one, and it
+        is asked for again. A connection that is lost meanwhile is no answer: ask on the next.
+        """
+        uplink, loop = self._host.uplink, asyncio.get_running_loop()
+        connection, deadline = uplink.connection_number, loop.time() + REPLAY_SECONDS
+        while self.stream.flow is Flow.REPAIRING and not self.is_over:
+            if uplink.connection_number != connection or not uplink.connected:
+                self.stream.flow = Flow.GAP
+                return True
+            if loop.time() >= deadline:
+                self.release()
+                return False
+            self._replay = loop.create_future()
+            await asyncio.wait({self._replay}, timeout=REPLAY_AGAIN_SECONDS)
+            if not self._replay.done():
+                self._send_replay_request()
+            self._replay = None
+        return True

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from rivet_runner.actor import Actor
 from rivet_runner.hosting.actor_host import ActorHost, HostPhase
 from rivet_runner.hosting.context import Context
+from rivet_runner.hosting.hibernating import HibernatingSide
 from rivet_runner.hosting.stopping import StopReason
 from rivet_runner.protocol.wire import CommandStartActor, CommandStopActor
 from rivet_runner.tasks import TaskGroup
@@ -45,6 +46,11 @@ class ActorRegistry:
             return None
         return host
 
+    def is_going_to_sleep(self, actor_id: str) -> bool:
+        """Whether the engine runs again, in the next generation, what this one leaves without an answer."""
+        host = self._hosts.get(actor_id)
+        return host is not None and host.phase is HostPhase.STOPPING and host.stop_commanded and not host.destroyed
+
     def start(self, command: CommandStartActor, context: Context) -> None:
         """Register an actor and begin to start it. Everything that must be found by the next message is in place then."""
         older = self._hosts.get(command.actor_id)
@@ -59,15 +65,26 @@ class ActorRegistry:
         host.start(older)
 
     def stop(self, command: CommandStopActor, *, draining: bool) -> None:
-        """Stop the generation that the engine names; any other has stopped before."""
+        """Stop the generation that the engine names; any other has stopped before.
+
+        A stop that neither the actor nor this runner has asked for means that the actor was deleted: the engine (2.3.19)
+        sends one for nothing else. Where others may drain this runner (``draining``), it may as well move.
+        """
         host = self._hosts.get(command.actor_id)
         if host is None or host.actor.generation != command.generation:
             return
         host.stop_commanded = True
-        if draining and host.intent is None:
-            host.stop(StopReason.DRAINED)
-        else:
-            host.stop(host.intent or StopReason.COMMANDED)
+        host.stop(host.intent or (StopReason.DRAINED if draining else StopReason.DESTROYED))
+
+    def hibernating_sides(self) -> list[HibernatingSide]:
+        """The hibernatable WebSockets that are open on running actors."""
+        return [
+            ws._hibernation
+            for host in self._hosts.values()
+            if host.phase is HostPhase.RUNNING
+            for ws in host.open_websockets()
+            if ws._hibernation is not None
+        ]
 
     def stop_all(self, reason: StopReason) -> None:
         """Begin to stop every actor."""

@@ -11,24 +11,18 @@ from typing import TYPE_CHECKING, Final
 from rivet_runner.hosting.context import Context
 from rivet_runner.http import Request, Response, wire_headers
 from rivet_runner.protocol.wire import MessageId, ToServerResponseStart, ToServerTunnelMessage
+from rivet_runner.tasks import is_being_cancelled
 
 if TYPE_CHECKING:
     from rivet_runner.hosting.actor_host import ActorHost
 
 __all__ = ["ACTOR_NOT_HERE", "ACTOR_OVERLOADED", "UPLOAD_TOO_LARGE", "answer_with", "serve"]
 
-RETRY_HEADER: Final = "x-rivet-error"
-"""On a 503 it makes the gateway look the actor up again and retry, for about 20 s: the actor may have moved."""
-
 MAX_HEADER_BYTES: Final = 256 * 1024
 """Of a response; the envelope counts towards what the engine accepts as one message."""
 
 
-def _unavailable(error: str, text: str) -> Response:
-    return Response(text, status=503, headers={RETRY_HEADER: error})
-
-
-ACTOR_NOT_HERE: Final = _unavailable("runner.actor_not_found", "the actor is not on this runner")
+ACTOR_NOT_HERE: Final = Response("the actor is not on this runner", status=503)
 ACTOR_OVERLOADED: Final = Response("too many requests are waiting for this actor", status=503)
 UPLOAD_TOO_LARGE: Final = Response("the request body is too large", status=413)
 _STOPPED_MEANWHILE: Final = Response("the actor stopped before it had answered", status=503)
@@ -48,9 +42,11 @@ async def serve(host: ActorHost, key: bytes, request: Request) -> None:
         else:
             response = _START_FAILED
     except asyncio.CancelledError:
-        host.uplink.send_now(_encode(key, _STOPPED_MEANWHILE))
+        if not host.cut_off:
+            host.uplink.send_now(_encode(key, _STOPPED_MEANWHILE))
         raise
-    await host.uplink.send(_message(host, key, request, response))
+    if not host.cut_off:
+        await host.uplink.send(_message(host, key, request, response))
 
 
 def answer_with(context: Context, key: bytes, response: Response) -> None:
@@ -61,7 +57,9 @@ def answer_with(context: Context, key: bytes, response: Response) -> None:
 async def _call_hook(host: ActorHost, request: Request) -> Response:
     try:
         response: object = await host.context.hooks.fetch(host.actor, request)
-    except Exception:
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+            raise
         host.actor.log.exception("fetch raised on %s %s; the client gets a 500", request.method, request.path)
         return _HOOK_FAILED
     if not isinstance(response, Response):

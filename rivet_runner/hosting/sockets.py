@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from rivet_runner.errors import WebSocketClosed
 from rivet_runner.hibernation.record import HibernationRecord, encode_record
-from rivet_runner.hosting.hibernating import ATTACH_SECONDS, HibernatingSide
+from rivet_runner.hosting.hibernating import HibernatingSide
 from rivet_runner.http import Request
+from rivet_runner.tasks import is_being_cancelled
 from rivet_runner.websocket import SocketState, WebSocket
 
 if TYPE_CHECKING:
@@ -48,22 +49,25 @@ async def serve_opened(host: ActorHost, ws: WebSocket) -> None:
     await _run_handler(host, ws)
 
 
-def restore(host: ActorHost, ws: WebSocket, record: HibernationRecord) -> None:
-    """Give a listed socket back what was stored of it and run its handler. Raises nothing."""
+def restore(host: ActorHost, ws: WebSocket, record: HibernationRecord, hold: float) -> None:
+    """Give a listed socket back what was stored of it and run its handler.
+
+    What the handler sends is held until the client's first message, for at most ``hold`` seconds. Raises nothing.
+    """
     ws.request = Request("GET", record.target, record.headers, b"")
     ws.restored = True
     ws._attachment = record.attachment
     ws._sent_index = record.sent
     side = ws._hibernation = HibernatingSide(ws, host, received=record.received)
-    side.hold_back(ATTACH_SECONDS)
+    side.hold_back(hold)
     ws._open()
     host.work.spawn(_run_handler(host, ws), name=f"actor {host.actor.id}: restored websocket {ws.path}")
 
 
-def close_unknown(host: ActorHost, ws: WebSocket, *, damaged: bool) -> None:
+def close_unknown(host: ActorHost, ws: WebSocket, hold: float, *, damaged: bool) -> None:
     """Close a listed socket that cannot be restored; the close waits until the gateway has attached the client."""
     side = ws._hibernation = HibernatingSide(ws, host, received=OPEN_INDEX)
-    side.hold_back(ATTACH_SECONDS)
+    side.hold_back(hold)
     ws._state = SocketState.OPEN
     ws._early = None
     ws._close(*(RESTORE_FAILED if damaged else RECORD_MISSING))
@@ -105,7 +109,9 @@ async def _call_hook(host: ActorHost, ws: WebSocket) -> tuple[int, str]:
         if ws._state is SocketState.OPEN:
             host.actor.log.error("the handler of the WebSocket %s raised for another socket", ws.path, exc_info=error)
             return HANDLER_RAISED
-    except Exception:
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+            raise
         host.actor.log.exception("the handler of the WebSocket %s raised; the client is closed with 1011", ws.path)
         unused = ws.restored and ws._hibernation is not None and not ws._hibernation.was_used
         return RESTORE_FAILED if unused else HANDLER_RAISED

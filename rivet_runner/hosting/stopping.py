@@ -29,6 +29,7 @@ HURRY_SECONDS: Final = 0.5
 """For each step of a stop that does not wait: enough for a hook that writes what it has, and about a second in all."""
 
 CANCEL_SECONDS: Final = 1.0
+HURRIED_CANCEL_SECONDS: Final = 0.2
 """For a cancelled task to clean up."""
 
 
@@ -37,7 +38,6 @@ class StopReason(enum.Enum):
 
     ASLEEP = "it asked to sleep"
     DESTROYED = "it is destroyed"
-    COMMANDED = "the engine commanded it"
     CRASHED = "its start failed"
     REPLACED = "a newer generation starts here"
     DRAINED = "the runner shuts down"
@@ -62,14 +62,16 @@ class StopClock:
     def __init__(self, seconds: float) -> None:
         self._deadline = asyncio.get_running_loop().time() + seconds
         self._moved: asyncio.Future[None] | None = None
+        self.cancel_seconds = CANCEL_SECONDS
 
     @property
     def remaining(self) -> float:
         """Seconds, never negative."""
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
-    def shorten(self, seconds: float) -> None:
-        """Leave ``seconds`` from now on, unless it is less already."""
+    def hurry(self, seconds: float) -> None:
+        """Leave ``seconds`` from now on, unless it is less already, and less for what is cancelled."""
+        self.cancel_seconds = HURRIED_CANCEL_SECONDS
         self._deadline = min(self._deadline, asyncio.get_running_loop().time() + seconds)
         if self._moved is not None and not self._moved.done():
             self._moved.set_result(None)
@@ -89,52 +91,54 @@ class StopClock:
 
 async def stop_actor(host: ActorHost, start: asyncio.Task[Any], error: str | None) -> None:
     """Run all steps. No step's failure keeps the next from running."""
-    reason, clock = host.stop_reason, host.stop_clock
-    assert reason is not None
+    clock = host.stop_clock
     assert clock is not None
-    if reason.cut_off:
-        host.actor.kv._close(reason.value)
+    if host.cut_off:
+        host.cut()
     if not await clock.ended(start):
         start.cancel()
-        await asyncio.wait([start], timeout=CANCEL_SECONDS)
+        await asyncio.wait([start], timeout=clock.cancel_seconds)
     if host.started_well:
         await _call_stop_hook(host, clock)
     for ws in [*host.sockets.values()]:
         host.end_socket(ws)
-    await _finish_work(host, clock, reason)
+    await _finish_work(host, clock)
     await _bounded(host, host.released(), HURRY_SECONDS, "what was held for a WebSocket did not leave in time")
-    if not reason.cut_off:
+    if not host.cut_off:
         seconds = max(clock.remaining, HURRY_SECONDS)
         await _bounded(host, host.journal.flush(), seconds, "the hibernation records were not stored")
-    await host.background.cancel_all(CANCEL_SECONDS)
-    if not reason.cut_off and not await host.uplink.left(max(clock.remaining, HURRY_SECONDS)):
+    host.background.close()
+    await host.background.cancel_all(clock.cancel_seconds)
+    if not host.cut_off and not await host.uplink.left(max(clock.remaining, HURRY_SECONDS)):
         host.actor.log.warning("stopped before everything that it sent had left")
     host.journal.close()
     host.actor.kv._close("this generation of the actor has stopped")
-    _report(host, reason, error)
+    _report(host, error)
 
 
 async def _call_stop_hook(host: ActorHost, clock: StopClock) -> None:
-    hook = host.context.hooks.on_actor_stop(host.actor)
+    async def call() -> None:
+        await host.context.hooks.on_actor_stop(host.actor)
+
     task = host.context.tasks.spawn(
-        hook,
+        call(),
         name=f"actor {host.actor.id}: on_actor_stop",
         on_error=lambda error: host.actor.log.error("on_actor_stop raised; the actor stops all the same", exc_info=error),
     )
     if not await clock.ended(task, at_least=HURRY_SECONDS):
         host.actor.log.warning("on_actor_stop did not return in time; it is cancelled")
         task.cancel()
-        await asyncio.wait([task], timeout=CANCEL_SECONDS)
+        await asyncio.wait([task], timeout=clock.cancel_seconds)
 
 
-async def _finish_work(host: ActorHost, clock: StopClock, reason: StopReason) -> None:
+async def _finish_work(host: ActorHost, clock: StopClock) -> None:
     """Let requests and handlers finish. After a hook that took all the time there was, they get a moment of their own."""
     if not len(host.work):
         return
     idle = host.context.tasks.spawn(host.work.wait_idle(), name=f"actor {host.actor.id}: finish")
-    if not await clock.ended(idle, at_least=0.0 if reason.hurries else CANCEL_SECONDS):
+    if not await clock.ended(idle, at_least=clock.cancel_seconds):
         host.actor.log.warning("%d requests or WebSocket handlers did not finish in time; cancelled", len(host.work))
-        await host.work.cancel_all(CANCEL_SECONDS)
+        await host.work.cancel_all(clock.cancel_seconds)
     idle.cancel()
 
 
@@ -150,12 +154,13 @@ async def _bounded(host: ActorHost, step: Coroutine[Any, Any, None], seconds: fl
         host.actor.log.exception("%s", failure)
 
 
-def _report(host: ActorHost, reason: StopReason, error: str | None) -> None:
+def _report(host: ActorHost, error: str | None) -> None:
     """Tell the engine what it does not know, and nothing else.
 
     ``Stopped(OK)`` that the engine did not ask for destroys the actor. So it is only ever an answer to a stop command; a
     stop of our own making is left to the engine, which sees the runner go.
     """
+    reason = host.stop_reason
     if reason is StopReason.CRASHED:
         host.report_stopped(ActorStateStopped(StopCode.ERROR, error))
     elif reason is StopReason.LOST:

@@ -119,7 +119,8 @@ class Tunnel:
             return  # the gateway sends an unanswered request again; the first is still at work
         host = self._registry.find(start.actor_id)
         if host is None:
-            requests.answer_with(self._context, key, requests.ACTOR_NOT_HERE)
+            if not self._registry.is_going_to_sleep(start.actor_id):
+                requests.answer_with(self._context, key, requests.ACTOR_NOT_HERE)
             return
         if host.requests >= MAX_REQUESTS:
             host.actor.log.warning("%d requests wait for an answer; a further one got a 503", host.requests)
@@ -139,6 +140,8 @@ class Tunnel:
 
     def _open(self, key: bytes, opened: ToClientWebSocketOpen) -> None:
         host = self._registry.find(opened.actor_id)
+        if host is None and self._registry.is_going_to_sleep(opened.actor_id):
+            return
         if host is None:
             # Closing an open that was not answered makes the gateway look the actor up again and retry.
             refusal = ToServerWebSocketClose(1011, "actor.not_found", False)

@@ -52,19 +52,24 @@ class Outbox:
         self._bytes += len(frame) + FRAME_OVERHEAD
         self._added += 1
 
-    def take(self, most: int) -> list[bytes]:
-        """Up to ``most`` messages, oldest first."""
+    def take(self, most: int, most_bytes: int) -> list[bytes]:
+        """Up to ``most`` messages, oldest first, until they have ``most_bytes``; the one that exceeds it is among them."""
         frames = self._frames
-        if most >= len(frames):
+        if most >= len(frames) and self._bytes <= most_bytes:
             batch = list(frames)
             frames.clear()
             self._bytes = 0
         else:
-            batch = [frames.popleft() for _ in range(most)]
-            self._bytes -= sum(map(len, batch)) + FRAME_OVERHEAD * len(batch)
+            batch = []
+            size = 0
+            while len(batch) < most and size < most_bytes:
+                frame = frames.popleft()
+                batch.append(frame)
+                size += len(frame)
+            self._bytes -= size + FRAME_OVERHEAD * len(batch)
         self._taken += len(batch)
         return batch
 
     def drop_all(self) -> int:
         """Forget everything that waits; return how many messages that were."""
-        return len(self.take(len(self._frames)))
+        return len(self.take(len(self._frames), self._bytes))

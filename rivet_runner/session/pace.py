@@ -1,13 +1,13 @@
 """How fast tunnel messages may leave: as fast as the engine works them off, as far as that can be known.
 
-The engine keeps about 1,024 messages towards clients and drops what goes beyond, without a sign; and it never says that it
-has worked one off. Three rules together keep below that:
+Each gateway keeps 1,024 messages from runners in a ring and overwrites the oldest, without a sign, when its one reader of
+that ring falls behind; and it never says that it has taken one out. Three rules together keep below that:
 
 * **a window**: the engine takes one runner's messages strictly in order, and answers key-value calls. So such a call is a
   *barrier*: when it is answered, the engine has taken everything before it. At most one window of messages goes beyond the
   last barrier that was answered. This is what slows down for a busy engine.
-* **a rate**: the barrier says nothing of the gateway behind, which forwards to the clients. So no more leave in a second than
-  a gateway on a busy machine of two cores was seen to forward without loss.
+* **a rate**: the barrier says nothing of the gateway behind, which forwards to the clients. So no more leave in a second
+  than a gateway on a busy machine of two cores was seen to forward without loss.
 * **replies are free**: whatever comes in from a client or a request pays for one message going out. Conversations hold
   each other's pace; only what an actor says unasked (a broadcast, a burst) meets the rate.
 """
@@ -29,7 +29,10 @@ WINDOW: Final = 256
 STEP: Final = 64
 """Messages from one barrier to the next: with four of them in a window, it need not run dry while answers are under way."""
 
-BURST: Final = 256
+WINDOW_BYTES: Final = 4 * 1024 * 1024
+"""Bytes beyond the last barrier that was answered; a single message that is larger goes alone."""
+
+BURST: Final = 128
 """Messages that may leave at once after a pause."""
 
 TICK: Final = 0.002
@@ -58,7 +61,9 @@ class Pace:
         self._sent = 0
         self._confirmed = 0
         self._next_barrier_at = STEP
-        self._barriers: dict[int, int] = {}
+        self._barriers: dict[int, tuple[int, int]] = {}
+        self._sent_bytes = 0
+        self._confirmed_bytes = 0
         self._next_id = 0
         self._tokens = float(BURST)
         self._counted_at = 0.0
@@ -72,7 +77,7 @@ class Pace:
     def reset(self) -> None:
         """The connection has ended, and with it whatever was on its way."""
         self._barriers.clear()
-        self._confirmed = self._sent
+        self._confirmed, self._confirmed_bytes = self._sent, self._sent_bytes
         self._next_barrier_at = self._sent + STEP
         self._barred_since = None
 
@@ -87,26 +92,27 @@ class Pace:
             return False
         mark = self._barriers.pop(request_id, None)
         if mark is not None:
-            self._confirmed = max(self._confirmed, mark)
+            self._confirmed, self._confirmed_bytes = max((self._confirmed, self._confirmed_bytes), mark)
             self._barred_since = None
         return True
 
     def take(self, outbox: Outbox, now: float) -> list[bytes]:
         """The frames that may leave now, barriers among them."""
         if not self._rate:
-            return outbox.take(len(outbox))
+            return outbox.take(len(outbox), outbox.queued_bytes)
         self._tokens = min(BURST, self._tokens + (now - self._counted_at) * self._rate)
         self._counted_at = now
         frames: list[bytes] = []
-        while outbox:
+        while outbox and not self._barred:
             room = min(WINDOW - self.unconfirmed, self._next_barrier_at - self._sent, int(self._tokens))
             if room <= 0:
                 break
-            batch = outbox.take(min(room, len(outbox)))
+            batch = outbox.take(min(room, len(outbox)), WINDOW_BYTES - self._unconfirmed_bytes)
             self._sent += len(batch)
+            self._sent_bytes += sum(map(len, batch))
             self._tokens -= len(batch)
             frames += batch
-            if self._sent == self._next_barrier_at:
+            if self._sent == self._next_barrier_at or self._barred:
                 frames.append(self._barrier())
         if outbox and self._barred and self._barred_since is None:
             self._barred_since = now
@@ -127,11 +133,15 @@ class Pace:
 
     @property
     def _barred(self) -> bool:
-        return self.unconfirmed >= WINDOW
+        return self.unconfirmed >= WINDOW or self._unconfirmed_bytes >= WINDOW_BYTES
+
+    @property
+    def _unconfirmed_bytes(self) -> int:
+        return self._sent_bytes - self._confirmed_bytes
 
     def _barrier(self) -> bytes:
         request_id = FIRST_BARRIER_ID + self._next_id
         self._next_id = (self._next_id + 1) % BARRIER_IDS
-        self._barriers[request_id] = self._sent
+        self._barriers[request_id] = self._sent, self._sent_bytes
         self._next_barrier_at = self._sent + STEP
         return encode_to_server(ToServerKvRequest(self._some_actor() or NO_ACTOR, request_id, KvGetRequest([b""])))

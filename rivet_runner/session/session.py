@@ -160,6 +160,8 @@ class Session:
         return [CloseRequested()]
 
     def _init(self, message: ToClientInit) -> list[Decision]:
+        if self.phase is Phase.INITIALISED:
+            return NO_DECISION
         forgotten = self.runner_id is not None and self.runner_id != message.runner_id
         dropped: Sequence[int] = ()
         if forgotten:
