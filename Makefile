@@ -11,10 +11,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help venv engine test check format demo dev clean
+.PHONY: help venv engine test check format demo dev dev-chat bench clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 venv: $(INSTALLED) ## make .venv with the package and everything for its development
 
@@ -53,6 +53,16 @@ demo: $(INSTALLED) engine ## see it work: a tour with a real engine
 dev: $(INSTALLED) engine ## a real engine and a runner to play with
 	@$(BIN)/python -m examples.dev
 
+dev-chat: $(INSTALLED) engine ## a real engine and a chat room to open in a browser
+	@$(BIN)/python -m examples.dev chat
+
+# Without Node.js the TypeScript runner is left out of the table, and without the engine its rows.
+bench: $(INSTALLED) ## measure beside the TypeScript runner (ARGS="--quick" for a first look)
+	@tools/install_engine.sh || true
+	@cd benchmarks/typescript_runner && { [ node_modules/.package-lock.json -nt package-lock.json ] \
+	  || npm ci --no-audit --no-fund --no-update-notifier --loglevel=error; } || true
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
 clean: ## remove everything that these targets made
-	@rm -rf $(VENV) .engine .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	@rm -rf $(VENV) .engine benchmarks/typescript_runner/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""A real engine and the counter, up until Ctrl-C, with the commands to try. ``make dev`` runs it."""
+"""A real engine and one of the examples, up until Ctrl-C, with what to try. ``make dev`` and ``make dev-chat`` run it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import asyncio
 import contextlib
 import logging
 import signal
+from dataclasses import dataclass
 
+from examples.chat import ChatRooms
 from examples.console import fail
 from examples.counter import Counter
-from rivet_runner import Actor, Request, Response
+from rivet_runner import Actor, Request, Response, Runner
 from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine
 
-COMMANDS = """
+TRY_COUNTER = """
 The engine is at {endpoint}, and a runner named "counter" hosts one actor on it. Try:
 
   curl -X POST {endpoint}/gateway/{actor_id}/increment
@@ -29,6 +31,20 @@ Create another one:
 Ctrl-C stops everything.
 """
 
+TRY_CHAT = """
+The engine is at {endpoint}, and a runner named "chat" hosts one room on it. Open it in two browser tabs:
+
+  {endpoint}/gateway/{actor_id}/
+
+After 20 s of silence the room goes to sleep. Then say something: it wakes as its next generation, and no tab has connected
+again. Create another room:
+
+  curl -X POST {endpoint}/actors?namespace=default -H 'content-type: application/json' \\
+    -d '{{"name":"chat","key":null,"runner_name_selector":"chat","crash_policy":"sleep"}}'
+
+Ctrl-C stops everything.
+"""
+
 
 class SleepyCounter(Counter):
     """The counter of the README, which can be told to sleep."""
@@ -40,28 +56,55 @@ class SleepyCounter(Counter):
         return await super().fetch(actor, request)
 
 
-async def serve(port: int | None) -> None:
+class LoggedChatRooms(ChatRooms):
+    """Tells when a room wakes and sleeps."""
+
+    async def on_actor_start(self, actor: Actor) -> None:
+        await super().on_actor_start(actor)
+        actor.log.info("awake, generation %d", actor.generation)
+
+    async def on_actor_stop(self, actor: Actor) -> None:
+        actor.log.info("going to sleep, with %d WebSockets connected", len(actor.websockets))
+
+
+@dataclass(frozen=True)
+class Example:
+    """A runner class, and what to tell the person who started it."""
+
+    runner: type[Runner]
+    what_to_try: str
+
+
+EXAMPLES = {
+    "counter": Example(SleepyCounter, TRY_COUNTER),
+    "chat": Example(LoggedChatRooms, TRY_CHAT),
+}
+
+
+async def serve(name: str, port: int | None) -> None:
+    example = EXAMPLES[name]
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with LocalEngine(port=port) as engine:
         api = EngineApi(engine.endpoint)
-        await api.upsert_runner_config("counter")
-        async with SleepyCounter(endpoint=engine.endpoint, runner_name="counter"):
-            actor = await api.create_actor("counter", runner_name="counter")
-            print(COMMANDS.format(endpoint=engine.endpoint, actor_id=actor.actor_id), flush=True)
+        await api.upsert_runner_config(name)
+        async with example.runner(endpoint=engine.endpoint, runner_name=name):
+            actor = await api.create_actor(name, runner_name=name)
+            print(example.what_to_try.format(endpoint=engine.endpoint, actor_id=actor.actor_id), flush=True)
             await stop.wait()
             print("\nStopping the runner and the engine.", flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make dev", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m examples.dev", description=__doc__)
+    parser.add_argument("example", nargs="?", choices=EXAMPLES, default="counter", help="default: counter")
     parser.add_argument("--port", type=int, default=None, help="the engine's port (default: a free one)")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            asyncio.run(serve(arguments.port))
+            asyncio.run(serve(arguments.example, arguments.port))
         except EngineNotFound as error:
             fail(str(error))
 

@@ -34,8 +34,9 @@ class _IdAdapter(ActorLog):
 class Actor:
     """One generation of one actor: from its start until it sleeps, stops, moves or is lost.
 
-    ``id`` is the same over all generations; ``generation`` counts them. ``name`` and ``key`` are what it was created with,
-    ``create_ts`` is when, in milliseconds since the epoch, and ``input`` is what its creator gave it. ``kv`` is its durable
+    ``id`` is the same over all generations; ``generation`` counts them, from 0. ``name`` and ``key`` are what it was created
+    with, and ``input`` is what its creator gave it. ``create_ts`` is in milliseconds since the epoch, as the engine (2.3.19)
+    gives it: when this generation was created. ``kv`` is its durable
     store. ``state`` is yours: put there what the actor keeps in memory; it lives as long as this generation.
     """
 

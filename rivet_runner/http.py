@@ -130,7 +130,7 @@ class Response:
     one. ``content-length`` and ``transfer-encoding`` are left out of ``headers``, since the engine sets its
     own.
 
-    Raises ``TypeError`` for arguments of another type, and ``ValueError`` for a status outside 100 to 999, a
+    Raises ``TypeError`` for arguments of another type, and ``ValueError`` for a status outside 200 to 999, a
     header name that is not an RFC 9110 token, and a header value with a control character.
     """
 
@@ -168,7 +168,7 @@ class Response:
 
     @property
     def status(self) -> int:
-        """The status code, 100 to 999. To answer another, build another response."""
+        """The status code, 200 to 999. To answer another, build another response."""
         return self._status
 
     @property
@@ -227,8 +227,8 @@ def _spellings(name: str) -> Iterator[str]:
 def _checked_status(status: object) -> int:
     if isinstance(status, bool) or not isinstance(status, int):
         raise TypeError(f"a response's status is an int, not {type(status).__name__}")
-    if not 100 <= status <= 999:
-        raise ValueError("a response's status must be from 100 to 999: the engine answers 500 for any other")
+    if not 200 <= status <= 999:
+        raise ValueError("a response's status must be from 200 to 999: the client would get an empty 500 for any other")
     return int(status)
 
 

@@ -114,6 +114,7 @@ class KV:
             raise ValueError("list takes a prefix, or start and end, not both")
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise ValueError(f"limit must be a number from 0 up, not {limit!r}")
+        _check_keys([_as_key(key) for key in (prefix, start, end) if key is not None])
         if start is None and end is None:
             first, last = _prefix_range(_as_key(prefix))
         else:
@@ -154,7 +155,7 @@ class KV:
             if reverse:
                 last = answer.keys[-1]
             else:
-                first = answer.keys[-1] + b"\x00"
+                first = _key_after(answer.keys[-1])
             page_size = _next_page_size(answer)
         return found
 
@@ -215,11 +216,19 @@ def _check_put(pairs: Mapping[bytes, bytes]) -> None:
 
 
 def _prefix_range(prefix: bytes) -> tuple[bytes, bytes]:
-    """The range of the keys that begin with ``prefix``: up to the prefix with its last byte that can grow grown."""
+    """The range of the keys that begin with ``prefix``."""
+    return prefix, _after_prefix(prefix)
+
+
+def _after_prefix(prefix: bytes) -> bytes:
+    """The first key behind all that begin with ``prefix``: its last byte that can grow, grown."""
     stem = prefix.rstrip(b"\xff")
-    if not stem:
-        return prefix, RESERVED_FROM
-    return prefix, stem[:-1] + bytes([stem[-1] + 1])
+    return stem[:-1] + bytes([stem[-1] + 1]) if stem else RESERVED_FROM
+
+
+def _key_after(key: bytes) -> bytes:
+    """The next key there can be; a key of full length has no extension."""
+    return key + b"\x00" if len(key) < MAX_KEY else _after_prefix(key)
 
 
 def _next_page_size(answer: KvListResponse) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +26,9 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 SIGNAL_STATUS: Final = 128
 """A process that a signal ended has this plus the signal's number as its status, by the convention of shells."""
 
+LAST_RESORT_SECONDS: Final = 5.0
+"""After the second signal; an immediate shutdown takes about one."""
+
 
 class _Signals:
     """Counts them: the first asks for a graceful shutdown, any further one for an immediate one."""
@@ -32,6 +37,7 @@ class _Signals:
         self._shut_down = shut_down
         self._before: dict[signal.Signals, Any] = {}
         self.insisted: int | None = None
+        self._last_resort: threading.Timer | None = None
         self._seen = 0
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -42,12 +48,22 @@ class _Signals:
     def restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._last_resort is not None:
+            self._last_resort.cancel()
 
     def _arrived(self, loop: asyncio.AbstractEventLoop, number: int, _: FrameType | None) -> None:
         self._seen += 1
         if self._seen > 1:
             self.insisted = number
+            self._make_sure(number)
         loop.call_soon_threadsafe(self._handle, number, self._seen > 1)
+
+    def _make_sure(self, number: int) -> None:
+        """End the process even if a hook blocks the event loop, which then cannot shut anything down."""
+        if self._last_resort is None:
+            self._last_resort = threading.Timer(LAST_RESORT_SECONDS, os._exit, [SIGNAL_STATUS + number])
+            self._last_resort.daemon = True
+            self._last_resort.start()
 
     def _handle(self, number: int, again: bool) -> None:
         name = signal.Signals(number).name

@@ -57,6 +57,8 @@ def test_every_field_has_its_default_when_nothing_is_given() -> None:
         "total_slots": 100_000,
         "metadata": {},
         "prepopulate_actor_names": {},
+        "send_rate": 10_000.0,
+        "hibernation_store": None,
         "start_timeout": None,
         "init_timeout": 60,
         "stop_timeout": 120,
@@ -111,9 +113,7 @@ def test_option_wins_when_the_environment_has_the_field_too(
     environment.setenv("RIVET_POOL", "elsewhere")
     environment.setenv("RIVET_RUNNER_VERSION", "not a number")
     environment.setenv("RIVET_TOTAL_SLOTS", "not a number")
-    config = build(
-        endpoint="http://here", token=None, namespace="here", runner_name="here", version=2, total_slots=3
-    )
+    config = build(endpoint="http://here", token=None, namespace="here", runner_name="here", version=2, total_slots=3)
     assert (config.endpoint, config.token, config.namespace) == ("http://here", None, "here")
     assert (config.runner_name, config.version, config.total_slots) == ("here", 2, 3)
 
@@ -133,9 +133,7 @@ def test_default_is_used_when_the_variable_is_empty(environment: pytest.MonkeyPa
     assert msgspec.structs.asdict(RunnerConfig(runner_key="key")) == expected
 
 
-@pytest.mark.parametrize(
-    "build", [RunnerConfig, RunnerConfig.from_env, lambda **options: RunnerConfig().replace(**options)]
-)
+@pytest.mark.parametrize("build", [RunnerConfig, RunnerConfig.from_env, lambda **options: RunnerConfig().replace(**options)])
 def test_type_error_names_the_option_when_it_is_unknown(build: Callable[..., RunnerConfig]) -> None:
     with pytest.raises(TypeError, match="total_slot_count"):
         build(total_slot_count=3)
@@ -272,12 +270,8 @@ def test_error_hides_the_token_when_the_endpoint_is_bad(
     assert SECRET not in "".join(traceback.format_exception_only(caught.value))
 
 
-@pytest.mark.parametrize(
-    "token", [SECRET + " ", SECRET + "=", SECRET + "/", SECRET + ",", SECRET + "\n", "é"]
-)
-def test_error_names_the_token_but_hides_it_when_it_is_no_subprotocol(
-    environment: pytest.MonkeyPatch, token: str
-) -> None:
+@pytest.mark.parametrize("token", [SECRET + " ", SECRET + "=", SECRET + "/", SECRET + ",", SECRET + "\n", "é"])
+def test_error_names_the_token_but_hides_it_when_it_is_no_subprotocol(environment: pytest.MonkeyPatch, token: str) -> None:
     message = message_of(lambda: RunnerConfig(token=token))
     assert message.startswith("token must be")
     assert token.strip() not in message
@@ -331,9 +325,7 @@ def test_value_error_names_the_field_when_it_is_not_text(name: str, value: objec
 
 
 @pytest.mark.parametrize("variable", ["RIVET_NAMESPACE", "RIVET_POOL", "RIVET_RUNNER_NAME"])
-def test_value_error_names_the_variable_when_it_is_not_utf8(
-    environment: pytest.MonkeyPatch, variable: str
-) -> None:
+def test_value_error_names_the_variable_when_it_is_not_utf8(environment: pytest.MonkeyPatch, variable: str) -> None:
     environment.setenv(variable, "\udcff")
     assert message_of(RunnerConfig).startswith(f"{variable} must be text")
 
@@ -384,9 +376,7 @@ def test_error_says_what_the_engine_does_when_max_payload_is_too_large() -> None
 
 
 @pytest.mark.parametrize("variable", ["RIVET_RUNNER_VERSION", "RIVET_TOTAL_SLOTS"])
-@pytest.mark.parametrize(
-    "text", ["many", "1.5", "-1", "+1", " 1", "1_0", "0x1", "٣", "4294967296", "9" * 5000, "\udcff"]
-)
+@pytest.mark.parametrize("text", ["many", "1.5", "-1", "+1", " 1", "1_0", "0x1", "٣", "4294967296", "9" * 5000, "\udcff"])
 def test_value_error_names_the_variable_when_it_is_not_a_whole_number(
     environment: pytest.MonkeyPatch, variable: str, text: str
 ) -> None:
@@ -445,9 +435,7 @@ def test_value_error_names_the_field_when_metadata_is_not_json(value: object) ->
     assert message.startswith("prepopulate_actor_names['room'] must be JSON")
 
 
-@pytest.mark.parametrize(
-    "names", [{1: {}}, {"": {}}, {None: {}}, {b"a": {}}, {"\ud800": {}}, ["a"], "a", None]
-)
+@pytest.mark.parametrize("names", [{1: {}}, {"": {}}, {None: {}}, {b"a": {}}, {"\ud800": {}}, ["a"], "a", None])
 def test_value_error_names_the_field_when_actor_names_are_not_text(names: Any) -> None:
     assert "prepopulate_actor_names" in message_of(lambda: RunnerConfig(prepopulate_actor_names=names))
 
@@ -555,9 +543,7 @@ def test_connect_url_has_the_websocket_scheme_when_the_endpoint_is_http(endpoint
 
 
 @given(namespace=st.text(min_size=1), runner_key=st.text(min_size=1), version=st.integers(0, 65_535))
-def test_connect_url_is_read_back_when_its_values_need_encoding(
-    namespace: str, runner_key: str, version: int
-) -> None:
+def test_connect_url_is_read_back_when_its_values_need_encoding(namespace: str, runner_key: str, version: int) -> None:
     url = RunnerConfig(namespace=namespace, runner_key=runner_key).connect_url(version)
     assert url.isascii()
     query = parse_qs(urlsplit(url).query, strict_parsing=True)

@@ -27,7 +27,7 @@ class Slot:
 
 
 class EncodeFunction(Function):
-    """Every method emits what checks a value and adds it to the pending run or, once the run is packed, the pending parts."""
+    """Every method emits what checks a value, and adds the value to the pending run or the pending parts."""
 
     def __init__(self, model: Model, packers: Packers) -> None:
         super().__init__(model, packers)

@@ -101,8 +101,7 @@ class _Module:
             yield from self._alias(name)
 
     def _struct_class(self, shape: StructShape) -> Iterator[str]:
-        # A value that may contain itself is left to the garbage collector; nothing else can be part of a
-        # cycle.
+        # Only a value that may contain itself needs the garbage collector: nothing else is ever in a cycle.
         yield from ("", "", f"class {shape.name}(msgspec.Struct, frozen=True, gc={shape.recursive}):")
         yield from _docstring(shape.comment or (f"``{shape.name}`` of the schema.",))
         if shape.fields:
@@ -273,7 +272,7 @@ class _Module:
 
 def _docstring(comment: tuple[str, ...]) -> Iterator[str]:
     lines = [line.replace("\\", "\\\\").replace('"""', "'''") for line in comment]
-    if len(lines) == 1:
+    if len(lines) == 1 and not lines[0].endswith('"'):
         yield f'    """{lines[0]}"""'
         return
     yield f'    """{lines[0]}'

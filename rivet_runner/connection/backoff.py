@@ -22,8 +22,10 @@ GOING_AWAY_JITTER: Final = 0.25
 """Seconds at most before the attempt after ``ws.going_away``: a rolling engine update has a successor at hand."""
 
 STABLE_SECONDS: Final = 2.0
-"""An initialised connection that lasted this long was a success. A shorter one counts as a failed attempt, so that an
-engine (or a proxy before it) that accepts and closes sees a growing delay and not a storm."""
+STABLE_MESSAGES: Final = 10
+"""An initialised connection that lasted this long, or on which so much was received, was a success. Any other counts as
+a failed attempt, so that an engine (or a proxy before it) that accepts and closes sees a growing delay and not a storm;
+while a network that cuts a busy connection again and again must not make the delay longer than the engine keeps actors."""
 
 
 class Backoff:
@@ -56,7 +58,7 @@ class Backoff:
         self.failures += 1
         return GOING_AWAY_JITTER * random.random()
 
-    def lasted(self, seconds: float) -> None:
-        """An initialised connection has ended after ``seconds``: start over where it was stable."""
-        if seconds >= STABLE_SECONDS:
+    def lasted(self, seconds: float, messages: int) -> None:
+        """An initialised connection has ended after so many seconds and messages: start over where it was stable."""
+        if seconds >= STABLE_SECONDS or messages >= STABLE_MESSAGES:
             self.failures = 0

@@ -166,9 +166,10 @@ class Connection:
         self._cancel_timers()
         self._uplink.detach()
         self._session.disconnected()
+        if self._initialised_at is not None and self._socket is not None:
+            seconds = asyncio.get_running_loop().time() - self._initialised_at
+            self._backoff.lasted(seconds, self._socket.messages_received)
         self._socket = None
-        if self._initialised_at is not None:
-            self._backoff.lasted(asyncio.get_running_loop().time() - self._initialised_at)
         self._events.connection_ended(code, reason, initialised=self._initialised_at is not None)
 
     def _init_timed_out(self, socket: EngineSocket) -> None:

@@ -71,6 +71,7 @@ class EngineSocket(ClientConnection):
         self._on_message = on_message
         self._on_writable: Callable[[], None] | None = None
         self._fragments: list[bytes] | None = None
+        self.messages_received = 0
         self._heard = True
         self._silent_pings = 0
         self._unwritten = 0
@@ -122,6 +123,7 @@ class EngineSocket(ClientConnection):
         if self.response is not None and isinstance(event, Frame):
             opcode = event.opcode
             if opcode is Opcode.BINARY and event.fin:
+                self.messages_received += 1
                 self._on_message(event.data)  # type: ignore[arg-type]
                 return
             if opcode in (Opcode.BINARY, Opcode.TEXT, Opcode.CONT):

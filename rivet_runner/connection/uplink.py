@@ -40,6 +40,7 @@ class Uplink:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[tuple[asyncio.Future[None], bytes]] = deque()
         self._leaving: list[tuple[asyncio.Future[None], int]] = []
+        self._events_leaving: list[asyncio.Future[None]] = []
         self._backlog_warned = False
         self.connection_number = 0
         """Counts connections; two looks at it tell whether there was another in between."""
@@ -129,6 +130,21 @@ class Uplink:
                 self._leaving.remove(entry)
         return True
 
+    async def events_left(self, timeout: float) -> bool:
+        """Wait until every event reported so far was sent; false after ``timeout`` seconds. Cancelling is safe."""
+        if not self._session.events.pending:
+            return True
+        waiter = asyncio.get_running_loop().create_future()
+        self._events_leaving.append(waiter)
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            self._events_leaving.remove(waiter)
+        return True
+
     def flush_soon(self) -> None:
         """Send what may leave at the end of this turn of the event loop."""
         if not self._flush_due and self._socket is not None:
@@ -151,11 +167,12 @@ class Uplink:
         if frames:
             socket.send_frames(frames)
         self._admit()
-        if self._outbox:
-            self._look_again(self._session.pace.wait(loop.time()))
+        wait = self._session.wait(loop.time())
+        if wait is not None:
+            self._look_again(wait)
 
     def _look_again(self, seconds: float) -> None:
-        """The pace holds messages back: flush again in a while."""
+        """The session holds something back: flush again in a while."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
@@ -175,6 +192,10 @@ class Uplink:
             self._outbox.add(frame)
             turn.set_result(None)
             self.flush_soon()
+        if not self._session.events.pending:
+            for waiter in self._events_leaving:
+                if not waiter.done():
+                    waiter.set_result(None)
         if self._leaving:
             for future, mark in self._leaving:
                 if self._outbox.left(mark) and not future.done():

@@ -12,8 +12,10 @@ Three rules of the gateway shape this:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
+from rivet_runner.errors import RivetRunnerError
 from rivet_runner.hibernation.inbound import Flow, InboundStream, Verdict
 from rivet_runner.hibernation.index import next_index
 from rivet_runner.hibernation.record import HibernationRecord
@@ -264,7 +266,9 @@ class HibernatingSide:
     async def _repair_once(self) -> bool:
         """Work off what is queued, acknowledge it, and have the rest replayed; false where no replay came."""
         await self._wait_for_room()
-        await self._host.journal.flush()
+        # Without it the replay only repeats more than it need; the journal tries again by itself.
+        with contextlib.suppress(RivetRunnerError):
+            await self._host.journal.flush()
         if self.stream.flow is Flow.FLOWING or self.is_over:
             return True
         self.hold_back(None)

@@ -5,7 +5,7 @@
 3. what runs for requests and WebSockets finishes, within the deadline; then it is cancelled
 4. what was processed is stored and acknowledged
 5. its background tasks are cancelled
-6. everything that it sent has left for the engine
+6. everything that it sent has left for the engine, its alarm once more
 7. ``Stopped`` is reported: a request without an answer at that moment would run again in the next generation
 8. it is forgotten
 """
@@ -111,6 +111,8 @@ async def stop_actor(host: ActorHost, start: asyncio.Task[Any], error: str | Non
     await host.background.cancel_all(clock.cancel_seconds)
     if not host.cut_off and not await host.uplink.left(max(clock.remaining, HURRY_SECONDS)):
         host.actor.log.warning("stopped before everything that it sent had left")
+    if not host.cut_off and not host.destroyed:
+        await host.repeat_alarm(max(clock.remaining, HURRY_SECONDS))
     host.journal.close()
     host.actor.kv._close("this generation of the actor has stopped")
     _report(host, error)

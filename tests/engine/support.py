@@ -1,18 +1,25 @@
-"""A runner whose hooks a test hands in, and the waiting that every test does."""
+"""A runner whose hooks a test hands in, a program in a process of its own, and the waiting that every test does."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 from rivet_runner import Actor, Request, Response, Runner
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.engine_api import CrashPolicy
 
-__all__ = ["POLL_SECONDS", "Fetch", "Hook", "Probe", "eventually", "hosting"]
+__all__ = ["POLL_SECONDS", "PROJECT", "Fetch", "Hook", "Probe", "Program", "eventually", "hosting"]
+
+PROJECT = Path(__file__).parents[2]
 
 Hook = Callable[[Actor], Awaitable[object]]
 Fetch = Callable[[Actor, Request], Awaitable[Any]]
@@ -69,9 +76,11 @@ class Probe(Runner):
         return actor
 
     async def put_to_sleep(self, api: EngineApi, actor: Actor) -> None:
-        """Return once the engine says that the actor sleeps."""
+        """Return once the engine says that the actor sleeps, and this generation has stopped here."""
         actor.sleep()
         await api.wait_sleeping(actor.id)
+        # The engine says so from the moment at which the actor asks for it.
+        await eventually(lambda: self.get_actor(actor.id) is not actor)
 
     async def wake(self, api: EngineApi, actor: Actor) -> Actor:
         """Wake the actor with a request, and return its new generation."""
@@ -108,3 +117,72 @@ async def eventually(condition: Callable[[], object], seconds: float = 20.0) -> 
         if time.monotonic() > deadline:
             raise TimeoutError(f"the condition did not hold within {seconds} s")
         await asyncio.sleep(POLL_SECONDS)
+
+
+class Program:
+    """A Python program in a process of its own; its two outputs are collected while it runs.
+
+    Used as ``async with``, for at most ``seconds``; what is left of it at the end is killed.
+    """
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None, seconds: float = 60.0) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RIVET_")}
+        self._arguments = arguments
+        self._environment = {**inherited, "PYTHONUNBUFFERED": "1", **(environment or {})}
+        self._deadline = asyncio.timeout(seconds)
+        self.out: list[str] = []
+        self.err: list[str] = []
+
+    async def __aenter__(self) -> Self:
+        await self._deadline.__aenter__()
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *self._arguments,
+            cwd=PROJECT,
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._readers = [
+            asyncio.create_task(self._collect(self._process.stdout, self.out)),
+            asyncio.create_task(self._collect(self._process.stderr, self.err)),
+        ]
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await asyncio.gather(*self._readers)
+        await self._deadline.__aexit__(exc_type, exc, traceback)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def printed(self, text: str, seconds: float = 30.0) -> None:
+        """Wait until a line of either output holds ``text``."""
+
+        def found_or_over() -> bool:
+            return any(text in line for line in (*self.out, *self.err)) or self._process.returncode is not None
+
+        await eventually(found_or_over, seconds)
+        # The last lines of a process that has ended may still be in the pipe.
+        if self._process.returncode is not None:
+            await asyncio.gather(*self._readers)
+        assert any(text in line for line in (*self.out, *self.err)), f"never printed {text!r}: {self.out}, {self.err}"
+
+    async def exit_code(self) -> int:
+        """Wait until it has ended, and all of its output is here."""
+        code = await self._process.wait()
+        await asyncio.gather(*self._readers)
+        return code
+
+    @staticmethod
+    async def _collect(stream: asyncio.StreamReader, lines: list[str]) -> None:
+        async for line in stream:
+            lines.append(line.decode().rstrip("\n"))  # noqa: PERF401

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 
 from rivet_runner import Actor, Request, Runner, WebSocket
 from rivet_runner.testing import EngineApi, LocalEngine
@@ -43,6 +44,25 @@ async def test_a_burst_from_one_client_is_received_whole_and_in_order(
         async with clients(api, actor_id, "/room") as [client]:
             for number in range(20_000):
                 await client.send(str(number))
-            await until(lambda: len(room.received) >= 20_000, seconds=90, what="the whole burst")
+            await until(lambda: len(room.received) >= 20_000, seconds=15, what="the whole burst")
             assert [int(message) for _, message in room.received] == list(range(20_000))
             assert client.close_code is None
+
+
+async def test_a_broadcast_reaches_every_client_when_there_are_two_thousand(
+    engine: LocalEngine, api: EngineApi, runner_name: str
+) -> None:
+    async with Room(endpoint=engine.endpoint, runner_name=runner_name) as room:
+        actor_id = await created(api, runner_name)
+        actor = room.actors[actor_id]
+        connections = [api.websocket(actor_id, "/plain") for _ in range(2000)]
+        everybody: list[ClientConnection] = []
+        for start in range(0, 2000, 100):
+            everybody += await asyncio.gather(*(entered.__aenter__() for entered in connections[start : start + 100]))
+        await until(lambda: len(actor.websockets) == 2000, what="all clients")
+        assert await actor.broadcast("first") == 2000
+        assert await actor.broadcast("second") == 2000
+        async with asyncio.timeout(30):
+            for message in ("first", "second"):
+                assert await asyncio.gather(*(client.recv() for client in everybody)) == [message] * 2000
+        await asyncio.gather(*(client.close() for client in everybody))

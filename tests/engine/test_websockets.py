@@ -17,7 +17,7 @@ async def test_text_and_binary_arrive_in_order_when_they_are_mixed(
     async with Room(endpoint=engine.endpoint, runner_name=runner_name):
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, "/plain?echo") as [client]:
-            sent = ["a", b"b", "", b"", "grün ✓", b"\x00\xff", *[f"{n}" for n in range(200)]]
+            sent: list[str | bytes] = ["a", b"b", "", b"", "grün ✓", b"\x00\xff", *[f"{n}" for n in range(200)]]
             for message in sent:
                 await client.send(message)
             assert [await client.recv() for _ in sent] == sent

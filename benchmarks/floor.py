@@ -1,0 +1,138 @@
+"""The floor: what the WebSocket library and asyncio cost by themselves, with nothing of the SDK in between.
+
+The sans-I/O core of ``websockets`` on a bare protocol, one write a turn of the event loop, a coroutine handler with a deque
+and one future for each socket, and slices instead of a codec. It keeps no promise of the SDK: no order across reconnects, no
+bounds, no checks. Version 3 of the protocol, and only what the benchmark sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import deque
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from rivet_runner.protocol import v3
+
+PATH: Final = "/runners/connect?protocol_version=3&namespace=default&runner_key=floor"
+
+
+class Socket:
+    """One open WebSocket: what has arrived, and who waits for it."""
+
+    __slots__ = ("floor", "head", "index", "queue", "waiter")
+
+    def __init__(self, floor: Floor, key: bytes) -> None:
+        self.floor = floor
+        self.head = b"\x06" + key
+        self.index = 0
+        self.queue: deque[bytes] = deque()
+        self.waiter: asyncio.Future[None] | None = None
+
+    def send(self, kind: bytes) -> None:
+        self.floor.send(self.head + self.index.to_bytes(2, "little") + kind)
+        self.index = (self.index + 1) & 0xFFFF
+
+    async def receive(self) -> bytes:
+        while not self.queue:
+            self.waiter = self.floor.loop.create_future()
+            await self.waiter
+        return self.queue.popleft()
+
+    async def echo(self) -> None:
+        """The handler. The kind, the length, the data and its flag are the same in both directions."""
+        self.send(b"\x04\x00")
+        while True:
+            self.send(await self.receive())
+
+
+class Floor(asyncio.Protocol):
+    """The connection to the engine."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.loop = asyncio.get_running_loop()
+        uri = parse_uri(endpoint.replace("http", "ws", 1) + PATH)
+        self.protocol = ClientProtocol(uri, subprotocols=[Subprotocol("rivet")])
+        self.sockets: dict[bytes, Socket] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.events = 0
+        self._flushing = False
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.protocol.send_request(self.protocol.connect())
+        self._write()
+
+    def data_received(self, data: bytes) -> None:
+        self.protocol.receive_data(data)
+        for event in self.protocol.events_received():
+            if not isinstance(event, Frame):
+                self._introduce()
+            elif event.opcode is Opcode.BINARY:
+                self._message(bytes(event.data))
+        if self.protocol.state is not State.OPEN:
+            self._write()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.loop.stop()
+
+    def send(self, message: bytes) -> None:
+        """Send one message; all of one turn leave in one write."""
+        self.protocol.send_binary(message)
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        self._flushing = False
+        self._transport.write(b"".join(self.protocol.data_to_send()))
+
+    def _introduce(self) -> None:
+        self.send(v3.encode_to_server(v3.ToServerInit("floor", 1, 100_000, None, None, None)))
+
+    def _message(self, body: bytes) -> None:
+        if body[0] == 5 and body[11] == 5:
+            socket = self.sockets[body[1:9]]
+            socket.queue.append(body[11:])
+            if socket.waiter is not None and not socket.waiter.done():
+                socket.waiter.set_result(None)
+        elif body[0] == 5 and body[11] == 4:
+            socket = self.sockets[body[1:9]] = Socket(self, body[1:9])
+            task = self.loop.create_task(socket.echo())
+            self.tasks.add(task)
+        elif body[0] == 2:
+            self._start_actors(body)
+
+    def _start_actors(self, body: bytes) -> None:
+        commands = v3.decode_to_client(body)
+        assert isinstance(commands, v3.ToClientCommands)
+        events: list[v3.EventWrapper] = []
+        for command in commands.items:
+            assert isinstance(command.inner, v3.CommandStartActor)
+            state = v3.EventActorStateUpdate(command.inner.actor_id, command.inner.generation, v3.ActorStateRunning())
+            events.append(v3.EventWrapper(self.events, state))
+            self.events += 1
+        self.send(v3.encode_to_server(v3.ToServerEvents(events)))
+
+
+async def connect(endpoint: str) -> None:
+    """Connect, and serve until standard input ends."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), ended.set)
+    address = urlsplit(endpoint)
+    await loop.create_connection(lambda: Floor(endpoint), str(address.hostname), address.port or 80)
+    await ended.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(connect(os.environ["RIVET_ENDPOINT"]))

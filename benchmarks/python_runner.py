@@ -1,0 +1,71 @@
+"""The echo runner on this SDK, as a process of its own; the benchmarks start it.
+
+The engine's address comes from ``RIVET_ENDPOINT``. It ends with its standard input, so that it never outlives the benchmark.
+With ``--profile FILE`` it samples itself between SIGUSR1 and SIGUSR2, and the second one writes the samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from benchmarks.sampler import Sampler
+from rivet_runner import Actor, Request, Response, Runner, WebSocket
+
+BODY: Final = "x" * 64
+
+
+class Echo(Runner):
+    """Answers everything with what it got."""
+
+    async def fetch(self, actor: Actor, request: Request) -> Response:
+        return Response(BODY)
+
+    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
+        async for message in ws:
+            await ws.send(message)
+
+
+class HibernatableEcho(Echo):
+    """The same, with sockets that outlive the actor's sleep, so that messages are stored as processed and acknowledged."""
+
+    def can_hibernate(self, actor: Actor, request: Request) -> bool:
+        return True
+
+
+async def serve(runner: Runner) -> None:
+    """Run until standard input ends."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
+    await runner.start()
+    await ended.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--uvloop", action="store_true")
+    parser.add_argument("--hibernatable", action="store_true")
+    parser.add_argument("--profile", type=Path)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    if arguments.profile is not None:
+        sampler = Sampler()
+        signal.signal(signal.SIGUSR1, lambda *_: sampler.start())
+        signal.signal(signal.SIGUSR2, lambda *_: sampler.stop(arguments.profile))
+    loop_factory = None
+    if arguments.uvloop:
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    runner = HibernatableEcho() if arguments.hibernatable else Echo()
+    with asyncio.Runner(loop_factory=loop_factory) as loop_runner:
+        loop_runner.run(serve(runner))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The engine connection is cut while clients send: nothing is lost, reordered or closed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rivet_runner.testing import EngineApi, LocalEngine
+from tests.engine.rooms import Room, clients, created, until
+from tests.support.fault_proxy import FaultProxy
+
+SOCKETS = 20
+CUTS = 15
+
+
+def proxied(engine: LocalEngine) -> FaultProxy:
+    return FaultProxy(int(engine.endpoint.rsplit(":", 1)[-1]))
+
+
+async def test_nothing_is_lost_or_reordered_when_the_connection_is_cut_fifteen_times(
+    engine: LocalEngine, api: EngineApi, runner_name: str
+) -> None:
+    async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
+        actor_id = await created(api, runner_name)
+        paths = [f"/room/{number}" for number in range(SOCKETS)]
+        async with clients(api, actor_id, *paths) as sockets:
+            sending = True
+
+            async def send(number: int) -> int:
+                count = 0
+                while sending:
+                    await sockets[number].send(str(count))
+                    count += 1
+                    await asyncio.sleep(0.02)
+                return count
+
+            senders = [asyncio.create_task(send(number)) for number in range(SOCKETS)]
+            for _ in range(CUTS):
+                await until(lambda: room.connected)
+                await asyncio.sleep(0.3)
+                proxy.cut()
+                await until(lambda: not room.connected)
+            await until(lambda: room.connected)
+            sending = False
+            counts = await asyncio.gather(*senders)
+            received = {path: [int(message) for at, message in room.received if at == path] for path in paths}
+
+            def complete() -> bool:
+                nonlocal received
+                received = {path: [int(message) for at, message in room.received if at == path] for path in paths}
+                return all(len(received[path]) >= count for path, count in zip(paths, counts, strict=True))
+
+            await until(complete, seconds=20, what="the last messages")
+            for path, count in zip(paths, counts, strict=True):
+                assert received[path] == list(range(count)), f"{path} is not whole and in order"
+            assert [socket.close_code for socket in sockets] == [None] * SOCKETS
+
+
+async def test_a_message_arrives_soon_when_it_was_the_only_one_during_an_outage(
+    engine: LocalEngine, api: EngineApi, runner_name: str
+) -> None:
+    async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
+        actor_id = await created(api, runner_name)
+        async with clients(api, actor_id, "/room/speaks?echo", "/room/is-silent?echo") as [speaks, silent]:
+            await until(lambda: len(room.actors[actor_id].websockets) == 2)
+            proxy.cut()
+            await until(lambda: not room.connected)
+            await speaks.send("said into the outage")
+            await until(lambda: room.connected)
+            assert await asyncio.wait_for(speaks.recv(), 5) == "said into the outage"
+            await room.actors[actor_id].broadcast("to all")
+            assert [await asyncio.wait_for(client.recv(), 5) for client in (speaks, silent)] == ["to all"] * 2
+            await silent.send("and I?")
+            assert await asyncio.wait_for(silent.recv(), 5) == "and I?"
