@@ -7,6 +7,7 @@ knows every layer. What happens in which order when the runner goes down is in `
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ import msgspec
 
 from rivet_runner.connection.connection import Connection
 from rivet_runner.connection.uplink import Uplink
-from rivet_runner.errors import DecodeError, RunnerEvicted, RunnerShutDown
+from rivet_runner.errors import DecodeError, KvError, RivetRunnerError, RunnerEvicted, RunnerShutDown
 from rivet_runner.hibernation.store import KvHibernationStore
 from rivet_runner.hosting.context import Context, LeftWhileAway
 from rivet_runner.hosting.registry import ActorRegistry
@@ -37,6 +38,7 @@ from rivet_runner.shutdown import Shutdown
 from rivet_runner.tasks import TaskGroup
 
 if TYPE_CHECKING:
+    from rivet_runner.actor import Actor
     from rivet_runner.config import RunnerConfig
     from rivet_runner.runner import Runner
 
@@ -46,6 +48,12 @@ log = logging.getLogger("rivet_runner")
 
 REPLAYS_AT_ONCE: Final = 128
 """WebSockets whose missed messages are fetched side by side after a reconnect; the gateway takes some 5 ms for each."""
+
+DELETED_SECONDS: Final = 2.0
+"""For the question whether an actor still exists; without an answer it is taken to move."""
+
+NO_SUCH_ACTOR: Final = "actor does not exist"
+"""The engine's answer to a key-value call for a deleted actor."""
 
 SHOWN_BYTES: Final = 32
 """Of a frame that cannot be decoded, in the log."""
@@ -195,12 +203,37 @@ class Core:
             self.registry.start(command, self.context)
 
     def _stop_actor(self, command: CommandStopActor) -> None:
-        self.registry.stop(command, draining=self.lifecycle.shutting_down)
+        if self.runner._engine_may_drain:
+            self.actor_tasks.spawn(self._stop_or_move(command), name=f"actor {command.actor_id}: stop or move")
+        else:
+            self.registry.stop(command, draining=self.lifecycle.shutting_down)
+
+    async def _stop_or_move(self, command: CommandStopActor) -> None:
+        """The engine does not say whether the actor moves, and its clients stay, or is deleted, and they are to be closed.
+
+        It has no key-value data for an actor that is deleted (2.3.19: from before it sends the stop command).
+        """
+        host = self.registry.find(command.actor_id)
+        deleted = False
+        if host is not None and host.intent is None and any(ws.hibernatable for ws in host.open_websockets()):
+            with contextlib.suppress(RivetRunnerError, TimeoutError):
+                async with asyncio.timeout(DELETED_SECONDS):
+                    deleted = not await self._exists(host.actor)
+        self.registry.stop(command, draining=not deleted)
+
+    async def _exists(self, actor: Actor) -> bool:
+        try:
+            await actor.kv.get(b"")
+        except KvError as error:
+            return NO_SUCH_ACTOR not in str(error)
+        return True
 
     def _kv_answered(self, decision: KvAnswered) -> None:
+        self.uplink.got_answer()
         self.kv_calls.answered(decision.request_id, decision.data)
 
     def _send_on(self, _: WindowMoved) -> None:
+        self.uplink.got_answer()
         self.uplink.flush_soon()
 
     def _close_requested(self, _: CloseRequested) -> None:

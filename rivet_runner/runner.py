@@ -34,6 +34,9 @@ class Runner:
     down: its traceback goes to the loggers under ``rivet_runner``.
     """
 
+    _engine_may_drain = False
+    """Whether the engine takes actors away from this runner to run them elsewhere: it does from a serverless one."""
+
     def __init__(self, config: RunnerConfig | None = None, /, **options: Any) -> None:
         if config is None:
             self.__config = RunnerConfig.from_env(**options)

@@ -91,9 +91,10 @@ class WebSocket:
         self._max_payload = max_payload
         self._state = SocketState.OPENING
         self._early: list[tuple[int, ToClientWebSocketMessage]] | None = None
-        self._queue: deque[ToClientWebSocketMessage] = deque()
+        # Made when a message first has to wait: an idle socket is small.
+        self._queue: deque[ToClientWebSocketMessage] | None = None
         self._queued_bytes = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[ToClientWebSocketMessage | None] | None = None
         self._sent_index = 0
         self._attachment = b""
         self._hibernation: HibernatingSide | None = None
@@ -146,10 +147,31 @@ class WebSocket:
         return self
 
     async def __anext__(self) -> str | bytes:
-        try:
-            return await self.recv()
-        except WebSocketClosed:
-            raise StopAsyncIteration from None
+        hibernation = self._hibernation
+        if hibernation is not None:
+            hibernation.handler_asks()
+        if self._queue:
+            message = self._queue.popleft()
+            self._queued_bytes -= len(message.data)
+        else:
+            if self._state is not _OPEN:
+                raise StopAsyncIteration
+            if self._waiter is not None:
+                raise RuntimeError("another task is receiving from this WebSocket; one at a time may")
+            waiter = self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                arrived = await waiter
+            except asyncio.CancelledError:
+                self._take_back(waiter)
+                raise
+            finally:
+                self._waiter = None
+            if arrived is None:
+                raise StopAsyncIteration
+            message = arrived
+        if hibernation is not None:
+            hibernation.handed_out(self._waiting)
+        return message.data if message.binary else str(message.data, "utf-8", "replace")
 
     async def recv(self) -> str | bytes:
         """The next message: ``str`` for text, ``bytes`` for binary.
@@ -158,24 +180,10 @@ class WebSocket:
         hibernates (``hibernated`` is true then). One task at a time may receive, else `RuntimeError`. Cancelling is safe: no
         message is lost.
         """
-        if self._hibernation is not None:
-            self._hibernation.handler_asks()
-        queue = self._queue
-        while not queue:
-            if self._state is not _OPEN:
-                raise self._closed_error()
-            if self._waiter is not None:
-                raise RuntimeError("another task is receiving from this WebSocket; one at a time may")
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        message = queue.popleft()
-        self._queued_bytes -= len(message.data)
-        if self._hibernation is not None:
-            self._hibernation.handed_out(len(queue))
-        return message.data if message.binary else str(message.data, "utf-8", "replace")
+        try:
+            return await self.__anext__()
+        except StopAsyncIteration:
+            raise self._closed_error() from None
 
     # Sending
 
@@ -239,15 +247,33 @@ class WebSocket:
         hibernation = self._hibernation
         if hibernation is not None and not hibernation.accepts(index):
             return
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(message)  # the handler waits, so nothing is queued
+            return
         queue = self._queue
-        if queue and (len(queue) >= MAX_QUEUED_MESSAGES or self._queued_bytes + len(message.data) > MAX_QUEUED_BYTES):
+        if queue is None:
+            queue = self._queue = deque()
+        size = len(message.data)
+        if queue and (len(queue) >= MAX_QUEUED_MESSAGES or self._queued_bytes + size > MAX_QUEUED_BYTES):
             self._no_room()
             return
         queue.append(message)
-        self._queued_bytes += len(message.data)
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self._queued_bytes += size
+
+    def _take_back(self, waiter: asyncio.Future[ToClientWebSocketMessage | None]) -> None:
+        """The receiving task was cancelled: what it had been given already is the next one's."""
+        message = waiter.result() if waiter.done() and not waiter.cancelled() else None
+        if message is not None:
+            if self._queue is None:
+                self._queue = deque()
+            self._queue.appendleft(message)
+            self._queued_bytes += len(message.data)
+
+    @property
+    def _waiting(self) -> int:
+        """How many messages wait for the handler."""
+        return len(self._queue) if self._queue is not None else 0
 
     def _receive_early(self, index: int, message: ToClientWebSocketMessage) -> None:
         """Before the open is answered, or the record loaded, nothing is known about the indexes: keep it for then."""
@@ -288,7 +314,7 @@ class WebSocket:
         if self._state is not _OPEN:
             return
         self._emit(ToServerWebSocketClose(code, reason, False))
-        self._queue.clear()
+        self._queue = None
         self._end(SocketState.CLOSED, code, reason)
 
     def _peer_closed(self, code: int | None, reason: str | None) -> None:
@@ -299,7 +325,7 @@ class WebSocket:
     def _hibernate(self) -> None:
         """The actor goes to sleep: the loop ends, the client stays, and what nobody has processed comes again."""
         if self._state is _OPEN:
-            self._queue.clear()
+            self._queue = None
             self._end(SocketState.HIBERNATED, None, None)
 
     def _end(self, state: SocketState, code: int | None, reason: str | None) -> None:

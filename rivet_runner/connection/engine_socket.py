@@ -2,8 +2,9 @@
 
 `EngineSocket` keeps what the library is good at (proxies, TLS, the handshakes) and replaces how data moves:
 
-* each whole message is handed to ``on_message`` synchronously, from within ``data_received``. The library's own queue
-  and its `recv` are not used, so there is no task switch and no future per message;
+* each whole message is handed to ``on_message`` synchronously, from within ``data_received``; the usual kind of frame is
+  found without the library's parser (`rivet_runner.connection.frames`). The library's queue and its `recv` are not used, so
+  there is no task switch and no future per message;
 * what is sent within one turn of the event loop goes to the transport in one write (`send_frames`);
 * keepalive is its own (`_keep_alive`), as the library's does not see a dead connection behind a full buffer.
 
@@ -14,17 +15,21 @@ the messages wait, one for each socket and actor.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
+import socket
 from collections.abc import Callable
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
-from websockets.frames import Frame, Opcode
-from websockets.protocol import Event, State
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import OPEN, Event
 from websockets.typing import Subprotocol
+
+from rivet_runner.connection.frames import FrameSplitter, binary_frames
 
 __all__ = ["DIAL_ERRORS", "EngineSocket", "dial"]
 
@@ -45,6 +50,11 @@ CLOSE_TIMEOUT: Final = 5.0
 
 WRITE_HIGH_WATER: Final = 1024 * 1024
 """Bytes in the transport's buffer above which senders wait."""
+
+END_OF_HANDSHAKE: Final = b"\r\n\r\n"
+
+QUICK_ACKNOWLEDGEMENT: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
+"""Linux only."""
 
 DIAL_ERRORS: Final = (OSError, TimeoutError, InvalidHandshake, EOFError)
 """All that a dial may raise and that another attempt may mend; an allow-list, so that a cancellation is never retried."""
@@ -70,6 +80,8 @@ class EngineSocket(ClientConnection):
         super().__init__(protocol, **options)
         self._on_message = on_message
         self._on_writable: Callable[[], None] | None = None
+        self._on_read: Callable[[], None] | None = None
+        self._splitter: FrameSplitter | None = None
         self._fragments: list[bytes] | None = None
         self.messages_received = 0
         self._heard = True
@@ -79,7 +91,7 @@ class EngineSocket(ClientConnection):
 
     @property
     def is_open(self) -> bool:
-        return self.protocol.state is State.OPEN
+        return self.protocol.state is OPEN
 
     @property
     def congested(self) -> bool:
@@ -92,10 +104,20 @@ class EngineSocket(ClientConnection):
 
     def send_frames(self, messages: list[bytes]) -> None:
         """Send each message as one binary frame, all in one write. Call only while `is_open`."""
-        protocol = self.protocol
-        for message in messages:
-            protocol.send_binary(message)
-        self.transport.write(b"".join(protocol.data_to_send()))
+        self.transport.write(binary_frames(messages))
+
+    def on_read(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after each read, when its messages were handed over."""
+        self._on_read = callback
+
+    def acknowledge_at_once(self) -> None:
+        """Have the kernel acknowledge what was received without its usual delay of 40 ms.
+
+        To be called for what gets no reply: the engine's next small message may be waiting for that acknowledgement.
+        """
+        if QUICK_ACKNOWLEDGEMENT is not None:
+            with contextlib.suppress(OSError):
+                self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, QUICK_ACKNOWLEDGEMENT, 1)
 
     async def wait_ended(self) -> tuple[int, str]:
         """Wait until the connection is gone; return its close code (1006 without a close frame) and reason.
@@ -103,7 +125,7 @@ class EngineSocket(ClientConnection):
         Cancelling is safe; the connection stays.
         """
         await asyncio.shield(self.connection_lost_waiter)
-        return self.close_code or 1006, self.close_reason or ""
+        return int(self.close_code or 1006), self.close_reason or ""  # the library has an enum of its own for some codes
 
     def abort(self) -> None:
         """Drop the TCP connection at once, without a close frame."""
@@ -113,7 +135,28 @@ class EngineSocket(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        if self._splitter is not None:
+            self._splitter.feed(data)
+            if self._on_read is not None:
+                self._on_read()
+            return
         super().data_received(data)
+        if self.response is not None and data.endswith(END_OF_HANDSHAKE) and self.is_open:
+            # Nothing but the handshake has come, so what follows begins with a frame.
+            self._splitter = FrameSplitter(self._message_received, self._frame_received, MAX_INBOUND_MESSAGE)
+
+    def _message_received(self, message: bytes) -> None:
+        """A whole binary message; the library must not have a fragmented one under way, nor a close behind it."""
+        if self.protocol.state is OPEN and self._fragments is None:
+            self.messages_received += 1
+            self._on_message(message)
+        elif self._fragments is not None:
+            self.protocol.fail(CloseCode.PROTOCOL_ERROR, "expected a continuation frame")
+            self.send_data()
+
+    def _frame_received(self, frame: bytes) -> None:
+        """Any other frame: the library knows what to do."""
+        super().data_received(frame)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ping_timer.cancel()

@@ -11,6 +11,7 @@ messages back: the outbox fills up, and `send` waits, first come first served.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from typing import Final
@@ -52,6 +53,8 @@ class Uplink:
         self._socket = socket
         self.connection_number += 1
         socket.on_writable(self.flush_soon)
+        # Queued right behind the tasks that the read has woken, the flush takes their replies along in the same turn.
+        socket.on_read(self.flush_soon)
         self.flush_soon()
 
     def detach(self) -> None:
@@ -92,7 +95,8 @@ class Uplink:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._waiting.remove(entry)
+                with contextlib.suppress(ValueError):  # `_admit` may have come by since, and passed it over
+                    self._waiting.remove(entry)
             raise
 
     def send_now(self, message: ToServerTunnelMessage) -> None:
@@ -150,6 +154,11 @@ class Uplink:
         if not self._flush_due and self._socket is not None:
             self._flush_due = True
             asyncio.get_running_loop().call_soon(self._flush)
+
+    def got_answer(self) -> None:
+        """Something has come that gets no reply."""
+        if self._socket is not None:
+            self._socket.acknowledge_at_once()
 
     def flush_now(self) -> None:
         """Send what may leave without waiting for the turn's end: the connection is about to be closed."""

@@ -33,6 +33,8 @@ DEBOUNCE_SECONDS: Final = 0.25
 RETRY_SECONDS: Final = 1.0
 """After a put that failed."""
 
+RECENT_SECONDS: Final = 0.05
+
 LATE_SECONDS: Final = 15.0
 """Half of what the gateway waits for an acknowledgement before it closes the client."""
 
@@ -50,6 +52,7 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._late_timer: asyncio.TimerHandle | None = None
         self._writing = asyncio.Lock()
+        self._acknowledged_at = float("-inf")
         self._closed = False
 
     def changed(self, side: HibernatingSide) -> None:
@@ -74,6 +77,16 @@ class Journal:
         self._unacknowledged[side] = loop.time()
         if self._late_timer is None and not self._closed:
             self._late_timer = loop.call_later(LATE_SECONDS, self._look_for_late)
+
+    @property
+    def acknowledged_recently(self) -> bool:
+        """Whether an acknowledgement may still be on its way to the gateway."""
+        return asyncio.get_running_loop().time() - self._acknowledged_at < RECENT_SECONDS
+
+    def flush_soon(self) -> None:
+        """Do not wait for the debounce: the actor is about to sleep."""
+        if self._changed or self._ended:
+            self._schedule(0.0)
 
     async def load_all(self) -> dict[bytes, HibernationRecord | RecordError]:
         """What is stored from before. Raises what the store raises."""
@@ -114,12 +127,16 @@ class Journal:
             self._ended = ended | self._ended
 
     def _stored(self, side: HibernatingSide, received: int) -> None:
+        self._acknowledged_at = asyncio.get_running_loop().time()
         if side.acknowledge(received):
             self._unacknowledged.pop(side, None)
         elif side in self._unacknowledged:
             self._unacknowledged[side] = asyncio.get_running_loop().time()
 
     def _schedule(self, delay: float) -> None:
+        if self._timer is not None and not delay:
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(delay, self._timer_fired)
 

@@ -76,6 +76,7 @@ class ActorHost:
         self.sockets: dict[bytes, WebSocket] = {}
         self.holding: set[HibernatingSide] = set()
         self.journal = Journal(context.store(self.actor), self.work, self.actor.log)
+        self.socket_task_name = f"actor {command.actor_id}: websocket"
         self.stop_commanded = False
         self.intent: StopReason | None = None
         self._alarm_ms: int | None = None
@@ -177,7 +178,7 @@ class ActorHost:
         if replaced is not None:
             replaced._end(SocketState.CLOSED, 1006, "ws.replaced")
         ws = self._new_socket(key, request)
-        self.work.spawn(sockets.serve_opened(self, ws), name=f"actor {self.actor.id}: websocket {request.path}")
+        self.work.spawn(sockets.serve(self, ws), name=self.socket_task_name)
 
     def open_websockets(self) -> tuple[WebSocket, ...]:
         return tuple(ws for ws in self.sockets.values() if ws._state is SocketState.OPEN)
@@ -237,6 +238,7 @@ class ActorHost:
     def ask_to_sleep(self) -> None:
         if self.intent is None:
             self._ask(StopReason.ASLEEP)
+            self.journal.flush_soon()
 
     def ask_to_destroy(self) -> None:
         if self.intent is not StopReason.DESTROYED:

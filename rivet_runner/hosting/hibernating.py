@@ -283,7 +283,7 @@ class HibernatingSide:
         self._host.uplink.send_now(ToServerTunnelMessage(identity, ToServerWebSocketClose(None, None, True)))
 
     async def _wait_for_room(self) -> None:
-        if len(self.ws._queue) > REPAIR_QUEUE:
+        if self.ws._waiting > REPAIR_QUEUE:
             self._room = asyncio.get_running_loop().create_future()
             try:
                 await self._room

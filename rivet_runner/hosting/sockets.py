@@ -15,8 +15,9 @@ from rivet_runner.websocket import SocketState, WebSocket
 if TYPE_CHECKING:
     from rivet_runner.hosting.actor_host import ActorHost
 
-__all__ = ["close_unknown", "restore", "run_stale", "serve_opened"]
+__all__ = ["close_unknown", "restore", "run_stale", "serve"]
 
+RETURNED: Final = (1000, "")
 HANDLER_RAISED: Final = (1011, "ws.handler_error")
 RESTORE_FAILED: Final = (1011, "ws.restore_error")
 RECORD_MISSING: Final = (1000, "ws.meta_not_found_during_restore")
@@ -28,10 +29,32 @@ MAX_RECORD_BYTES: Final = 56 * 1024
 """Of a record without its attachment; with the largest one it still fits a KV value."""
 
 
-async def serve_opened(host: ActorHost, ws: WebSocket) -> None:
-    """Answer an open once the actor has started, then run the handler."""
-    if not await host.wait_started() or ws._state is not SocketState.OPENING:
+async def serve(host: ActorHost, ws: WebSocket) -> None:
+    """Answer the open once the actor has started, unless the socket is restored, and run the handler to its end.
+
+    One coroutine on purpose: each socket holds one of these for as long as it is open.
+    """
+    if ws._state is SocketState.OPENING and not (await host.wait_started() and _answer_open(host, ws)):
+        host.forget_socket(ws)
         return
+    try:
+        await host.context.hooks.websocket(host.actor, ws)
+        close = RETURNED
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+            # The actor's stop has no time left. A hibernatable client stays; its message comes again.
+            host.end_socket(ws)
+            raise
+        close = _close_after(host, ws, error)
+    finally:
+        host.forget_socket(ws)
+    _handler_ended(ws, close)
+
+
+def _answer_open(host: ActorHost, ws: WebSocket) -> bool:
+    """Ask whether the socket can hibernate and tell the gateway; false where the handler is not to run."""
+    if ws._state is not SocketState.OPENING:
+        return False  # the client has gone meanwhile
     try:
         if host.context.hooks.can_hibernate(host.actor, ws.request) and _fits_a_record(host, ws):
             ws._hibernation = HibernatingSide(ws, host, received=OPEN_INDEX)
@@ -41,12 +64,12 @@ async def serve_opened(host: ActorHost, ws: WebSocket) -> None:
         ws._answer_open()
         ws._open()
         ws._close(*HANDLER_RAISED)
-        return
+        return False
     ws._answer_open()
     ws._open()
     if ws._hibernation is not None:
         ws._hibernation.changed()
-    await _run_handler(host, ws)
+    return True
 
 
 def restore(host: ActorHost, ws: WebSocket, record: HibernationRecord, hold: float) -> None:
@@ -61,7 +84,7 @@ def restore(host: ActorHost, ws: WebSocket, record: HibernationRecord, hold: flo
     side = ws._hibernation = HibernatingSide(ws, host, received=record.received)
     side.hold_back(hold)
     ws._open()
-    host.work.spawn(_run_handler(host, ws), name=f"actor {host.actor.id}: restored websocket {ws.path}")
+    host.work.spawn(serve(host, ws), name=host.socket_task_name)
 
 
 def close_unknown(host: ActorHost, ws: WebSocket, hold: float, *, damaged: bool) -> None:
@@ -81,41 +104,25 @@ async def run_stale(host: ActorHost, key: bytes, record: HibernationRecord) -> N
     ws._state = SocketState.CLOSED
     ws.close_code, ws.close_reason = CLIENT_GONE
     try:
-        await _call_hook(host, ws)
+        await serve(host, ws)
     finally:
         host.journal.forget(key)
 
 
-async def _run_handler(host: ActorHost, ws: WebSocket) -> None:
-    try:
-        close = await _call_hook(host, ws)
-    except asyncio.CancelledError:
-        # The actor's stop has no time left. A hibernatable client stays; its message comes again.
-        host.end_socket(ws)
-        raise
-    finally:
-        host.forget_socket(ws)
+def _handler_ended(ws: WebSocket, close: tuple[int, str]) -> None:
     if ws._state is SocketState.OPEN:
         if ws._hibernation is not None:
             ws._hibernation.handler_asks()
         ws._close(*close)
 
 
-async def _call_hook(host: ActorHost, ws: WebSocket) -> tuple[int, str]:
-    """Run the handler; return the close that its end amounts to."""
-    try:
-        await host.context.hooks.websocket(host.actor, ws)
-    except WebSocketClosed as error:
-        if ws._state is SocketState.OPEN:
-            host.actor.log.error("the handler of the WebSocket %s raised for another socket", ws.path, exc_info=error)
-            return HANDLER_RAISED
-    except (Exception, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
-            raise
-        host.actor.log.exception("the handler of the WebSocket %s raised; the client is closed with 1011", ws.path)
-        unused = ws.restored and ws._hibernation is not None and not ws._hibernation.was_used
-        return RESTORE_FAILED if unused else HANDLER_RAISED
-    return 1000, ""
+def _close_after(host: ActorHost, ws: WebSocket, error: BaseException) -> tuple[int, str]:
+    """The close for a handler that raised, which is logged; its own socket's end is no error."""
+    if isinstance(error, WebSocketClosed) and ws._state is not SocketState.OPEN:
+        return RETURNED
+    host.actor.log.error("the handler of the WebSocket %s raised; the client is closed with 1011", ws.path, exc_info=error)
+    unused = ws.restored and ws._hibernation is not None and not ws._hibernation.was_used
+    return RESTORE_FAILED if unused else HANDLER_RAISED
 
 
 def _fits_a_record(host: ActorHost, ws: WebSocket) -> bool:

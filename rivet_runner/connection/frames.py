@@ -1,0 +1,117 @@
+"""WebSocket frames as the engine link needs them: whole binary messages, many at once.
+
+Nearly everything on the link is one kind of frame: binary, final, in one piece. `FrameSplitter` finds these in what arrives
+and hands out their payloads; every other frame (pings, closes, fragments, anything odd) it hands out whole, for the
+``websockets`` library to deal with. `binary_frames` writes the same kind. Both do what the library would do with these
+frames, without an object and a generator step for each; which is about half of what a message costs.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from typing import Final
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # the library was installed without its extension module
+    from websockets.utils import apply_mask
+
+__all__ = ["FrameSplitter", "binary_frames"]
+
+FINAL_BINARY: Final = 0x82
+MASKED: Final = 0x80
+LENGTH_OF_16_BITS: Final = 126
+LENGTH_OF_64_BITS: Final = 127
+
+_SHORT: Final = struct.Struct("!BB")
+_MEDIUM: Final = struct.Struct("!BBH")
+_LONG: Final = struct.Struct("!BBQ")
+_LENGTH_16: Final = struct.Struct("!H")
+_LENGTH_64: Final = struct.Struct("!Q")
+
+
+class FrameSplitter:
+    """Cuts a byte stream from a server into frames.
+
+    ``on_message`` gets the payload of each final binary frame, ``on_other`` the bytes of every other frame, whole. A frame
+    of more than ``max_size`` bytes goes to ``on_other`` as far as it has come: the library refuses it by its header.
+    """
+
+    __slots__ = ("_max_size", "_missing", "_on_message", "_on_other", "_rest")
+
+    def __init__(self, on_message: Callable[[bytes], None], on_other: Callable[[bytes], None], max_size: int) -> None:
+        self._on_message = on_message
+        self._on_other = on_other
+        self._max_size = max_size
+        self._rest = bytearray()
+        self._missing = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take in the next bytes of the stream."""
+        rest = self._rest
+        if rest:
+            rest += data
+            if len(data) < self._missing:
+                self._missing -= len(data)
+                return
+            data = bytes(rest)
+            rest.clear()
+        position, end = 0, len(data)
+        while end - position >= 2:
+            length = data[position + 1]
+            start = position + 2
+            if length >= LENGTH_OF_16_BITS:
+                wide = self._long_length(data, position, length)
+                if wide is None:
+                    break
+                length, start = wide
+            stop = start + length
+            if stop > end and length <= self._max_size:
+                break
+            if data[position] == FINAL_BINARY and stop <= end:
+                self._on_message(data[start:stop])
+            else:
+                self._on_other(data[position:stop])
+            position = stop
+        if position < end:
+            self._keep(data, position)
+
+    def _long_length(self, data: bytes, position: int, marker: int) -> tuple[int, int] | None:
+        """The payload's length and place; none where the header has not come whole."""
+        room = len(data) - position
+        if marker == LENGTH_OF_16_BITS:
+            return (_LENGTH_16.unpack_from(data, position + 2)[0], position + 4) if room >= 4 else None
+        if marker == LENGTH_OF_64_BITS:
+            return (_LENGTH_64.unpack_from(data, position + 2)[0], position + 10) if room >= 10 else None
+        return marker, position + 2  # masked, which a server must not do: the library says so
+
+    def _keep(self, data: bytes, position: int) -> None:
+        """Keep the beginning of a frame, and remember how much of it is missing at least."""
+        self._rest += data[position:]
+        kept = len(data) - position
+        self._missing = 1
+        if kept >= 2:
+            length, header = data[position + 1], 2
+            if length >= LENGTH_OF_16_BITS and (wide := self._long_length(data, position, length)) is not None:
+                length, header = wide[0], wide[1] - position
+            self._missing = max(1, header + length - kept)
+
+
+def binary_frames(messages: list[bytes]) -> bytes:
+    """Each message as one masked, final binary frame of a client, all in a row."""
+    masks = os.urandom(4 * len(messages))
+    parts: list[bytes] = []
+    for number, message in enumerate(messages):
+        size = len(message)
+        if size < LENGTH_OF_16_BITS:
+            parts.append(_SHORT.pack(FINAL_BINARY, MASKED | size))
+        elif size < 1 << 16:
+            parts.append(_MEDIUM.pack(FINAL_BINARY, MASKED | LENGTH_OF_16_BITS, size))
+        else:
+            parts.append(_LONG.pack(FINAL_BINARY, MASKED | LENGTH_OF_64_BITS, size))
+        mask = masks[4 * number : 4 * number + 4]
+        parts.append(mask)
+        parts.append(apply_mask(message, mask))
+    return b"".join(parts)

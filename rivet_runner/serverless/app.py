@@ -1,0 +1,193 @@
+"""The ASGI application: what is answered where."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final
+
+from rivet_runner.runner import Runner
+from rivet_runner.serverless.asgi import Receive, Scope, Send, answer, answer_error, path_within
+from rivet_runner.serverless.endpoints import AllowedEndpoints
+from rivet_runner.serverless.hosted import HostedRunner
+from rivet_runner.serverless.start_headers import HeaderError, StartHeaders
+from rivet_runner.serverless.stop_signals import STOP_SIGNALS, Listener
+from rivet_runner.tasks import TaskGroup
+
+__all__ = ["ServerlessApp", "serverless_app"]
+
+log = logging.getLogger("rivet_runner.serverless")
+
+START_SECONDS: Final = 30.0
+"""The engine that sent the request is there, so a runner that cannot reach it for so long never will. A restarted engine
+accepts a runner with a fresh key at once."""
+
+WEBSOCKET_GOING_AWAY: Final = 1001
+
+
+def serverless_app(
+    runner_class: type[Runner], *, allowed_endpoints: Iterable[str] | None = None, **options: Any
+) -> ServerlessApp:
+    """Make an ASGI 3 application through which the engine starts runners of this class.
+
+    Serve it with any ASGI server, or mount it at any path of another application, and give the engine its URL
+    (``PUT /runner-configs/{name}`` with ``serverless.url``). For each ``GET /start`` of the engine there is one runner, with
+    a key of its own, until the engine closes the request or the server stops. ``GET /metadata`` and ``GET /health`` are
+    there too.
+
+    A runner attaches to the engine that the request names, so only some are allowed: those in ``allowed_endpoints``, else
+    the configured endpoint (``endpoint`` or ``RIVET_ENDPOINT``), else loopback addresses. Name the engine's public URL.
+    Others are refused with 403.
+
+    ``options`` are those of ``runner_class``. The request's headers win over ``endpoint``, ``token``, ``namespace``,
+    ``runner_name`` and ``total_slots``; a configured ``token`` is used where the request has none and comes from the
+    configured endpoint. ``start_timeout`` is 30 s where none is given.
+
+    Raises `TypeError` and `ValueError` for options that cannot be used, as ``runner_class`` does: one runner, which is never
+    started, is made to find out.
+    """
+    return ServerlessApp(runner_class, allowed_endpoints, options)
+
+
+class ServerlessApp:
+    """An ASGI 3 application. Made by `serverless_app`."""
+
+    def __init__(self, runner_class: type[Runner], allowed_endpoints: Iterable[str] | None, options: dict[str, Any]) -> None:
+        if "runner_key" in options:
+            raise TypeError("runner_key cannot be given: each runner of a serverless application has a fresh one")
+        self._runner_class = runner_class
+        self._options = options
+        self._config = runner_class(**options).config
+        self._allowed = AllowedEndpoints(allowed_endpoints, options, self._config.endpoint)
+        self._hosted: set[HostedRunner] = set()
+        self._tasks = TaskGroup("serverless", log)
+        self._stopping = False
+        self._listener: Listener | None = None
+        self._routes: dict[str, tuple[tuple[str, ...], Callable[[Scope, Receive, Send], Awaitable[None]]]] = {
+            "/metadata": (("GET", "HEAD"), self._metadata),
+            "/health": (("GET", "HEAD"), self._health),
+            "/start": (("GET",), self._start),
+        }
+
+    def __repr__(self) -> str:
+        return f"<ServerlessApp for {self._runner_class.__name__}, {len(self._hosted)} runners>"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": WEBSOCKET_GOING_AWAY})
+        else:
+            raise ValueError(f"a scope of type {scope['type']!r} is not known")
+
+    # For the program around it
+
+    @property
+    def runners(self) -> tuple[Runner, ...]:
+        """The runners that are here now, those that start and those that drain too."""
+        return tuple(hosted.runner for hosted in self._hosted)
+
+    async def drain(self, immediate: bool = False) -> None:
+        """Refuse new runners from now on, take down those that are here, and return when they are.
+
+        What the server's end does by itself where it comes by SIGTERM or SIGINT. A program that stops its server in another
+        way awaits this first, as a server waits for the engine's requests before it tells the application. Gracefully it
+        takes up to ``stop_timeout`` and ``actor_stop_timeout`` of the runners, ``immediate`` about a second. Safe to call
+        many times; cancelling stops the waiting, not the draining.
+        """
+        self._stop(immediate)
+        for hosted in [*self._hosted]:
+            await hosted.ended.wait()
+
+    def _stop(self, immediate: bool) -> None:
+        if not self._stopping and self._hosted:
+            log.info("stopping: %d serverless runners drain", len(self._hosted))
+        self._stopping = True
+        for hosted in self._hosted:
+            hosted.stop(immediate=immediate)
+
+    # Answering
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._routes.get(path_within(scope))
+        if route is None:
+            await answer_error(send, scope, 404, "not_found", f"there are {', '.join(self._routes)}")
+            return
+        methods, handler = route
+        if scope["method"] not in methods:
+            allow = [(b"allow", ", ".join(methods).encode())]
+            await answer_error(send, scope, 405, "method_not_allowed", f"allowed: {', '.join(methods)}", allow)
+            return
+        await handler(scope, receive, send)
+
+    async def _metadata(self, scope: Scope, _: Receive, send: Send) -> None:
+        from rivet_runner import __version__
+
+        names = self._config.prepopulate_actor_names
+        value = {
+            "runtime": "rivetkit",  # the engine takes no other
+            "version": __version__,
+            "runner": {"version": self._config.version},
+            "actorNames": {name: {"metadata": metadata} for name, metadata in names.items()},
+        }
+        await answer(send, scope, 200, value)
+
+    async def _health(self, scope: Scope, _: Receive, send: Send) -> None:
+        status = "stopping" if self._stopping else "ok"
+        value = {"status": status, "runners": len(self._hosted)}
+        await answer(send, scope, 503 if self._stopping else 200, value)
+
+    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            headers = StartHeaders.parse(scope["headers"])
+        except HeaderError as error:
+            log.warning("a request to start a runner is refused: %s", error)
+            await answer_error(send, scope, 400, "invalid_header", str(error))
+            return
+        if headers.endpoint not in self._allowed:
+            log.warning(
+                "a request to start a runner for the engine at %s is refused, as allowed are: %s. If that engine is yours, "
+                "add its URL to allowed_endpoints",
+                headers.endpoint,
+                self._allowed,
+            )
+            await answer_error(send, scope, 403, "endpoint_not_allowed", "runners are not started for that x-rivet-endpoint")
+            return
+        if self._stopping:
+            await answer_error(send, scope, 503, "stopping", "the server is stopping")
+            return
+        await self._host(HostedRunner(self._make(headers), scope, receive, send, self._tasks))
+
+    def _make(self, headers: StartHeaders) -> Runner:
+        options = {**self._options, **headers.options(self._config)}
+        if self._config.start_timeout is None:
+            options["start_timeout"] = START_SECONDS
+        return self._runner_class(**options)
+
+    async def _host(self, hosted: HostedRunner) -> None:
+        self._hosted.add(hosted)
+        if self._listener is None:
+            self._listener = STOP_SIGNALS.listen(self._stop)
+        try:
+            await hosted.serve()
+        finally:
+            self._hosted.discard(hosted)
+            if not self._hosted and self._listener is not None:
+                STOP_SIGNALS.forget(self._listener)
+                self._listener = None
+
+    # The server's life
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            kind = (await receive())["type"]
+            if kind == "lifespan.startup":
+                self._stopping = False
+                await send({"type": "lifespan.startup.complete"})
+            elif kind == "lifespan.shutdown":
+                await self.drain()
+                await self._tasks.wait_idle()
+                await send({"type": "lifespan.shutdown.complete"})
+                return

@@ -1,0 +1,48 @@
+"""The little of ASGI 3 that is needed here: its types, where in the application a path leads, and a JSON answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+__all__ = ["Message", "Receive", "Scope", "Send", "answer", "answer_error", "path_within"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+JSON: Final = b"application/json"
+
+
+def path_within(scope: Scope) -> str:
+    """The path below the place where the application is mounted.
+
+    ``path`` holds the mount's own ``root_path`` in front, by the ASGI specification; servers and frameworks from before that
+    was clear leave it out.
+    """
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and path.startswith(f"{root}/"):
+        return path.removeprefix(root)
+    return path
+
+
+async def answer(
+    send: Send, scope: Scope, status: int, value: object, headers: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    """Answer with ``value`` as JSON; the answer to a HEAD request has no body."""
+    body = msgspec.json.encode(value)
+    length = (b"content-length", str(len(body)).encode())
+    fields = [(b"content-type", JSON), length, (b"cache-control", b"no-store"), *(headers or [])]
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": False})
+
+
+async def answer_error(
+    send: Send, scope: Scope, status: int, code: str, message: str, headers: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    """Answer with an error in the form that the engine uses too; the engine shows it with the runner's configuration."""
+    await answer(send, scope, status, {"group": "serverless", "code": code, "message": message}, headers)

@@ -1,0 +1,171 @@
+"""One ``/start`` request, and the runner that lives as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import logging
+from typing import Final
+
+from rivet_runner.errors import EngineRejected, RunnerEvicted, RunnerShutDown
+from rivet_runner.protocol import wire
+from rivet_runner.runner import Runner
+from rivet_runner.serverless.asgi import Message, Receive, Scope, Send, answer_error
+from rivet_runner.tasks import TaskGroup
+
+__all__ = ["HostedRunner"]
+
+log = logging.getLogger("rivet_runner.serverless")
+
+PING_SECONDS: Final = 1.0
+
+SEND_SECONDS: Final = 10.0
+"""An engine that has not read a few bytes for so long is gone, whatever its socket says."""
+
+PING: Final = b"event: ping\ndata:\n\n"
+
+STREAM_HEADERS: Final = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),  # proxies would collect events otherwise
+]
+
+
+class HostedRunner:
+    """Starts a runner, tells the engine which one it is, and takes it down when the request or the server ends.
+
+    ::
+
+        start the runner ── failed ──► an error status
+              │ started
+        init packet, then a ping each second ◄─┐
+              │ the engine closed the request, │ or the server stops: the runner drains; pings go on
+              ▼ the runner is down ────────────┘
+        the stream ends
+    """
+
+    def __init__(self, runner: Runner, scope: Scope, receive: Receive, send: Send, tasks: TaskGroup) -> None:
+        self.runner = runner
+        runner._engine_may_drain = True
+        self._scope, self._receive, self._raw_send = scope, receive, send
+        self._tasks = tasks
+        self._gone = False
+        self._stopping = False
+        self._starting: asyncio.Task[None] | None = None
+        self.ended = asyncio.Event()
+        """Set once the runner is down."""
+
+    async def serve(self) -> None:
+        """Answer the request. Cancelling takes the runner down at once, and returns when it is."""
+        watch = self._tasks.spawn(self._watch_request(), name="serverless request")
+        try:
+            if await self._start():
+                await self._stream()
+        except asyncio.CancelledError:
+            await self._cancelled()
+            raise
+        finally:
+            watch.cancel()
+            self.ended.set()
+
+    def stop(self, *, immediate: bool = False) -> None:
+        """Take the runner down, gracefully unless ``immediate``; more calls only hurry it."""
+        self._stopping = True
+        if self._starting is None or self._starting.cancel():
+            return  # it ends the runner by itself
+        self._tasks.spawn(self.runner.shutdown(immediate), name="serverless shutdown")
+
+    async def _watch_request(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        if not self._stopping:
+            log.info("the engine has closed the request of runner %s", self.runner.runner_id)
+            self.stop()
+
+    # Starting
+
+    async def _start(self) -> bool:
+        """Start the runner; where that fails, answer so."""
+        if self._stopping:
+            await self._refuse(503, "stopping", "the server is stopping")
+            return False
+        self._starting = self._tasks.spawn(self.runner.start(), name="serverless start", on_error=lambda _: None)
+        await asyncio.wait([self._starting])
+        if self._starting.cancelled():
+            await self._refuse(503, "stopping", "the server is stopping")
+            return False
+        error = self._starting.exception()
+        if error is None:
+            return True
+        await self._start_failed(error)
+        return False
+
+    async def _start_failed(self, error: BaseException) -> None:
+        if isinstance(error, RunnerShutDown):
+            await self._refuse(503, "stopping", "the runner was shut down while it started")
+        elif isinstance(error, TimeoutError):
+            log.error("a serverless runner did not start: %s", error)
+            await self._refuse(503, "engine_unreachable", str(error))
+        elif isinstance(error, EngineRejected):
+            log.error("a serverless runner did not start: %s", error)
+            await self._refuse(502, "engine_rejected", str(error))
+        else:
+            log.error("a serverless runner did not start", exc_info=error)
+            await self._refuse(500, "start_failed", "the runner failed to start; its log says why")
+
+    async def _refuse(self, status: int, code: str, message: str) -> None:
+        await answer_error(self._send, self._scope, status, code, message)
+
+    # Running
+
+    async def _stream(self) -> None:
+        closed = self._tasks.spawn(self.runner.wait_closed(), name="serverless wait", on_error=self._taken_down)
+        await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+        await self._send_event(b"data: " + init_packet(self.runner) + b"\n\n")
+        while not closed.done():
+            await asyncio.wait([closed], timeout=PING_SECONDS)
+            if not closed.done():
+                await self._send_event(PING)
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _taken_down(self, error: BaseException) -> None:
+        if isinstance(error, RunnerEvicted):
+            log.info("the engine has ended runner %s", self.runner.runner_id)
+        else:
+            log.error("runner %s was taken down", self.runner.runner_id, exc_info=error)
+
+    async def _send_event(self, event: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": event, "more_body": True})
+
+    async def _send(self, message: Message) -> None:
+        """Send, unless there is nobody any more."""
+        if self._gone:
+            return
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._raw_send(message)
+        except (OSError, TimeoutError) as error:
+            self._gone = True
+            if not self._stopping:
+                log.warning(
+                    "runner %s is shut down, as the engine does not read its request: %r", self.runner.runner_id, error
+                )
+                self.stop()
+
+    async def _cancelled(self) -> None:
+        """The server does not wait any longer. What is left of a second cancellation is the runner's own shutdown."""
+        self._gone = True
+        if self._starting is not None:
+            self.stop(immediate=True)
+            with contextlib.suppress(Exception):
+                await asyncio.wait([self._starting])
+                await self.runner.wait_closed()
+
+
+def init_packet(runner: Runner) -> bytes:
+    """What tells the engine which runner answers its request, as the text of an event."""
+    assert runner.runner_id is not None
+    packet = wire.encode_to_serverless_server(wire.ToServerlessServerInit(runner.runner_id))
+    return base64.b64encode(wire.PROTOCOL_VERSION.to_bytes(2, "little") + packet)

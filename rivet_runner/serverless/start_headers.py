@@ -1,0 +1,118 @@
+"""What the engine says in the headers of a ``/start`` request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from rivet_runner.config import RunnerConfig
+from rivet_runner.serverless.endpoints import Endpoint
+
+__all__ = ["HeaderError", "StartHeaders"]
+
+ENDPOINT: Final = "x-rivet-endpoint"
+TOKEN: Final = "x-rivet-token"
+TOTAL_SLOTS: Final = "x-rivet-total-slots"
+RUNNER_NAME: Final = "x-rivet-runner-name"
+NAMESPACE: Final = "x-rivet-namespace-name"
+
+NAMES: Final = frozenset((ENDPOINT, TOKEN, TOTAL_SLOTS, RUNNER_NAME, NAMESPACE))
+
+MOST_SLOTS: Final = 2**32 - 1
+"""An unsigned 32-bit integer on the wire."""
+
+
+class HeaderError(Exception):
+    """A header is missing or cannot be used. The message names it, and never holds the value: it may be a token."""
+
+
+class StartHeaders(NamedTuple):
+    """The settings of the runner that is asked for, checked."""
+
+    url: str
+    endpoint: Endpoint
+    token: str | None
+    total_slots: int
+    runner_name: str
+    namespace: str
+
+    def __repr__(self) -> str:
+        return f"StartHeaders(endpoint={str(self.endpoint)!r}, runner_name={self.runner_name!r})"
+
+    @classmethod
+    def parse(cls, headers: Iterable[tuple[bytes, bytes]]) -> StartHeaders:
+        """Raises `HeaderError`."""
+        values = _values(headers)
+        url = _required(values, ENDPOINT)
+        return cls(
+            url=url,
+            endpoint=_endpoint(url),
+            token=_token(values.get(TOKEN)),
+            total_slots=_slots(_required(values, TOTAL_SLOTS)),
+            runner_name=_required(values, RUNNER_NAME),
+            namespace=_required(values, NAMESPACE),
+        )
+
+    def options(self, configured: RunnerConfig) -> dict[str, Any]:
+        """These settings as options of a runner.
+
+        A configured token goes to the configured engine alone: the token of one engine is no business of another one.
+        """
+        token = self.token
+        if token is None and Endpoint.parse(configured.endpoint) == self.endpoint:
+            token = configured.token
+        return {
+            "endpoint": self.url,
+            "token": token,
+            "total_slots": self.total_slots,
+            "runner_name": self.runner_name,
+            "namespace": self.namespace,
+        }
+
+
+def _values(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name = raw_name.decode("latin-1").lower()
+        if name not in NAMES:
+            continue
+        if name in values:
+            raise HeaderError(f"the header {name} is given twice")
+        try:
+            values[name] = raw_value.decode().strip()
+        except UnicodeDecodeError:
+            raise HeaderError(f"the header {name} is not UTF-8") from None
+    return values
+
+
+def _required(values: dict[str, str], name: str) -> str:
+    value = values.get(name)
+    if not value:
+        raise HeaderError(f"the header {name} is {'missing' if value is None else 'empty'}")
+    return value
+
+
+def _endpoint(url: str) -> Endpoint:
+    try:
+        endpoint = Endpoint.parse(url)
+    except ValueError:
+        raise HeaderError(f"the header {ENDPOINT} is not an http:// or https:// URL with a host") from None
+    if "@" in urlsplit(url).netloc:
+        raise HeaderError(f"the header {ENDPOINT} holds credentials; a token belongs into {TOKEN}")
+    return endpoint
+
+
+def _token(value: str | None) -> str | None:
+    if not value:
+        return None
+    try:
+        return RunnerConfig(endpoint="http://localhost", token=value).token
+    except ValueError:
+        raise HeaderError(f"the header {TOKEN} holds characters that a token cannot have") from None
+
+
+def _slots(value: str) -> int:
+    if value.isascii() and value.isdecimal() and len(value) <= 10 and 1 <= int(value) <= MOST_SLOTS:
+        return int(value)
+    raise HeaderError(f"the header {TOTAL_SLOTS} is not a whole number from 1 to {MOST_SLOTS}")

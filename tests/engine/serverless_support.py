@@ -1,0 +1,89 @@
+"""A serverless application under a real server, and what the tests of it look at."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from rivet_runner import Actor, Request, Response, Runner, WebSocket
+from rivet_runner.serverless import ServerlessApp, serverless_app
+from rivet_runner.testing import EngineApi, HttpExchangeFailed
+
+__all__ = ["Notes", "eventually_ok", "make_app", "served"]
+
+
+class Notes(Runner):
+    """Counts in KV, echoes on hibernating WebSockets, and says which runner and generation answered."""
+
+    async def on_actor_start(self, actor: Actor) -> None:
+        actor.state = int(await actor.kv.get(b"count") or 0)
+
+    def can_hibernate(self, actor: Actor, request: Request) -> bool:
+        return True
+
+    async def fetch(self, actor: Actor, request: Request) -> Response:
+        if request.path == "/increment":
+            actor.state += 1
+            await actor.kv.put(b"count", str(actor.state).encode())
+        elif request.path == "/slow":
+            await asyncio.sleep(1)
+        stored = int(await actor.kv.get(b"count") or 0)
+        return Response.json({"count": stored, "generation": actor.generation, "runner": self.runner_id})
+
+    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
+        async for message in ws:
+            await ws.send(f"{actor.generation} {message!s}")
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals of the test run alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def served(app: Any, *, drained: Sequence[ServerlessApp] = (), **options: Any) -> AsyncIterator[str]:
+    """Serve ``app`` with uvicorn in this event loop, and give its URL. At the end it and ``drained`` drain at once."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            while not server.started:
+                await asyncio.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            for one in (app, *drained):
+                if isinstance(one, ServerlessApp):
+                    await one.drain(immediate=True)
+            server.should_exit = True
+            await serving
+
+
+async def eventually_ok(api: EngineApi, actor_id: str, path: str, seconds: float) -> dict[str, Any]:
+    """Ask the actor, again and again for ``seconds``, until it answers; return what it says."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    last: object = None
+    while (left := deadline - asyncio.get_running_loop().time()) > 0:
+        try:
+            last = response = await api.request(actor_id, "POST", path, timeout=left)
+            if response.status == 200:
+                value: dict[str, Any] = response.json()
+                return value
+        except (HttpExchangeFailed, TimeoutError) as error:
+            last = error
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"no answer within {seconds:g} s; the last: {last}")
+
+
+def make_app() -> ServerlessApp:
+    """The application of a server in a process of its own: the name of a factory is all that such a server is given."""
+    return serverless_app(Notes, stop_timeout=10.0, actor_stop_timeout=5.0)

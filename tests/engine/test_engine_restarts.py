@@ -1,0 +1,215 @@
+"""The engine is stopped, or killed, and comes back on the same data: actors that were awake or asleep go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import pytest
+from websockets.asyncio.client import ClientConnection
+
+from rivet_runner import Actor, Request, Response, Runner, WebSocket
+from rivet_runner.testing import EngineApi, HttpExchangeFailed, LocalEngine, MemoryHibernationStores
+from tests.engine.support import eventually
+
+NAME: Final = "notes"
+
+HIBERNATING_SECONDS: Final = 4
+"""How long the engine keeps a hibernating socket whose gateway is gone; 90 by default."""
+
+SOON: Final = 20.0
+"""Seconds after an orderly stop. The first attempts find nobody, and the back-off has grown to some seconds by then."""
+
+AFTER_A_KILL: Final = 60.0
+"""Seconds. A killed engine's lease of the runner's workflow has to run out first, which takes it about 30."""
+
+
+class Notes(Runner):
+    """Counts POSTs in its KV, echoes, and hibernates every WebSocket."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.connects = 0
+        self.closes: list[tuple[int, str]] = []
+        self.starts: list[tuple[str, int]] = []
+        self.stops: list[tuple[str, int]] = []
+        self.sockets: list[tuple[str, bool]] = []
+        self.ended: list[tuple[str, bool]] = []
+
+    async def on_connected(self) -> None:
+        self.connects += 1
+
+    async def on_disconnected(self, code: int, reason: str) -> None:
+        self.closes.append((code, reason.split("#")[0]))
+
+    async def on_actor_start(self, actor: Actor) -> None:
+        self.starts.append((actor.id, actor.generation))
+
+    async def on_actor_stop(self, actor: Actor) -> None:
+        self.stops.append((actor.id, actor.generation))
+
+    async def fetch(self, actor: Actor, request: Request) -> Response:
+        count = int(await actor.kv.get(b"count") or 0)
+        if request.method == "POST":
+            count += 1
+            await actor.kv.put(b"count", b"%d" % count)
+        return Response(str(count))
+
+    def can_hibernate(self, actor: Actor, request: Request) -> bool:
+        return True
+
+    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
+        self.sockets.append((ws.path, ws.restored))
+        async for message in ws:
+            await ws.send(message)
+        if ws.close_code is not None:
+            self.ended.append((ws.path, ws.restored))
+
+
+class Scene:
+    """One engine, one runner on it, an actor that is awake and one that is asleep, each with a client's WebSocket."""
+
+    def __init__(
+        self, engine: LocalEngine, runner: Notes, stores: MemoryHibernationStores, clients: contextlib.AsyncExitStack
+    ) -> None:
+        self.engine = engine
+        self._clients = clients
+        self.api = EngineApi(engine.endpoint)
+        self.runner = runner
+        self.stores = stores
+
+    async def populate(self) -> None:
+        self.awake, self.asleep = [await self._actor() for _ in range(2)]
+        for actor_id in (self.awake, self.asleep):
+            await self._connect_client(actor_id)
+        sleeper = self.runner.actors[self.asleep]
+        sleeper.sleep()
+        await eventually(lambda: self.asleep not in self.runner.actors)
+
+    async def _actor(self) -> str:
+        actor = await self.api.create_actor(NAME, runner_name=NAME)
+        await self.api.wait_connectable(actor.actor_id)
+        for expected in ("1", "2", "3"):
+            assert (await self.api.request(actor.actor_id, "POST", "/")).text() == expected
+        return actor.actor_id
+
+    async def _connect_client(self, actor_id: str) -> None:
+        """A client that stays until its gateway goes."""
+        client = await self._clients.enter_async_context(self.api.websocket(actor_id, "/before"))
+        await self.echo(client)
+
+    async def echo(self, client: ClientConnection) -> None:
+        await client.send("hello")
+        assert await asyncio.wait_for(client.recv(), 10) == "hello"
+
+    async def answered(self, actor_id: str, within: float) -> str:
+        """What a GET answers, tried again while the engine, the runner or the actor is not there."""
+        async with asyncio.timeout(within):
+            while True:
+                with contextlib.suppress(TimeoutError, HttpExchangeFailed):
+                    response = await self.api.request(actor_id, "GET", "/", timeout=5)
+                    if response.status == 200:
+                        return response.text()
+                await asyncio.sleep(0.1)
+
+    async def check_that_all_is_new(self) -> None:
+        """New WebSockets work, and nothing is left of those whose gateway is gone."""
+        for actor_id in (self.awake, self.asleep):
+            async with self.api.websocket(actor_id, "/after") as client:
+                await self.echo(client)
+        await asyncio.sleep(HIBERNATING_SECONDS)
+        for actor_id in (self.awake, self.asleep):
+            actor = self.runner.actors[actor_id]
+            actor.sleep()
+            await eventually(lambda actor=actor: self.runner.get_actor(actor.id) is not actor)  # type: ignore[misc]
+            assert await self.answered(actor_id, SOON) == "3"
+        await eventually(lambda: all(not store.records for store in self.stores.by_actor.values()))
+        restored_ends = [path for path, restored in self.runner.ended if restored]
+        assert restored_ends == ["/before"] * 2, "each was told of its client's end, once"
+        assert all(not actor.websockets for actor in self.runner.actors.values())
+
+
+@contextlib.asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    stores = MemoryHibernationStores()
+    config = {"pegboard": {"hibernating_request_eligible_threshold": HIBERNATING_SECONDS * 1000}}
+    async with asyncio.timeout(170), LocalEngine(config) as engine:
+        await EngineApi(engine.endpoint).upsert_runner_config(NAME)
+        async with (
+            Notes(endpoint=engine.endpoint, runner_name=NAME, hibernation_store=stores) as runner,
+            contextlib.AsyncExitStack() as clients,
+        ):
+            current = Scene(engine, runner, stores, clients)
+            await current.populate()
+            yield current
+
+
+async def stop(engine: LocalEngine) -> None:
+    await engine.stop()
+
+
+async def kill(engine: LocalEngine) -> None:
+    await engine.kill()
+
+
+@pytest.mark.parametrize(
+    ("end", "close", "within"),
+    [(stop, (1011, "ws.going_away"), SOON), (kill, (1006, ""), AFTER_A_KILL)],
+    ids=["SIGTERM", "SIGKILL"],
+)
+async def test_actors_go_on_when_the_engine_comes_back_on_the_same_data(
+    end: Callable[[LocalEngine], Awaitable[None]], close: tuple[int, str], within: float
+) -> None:
+    async with scene() as current:
+        runner = current.runner
+        await end(current.engine)
+        await eventually(lambda: runner.closes == [close])
+        assert not runner.connected
+        began = time.monotonic()
+        await current.engine.start()
+        await eventually(lambda: runner.connected, within)
+        connected_after = time.monotonic() - began
+        for actor_id in (current.awake, current.asleep):
+            assert await current.answered(actor_id, SOON) == "3"
+        answered_after = time.monotonic() - began
+        print(f"\nconnected {connected_after:.1f} s after the restart began, all answered after {answered_after:.1f} s")
+        assert (runner.connects, runner.closes) == (2, [close]), "one connection each"
+        await current.check_that_all_is_new()
+        check_generations(runner, lost=end is kill)
+    assert len(runner.closes) == runner.connects == 2
+
+
+def check_generations(runner: Notes, *, lost: bool) -> None:
+    """Each generation starts once, stops once, and only the engine's long absence takes away the one that is awake."""
+    assert len(set(runner.starts)) == len(runner.starts)
+    assert len(set(runner.stops)) == len(runner.stops)
+    first_sleeps = 1 if lost else 0
+    assert len(runner.starts) == 2 + 1 + first_sleeps + 2
+    assert len(runner.stops) == len(runner.starts) - 2
+
+
+async def test_the_runner_comes_back_each_time_when_the_engine_is_restarted_twice() -> None:
+    async with scene() as current:
+        for restart in range(1, 3):
+            await current.engine.restart()
+            await eventually(lambda: current.runner.connected, SOON)
+            for actor_id in (current.awake, current.asleep):
+                assert await current.answered(actor_id, SOON) == "3"
+            await eventually(lambda restart=restart: current.runner.connects == restart + 1)  # type: ignore[misc]
+        assert current.runner.closes == [(1011, "ws.going_away")] * 2
+
+
+async def test_start_gets_through_when_the_engine_was_killed_before() -> None:
+    """A fresh runner, as after a crash of the whole machine: nobody holds a lease on its key."""
+    async with asyncio.timeout(100), LocalEngine() as engine:
+        await EngineApi(engine.endpoint).upsert_runner_config(NAME)
+        async with Notes(endpoint=engine.endpoint, runner_name=NAME):
+            await engine.kill()
+        await engine.start()
+        began = time.monotonic()
+        async with Notes(endpoint=engine.endpoint, runner_name=NAME, start_timeout=AFTER_A_KILL) as runner:
+            print(f"\nstarted after {time.monotonic() - began:.1f} s")
+            assert runner.connected
