@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
@@ -193,9 +194,16 @@ def wire_headers(headers: Headers) -> dict[str, str]:
     The order of values is that of the dict returned; the engine's own map may not keep it. Raises as
     `Response` does.
     """
+    pairs = [(name.lower(), value) for name, value in _checked_headers(headers)]
+    wire = dict(pairs)
+    return wire if len(wire) == len(pairs) else _spelled_apart(pairs)
+
+
+def _spelled_apart(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """Return headers of which some repeat, each value under a spelling of its own."""
     values_by_name: dict[str, list[str]] = {}
-    for name, value in _checked_headers(headers):
-        values_by_name.setdefault(name.lower(), []).append(value)
+    for name, value in pairs:
+        values_by_name.setdefault(name, []).append(value)
     wire: dict[str, str] = {}
     for name, values in values_by_name.items():
         wire.update(zip(_spellings(name), _fitted(name, values), strict=False))
@@ -234,19 +242,26 @@ def _checked_status(status: object) -> int:
 
 def _checked_headers(headers: Headers | None) -> Iterator[tuple[str, str]]:
     """Yield the headers that can be sent, raising at the first that is wrong."""
-    for name, value in _pairs(headers):
+    for name, value in headers.items() if type(headers) is CIMultiDict else _pairs(headers):
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError(
                 f"header names and values are str, not {type(name).__name__} and {type(value).__name__}; "
                 "give a header that repeats as several pairs"
             )
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"header name {name!r} must be letters, digits and !#$%&'*+-.^_`|~ only, at least one")
+        framing = _is_framing(name)
         if _NOT_IN_A_HEADER_VALUE.search(value):
             # The value may be a session or a token, so the message leaves it out.
             raise ValueError(f"the value of header {name!r} must be without control characters (CR, LF, NUL, ...)")
-        if name.lower() not in _FRAMING_HEADERS:
+        if not framing:
             yield name, value
+
+
+@functools.lru_cache(1024)
+def _is_framing(name: str) -> bool:
+    """Whether the engine sets this header itself. Raises ``ValueError`` for what cannot be a name."""
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError(f"header name {name!r} must be letters, digits and !#$%&'*+-.^_`|~ only, at least one")
+    return name.lower() in _FRAMING_HEADERS
 
 
 def _pairs(headers: object) -> Iterator[tuple[object, object]]:

@@ -23,7 +23,7 @@ from rivet_runner.hibernation.journal import Journal
 from rivet_runner.hibernation.matching import match
 from rivet_runner.hibernation.record import HibernationRecord
 from rivet_runner.hosting import sockets
-from rivet_runner.hosting.context import Context
+from rivet_runner.hosting.context import Context, log
 from rivet_runner.hosting.hibernating import HibernatingSide, attach_seconds
 from rivet_runner.hosting.stopping import HURRY_SECONDS, StopClock, StopReason, stop_actor
 from rivet_runner.http import Request
@@ -71,11 +71,12 @@ class ActorHost:
         kv = KV(command.actor_id, context.kv_calls)
         self.actor = Actor(command.actor_id, command.generation, command.config, kv, self)
         self.phase = HostPhase.STARTING
-        self.work = TaskGroup(f"actor {command.actor_id}", self.actor.log)
-        self.background = TaskGroup(f"actor {command.actor_id} background", self.actor.log)
+        self.work = TaskGroup(f"actor {command.actor_id}", log)
         self.sockets: dict[bytes, WebSocket] = {}
-        self.holding: set[HibernatingSide] = set()
-        self.journal = Journal(context.store(self.actor), self.work, self.actor.log)
+        # Made when they are first needed: many actors have neither background tasks nor hibernatable sockets.
+        self.background: TaskGroup | None = None
+        self.written: Journal | None = None
+        self.holding: set[HibernatingSide] | None = None
         self.socket_task_name = f"actor {command.actor_id}: websocket"
         self.stop_commanded = False
         self.intent: StopReason | None = None
@@ -94,6 +95,13 @@ class ActorHost:
         self.listed = {
             key: self._new_socket(key, UNKNOWN_REQUEST) for key in listed if not context.left_while_away.take(key)
         }
+
+    @property
+    def journal(self) -> Journal:
+        """The records of this actor's hibernatable sockets."""
+        if self.written is None:
+            self.written = Journal(self.context.store(self.actor), self.work, self.actor.log)
+        return self.written
 
     # Starting
 
@@ -238,7 +246,8 @@ class ActorHost:
     def ask_to_sleep(self) -> None:
         if self.intent is None:
             self._ask(StopReason.ASLEEP)
-            self.journal.flush_soon()
+            if self.written is not None:
+                self.written.flush_soon()
 
     def ask_to_destroy(self) -> None:
         if self.intent is not StopReason.DESTROYED:
@@ -260,9 +269,11 @@ class ActorHost:
         self._report(EventActorSetAlarm(self.actor.id, self.actor.generation, when_ms))
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        if self.background.closed:
+        if self.phase is HostPhase.STOPPED or (self.background is not None and self.background.closed):
             coroutine.close()
             raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, no task can be spawned")
+        if self.background is None:
+            self.background = TaskGroup(f"actor {self.actor.id} background", self.actor.log)
         name = getattr(coroutine, "__qualname__", "task")
         return self.background.spawn(coroutine, name=f"actor {self.actor.id}: {name}")
 
@@ -306,9 +317,16 @@ class ActorHost:
             self._released = asyncio.get_running_loop().create_future()
             await self._released
 
+    def hold(self, side: HibernatingSide) -> None:
+        """``side`` holds back what is sent."""
+        if self.holding is None:
+            self.holding = set()
+        self.holding.add(side)
+
     def let_go(self, side: HibernatingSide) -> None:
         """``side`` holds nothing back any more."""
-        self.holding.discard(side)
+        if self.holding is not None:
+            self.holding.discard(side)
         if not self.holding and self._released is not None and not self._released.done():
             self._released.set_result(None)
 

@@ -197,7 +197,7 @@ class HibernatingSide:
         """Keep what the actor sends until a client message arrives, or for ``seconds``."""
         if self.held is None:
             self.held = []
-            self._host.holding.add(self)
+            self._host.hold(self)
         if self._release_timer is not None:
             self._release_timer.cancel()
             self._release_timer = None

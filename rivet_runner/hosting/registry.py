@@ -37,7 +37,8 @@ class ActorRegistry:
         """The task groups of every actor."""
         for host in (*self._hosts.values(), *self._stopping_older):
             yield host.work
-            yield host.background
+            if host.background is not None:
+                yield host.background
 
     def find(self, actor_id: str) -> ActorHost | None:
         """The actor's newest generation, unless it has begun to stop: what is new then is for the next generation."""

@@ -115,18 +115,25 @@ async def stop_actor(host: ActorHost, start: asyncio.Task[Any], error: str | Non
     await _bounded(host, host.released(), holding, "what was held for a WebSocket did not leave in time")
     if not host.cut_off:
         seconds = max(clock.remaining, HURRY_SECONDS)
-        await _bounded(host, host.journal.flush(), seconds, "the hibernation records were not stored")
-    host.background.close()
-    await host.background.cancel_all(clock.cancel_seconds)
+        await _bounded(host, _flush(host), seconds, "the hibernation records were not stored")
+    if host.background is not None:
+        host.background.close()
+        await host.background.cancel_all(clock.cancel_seconds)
     if not host.cut_off and not await host.uplink.left(max(clock.remaining, HURRY_SECONDS)):
         host.actor.log.warning("stopped before everything that it sent had left")
-    if host.journal.acknowledged_recently:
+    if host.written is not None and host.written.acknowledged_recently:
         await asyncio.sleep(ACKNOWLEDGEMENT_SECONDS)
     if not host.cut_off and not host.destroyed:
         await host.repeat_alarm(max(clock.remaining, HURRY_SECONDS))
-    host.journal.close()
+    if host.written is not None:
+        host.written.close()
     host.actor.kv._close("this generation of the actor has stopped")
     _report(host, error)
+
+
+async def _flush(host: ActorHost) -> None:
+    if host.written is not None:
+        await host.written.flush()
 
 
 async def _call_stop_hook(host: ActorHost, clock: StopClock) -> None:

@@ -44,6 +44,9 @@ REQUEST_PAUSE: Final = 0.05
 REQUEST_TIMEOUT: Final = 2.0
 """What is sent while the runner is away is lost, and the client waits; so it has to give up and try again."""
 
+LATEST: Final = b"latest"
+"""Written with each put and read afterwards: one that was sent again must not undo a later one."""
+
 WORKS_WITHIN: Final = 10.0
 
 MORE_OBJECTS: Final = 2_000
@@ -58,6 +61,7 @@ class Ledger(Runner):
         super().__init__(**options)
         self.stored: dict[str, list[int]] = {}
         self.writing = asyncio.Event()
+        self.overwritten = 0
         self.connects = self.disconnects = self.stops = 0
 
     async def on_connected(self) -> None:
@@ -76,8 +80,11 @@ class Ledger(Runner):
         stored = self.stored.setdefault(actor.id, [])
         for number in itertools.count(len(stored)):
             await self.writing.wait()
-            await actor.kv.put(b"put/%d" % number, b"%d" % number)
+            text = b"%d" % number
+            await actor.kv.put_many({b"put/" + text: b"", LATEST: text})
             stored.append(number)
+            if await actor.kv.get(LATEST) != text:
+                self.overwritten += 1
             await asyncio.sleep(PUT_PAUSE)
 
     async def fetch(self, actor: Actor, request: Request) -> Response:
@@ -213,6 +220,7 @@ async def test_nothing_is_lost_and_nothing_stays_behind_when_a_hundred_faults_st
         assert after.objects <= before.objects + MORE_OBJECTS
         assert after.traced_bytes <= before.traced_bytes + MORE_BYTES
         assert clients.answers["500"] == 0
+        assert ledger.overwritten == 0, "a value was replaced by an older one"
         for actor_id in actor_ids:
             expected = {f"put/{number}" for number in ledger.stored[actor_id]} | {*clients.marked[actor_id]}
             missing = expected - await keys_of_the_next_generation(api, ledger, actor_id)

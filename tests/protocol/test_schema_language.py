@@ -248,6 +248,8 @@ def test_comments_become_documentation() -> None:
     text = generate("# Not this.\n\n# What it is.\n# And more.\ntype S struct {\n# The field.\na: u8\n}", "s")
     assert '    """What it is.\n    And more.\n    """\n\n    # The field.\n    a: int\n' in text
     assert "Not this" not in text
+    quotes = 'a \\ backslash, """ three quotes, and at the end "one"'
+    assert "backslash" in module_of(f"# {quotes}\ntype S u8\n# {quotes}\ntype T struct {{ s: S }}").T.__doc__
 
 
 def test_the_functions_are_those_of_types_that_no_other_mentions() -> None:

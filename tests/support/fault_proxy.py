@@ -1,20 +1,37 @@
 """A TCP proxy that misbehaves on request: between a runner and its engine, for what a network does to both.
 
 It forwards bytes in both directions, and can cut every connection, stall or delay one direction, or let bytes drip.
+`FaultProxy.inject` does one of these for a while and undoes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 from types import TracebackType
 from typing import Final, Self
 
-__all__ = ["Direction", "FaultProxy"]
+__all__ = ["Direction", "Fault", "FaultProxy"]
 
 CHUNK: Final = 64 * 1024
 DRIP_BYTES: Final = 7
 """Odd on purpose: no frame and no length field ends where a piece does."""
+
+DELAY_SECONDS: Final = 0.05
+"""Of `Fault.DELAY`, for each piece."""
+
+
+class Fault(enum.Enum):
+    """What `FaultProxy.inject` does to all connections."""
+
+    CUT = "cut"
+    REFUSE = "cut, and refuse new ones"
+    STALL_TO_ENGINE = "stall towards the engine"
+    STALL_TO_RUNNER = "stall towards the runner"
+    STALL_AND_CUT = "stall towards the engine, then cut: what it was sent meanwhile is lost"
+    DELAY = "delay both ways"
+    DRIP = "drip both ways"
 
 
 class Direction:
@@ -78,6 +95,31 @@ class FaultProxy:
         """End every connection at once, as a pulled plug does: both sides get a reset."""
         for writer in [*self._writers]:
             writer.transport.abort()
+
+    async def inject(self, fault: Fault, seconds: float) -> None:
+        """Do ``fault``, and undo it after ``seconds``. Cancelling undoes it too."""
+        try:
+            self._begin(fault)
+            await asyncio.sleep(seconds)
+            if fault is Fault.STALL_AND_CUT:
+                self.cut()
+        finally:
+            self.refusing = False
+            self.to_engine.resume()
+            self.to_runner.resume()
+
+    def _begin(self, fault: Fault) -> None:
+        if fault in (Fault.CUT, Fault.REFUSE):
+            self.refusing = fault is Fault.REFUSE
+            self.cut()
+        elif fault in (Fault.STALL_TO_ENGINE, Fault.STALL_AND_CUT):
+            self.to_engine.stall()
+        elif fault is Fault.STALL_TO_RUNNER:
+            self.to_runner.stall()
+        else:
+            for direction in (self.to_engine, self.to_runner):
+                direction.delay = DELAY_SECONDS if fault is Fault.DELAY else 0.0
+                direction.drip = fault is Fault.DRIP
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refusing:

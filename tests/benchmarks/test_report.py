@@ -1,0 +1,42 @@
+"""From turns to the table and the plot."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.plot import cost_plot
+from benchmarks.records import Records
+from benchmarks.report import markdown
+from benchmarks.settings import QUICK
+from benchmarks.summary import summarise
+
+
+@pytest.fixture
+def records() -> Records:
+    """Two rounds in which the machine got half as fast: the ratio stays the same."""
+    records = Records()
+    for turn, rate in enumerate((4_000.0, 2_000.0)):
+        for runner, factor in (("python", 3.0), ("typescript", 1.0)):
+            sample = {"rate": rate * factor, "cpu": 10.0, "p50": 1.0, "p99": 2.0, "engine_cpu": 1.0}
+            records.add("100 open", runner, turn, sample)
+    return records
+
+
+def test_ratios_are_taken_within_a_round(records: Records) -> None:
+    ratio = records.ratio("100 open", "python", "typescript", "rate")
+    assert ratio == (3.0, 3.0, 3.0)
+    assert records.ratio("100 open", "python", "floor", "rate") is None
+
+
+def test_table_has_the_target_beside_what_was_measured(records: Records) -> None:
+    line = markdown(summarise(records, QUICK)).splitlines()[2]
+    assert "9,000 (6,000-12,000)" in line
+    assert "3.00 x" in line
+    assert ">= 2.5 x TypeScript" in line
+
+
+def test_plot_is_xml_when_some_runners_are_missing() -> None:
+    svg = ElementTree.fromstring(cost_plot({"python": [(100, 9.5), (1_000, 10.5)], "floor": [], "typescript": [(100, 40)]}))
+    assert len([element for element in svg if element.tag.endswith("polyline")]) == 2
