@@ -55,6 +55,11 @@ DELETED_SECONDS: Final = 2.0
 NO_SUCH_ACTOR: Final = "actor does not exist"
 """The engine's answer to a key-value call for a deleted actor."""
 
+SAFE_REPLAY: Final = 256
+REPLAY_PASSES: Final = 5
+"""The replays of many sockets are one burst, of which the engine loses what goes beyond about 1,000 messages, whole replays
+among them. So another pass follows one that brought more than this, up to so many."""
+
 SHOWN_BYTES: Final = 32
 """Of a frame that cannot be decoded, in the log."""
 
@@ -196,7 +201,10 @@ class Core:
         sides = self.registry.hibernating_sides()
         for start in range(0, len(sides), REPLAYS_AT_ONCE):
             batch = sides[start : start + REPLAYS_AT_ONCE]
-            await asyncio.gather(*(side.fetch_missed(len(batch)) for side in batch))
+            for _ in range(REPLAY_PASSES):
+                fetched = await asyncio.gather(*(side.fetch_missed(len(batch)) for side in batch))
+                if sum(fetched) < SAFE_REPLAY:
+                    break
 
     def _start_actor(self, command: CommandStartActor) -> None:
         if not self.shutdown.immediate:

@@ -140,8 +140,9 @@ class EngineSocket(ClientConnection):
             if self._on_read is not None:
                 self._on_read()
             return
+        in_handshake = self.response is None
         super().data_received(data)
-        if self.response is not None and data.endswith(END_OF_HANDSHAKE) and self.is_open:
+        if in_handshake and self.response is not None and data.endswith(END_OF_HANDSHAKE) and self.is_open:
             # Nothing but the handshake has come, so what follows begins with a frame.
             self._splitter = FrameSplitter(self._message_received, self._frame_received, MAX_INBOUND_MESSAGE)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from rivet_runner.errors import RivetRunnerError
 from rivet_runner.hibernation.inbound import Flow, InboundStream, Verdict
-from rivet_runner.hibernation.index import next_index
+from rivet_runner.hibernation.index import ahead, next_index
 from rivet_runner.hibernation.record import HibernationRecord
 from rivet_runner.protocol.wire import (
     MessageId,
@@ -237,18 +237,24 @@ class HibernatingSide:
 
     # Repair
 
-    async def fetch_missed(self, sockets: int) -> None:
+    async def fetch_missed(self, sockets: int) -> int:
         """The engine was away: have the gateway replay what the client may have sent meanwhile.
 
         It keeps that, and tells nothing of it until the client's next message; and after 30 s it would give the client up.
         With nothing to replay there is no sign that it has attached the client again, so what the actor sends is held for as
-        long as that may take, with this many ``sockets`` at once.
+        long as that may take, with this many ``sockets`` at once. Returns how many messages came.
         """
         if self.is_over or self._repairing:
-            return
+            return 0
+        before = self.stream.last
+        with contextlib.suppress(RivetRunnerError):
+            await self._host.journal.flush()  # what need not be replayed
         self.hold_back(attach_seconds(sockets, self._host.context.kv_calls.round_trip))
         self._send_replay_request()
         await self.released()
+        # The replay goes on for a moment after its first message.
+        await asyncio.sleep(ATTACH_SECONDS)
+        return max(0, ahead(self.stream.last, than=before))
 
     def _ask_for_replay(self) -> None:
         if not self._repairing:
