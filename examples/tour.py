@@ -7,14 +7,21 @@ from datetime import UTC, datetime, timedelta
 
 from examples.console import Steps, fail
 from examples.counter import Counter
-from rivet_runner import Actor, Request, Response
+from rivet_runner import Actor, Request, Response, WebSocket
 from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine
 
 ALARM = timedelta(seconds=1)
 
 
 class TouredCounter(Counter):
-    """The counter of the README, with two paths more: to go to sleep and to be woken by an alarm."""
+    """The counter of the README, with two paths more (to sleep, and to be woken by an alarm) and a room that hibernates."""
+
+    def can_hibernate(self, actor: Actor, request: Request) -> bool:
+        return True
+
+    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
+        async for message in ws:
+            await actor.broadcast(message)
 
     async def fetch(self, actor: Actor, request: Request) -> Response:
         if request.path == "/sleep":
@@ -67,9 +74,28 @@ async def visit(steps: Steps, api: EngineApi, runner: Counter) -> None:
         await until_here(runner, actor_id, generation=2)
     with steps.step("and it counts on") as details:
         details.append(await expect_count(api, actor_id, 5))
+    await hibernate(steps, api, runner, actor_id)
     with steps.step("destroyed it"):
         await api.destroy_actor(actor_id)
         await until_gone(runner, actor_id)
+
+
+async def hibernate(steps: Steps, api: EngineApi, runner: Counter, actor_id: str) -> None:
+    """Two clients stay connected while their actor sleeps, and a message of one wakes it for both."""
+    async with api.websocket(actor_id, "/room") as ada, api.websocket(actor_id, "/room") as bob:
+        with steps.step("two WebSocket clients talk through it") as details:
+            while len(runner.actors[actor_id].websockets) < 2:
+                await asyncio.sleep(0.005)
+            await ada.send("hello")
+            details.append(f"they got {[await ada.recv(), await bob.recv()]}")
+        with steps.step("put it to sleep, both clients still connected"):
+            await api.request(actor_id, "POST", "/sleep")
+            await until_gone(runner, actor_id)
+        with steps.step("a message of one client woke it and reached both") as details:
+            await ada.send("still there?")
+            details.append(f"they got {[await ada.recv(), await bob.recv()]}")
+        if (ada.close_code, bob.close_code) != (None, None):
+            raise AssertionError("a client was disconnected while the actor slept")
 
 
 async def tour() -> None:

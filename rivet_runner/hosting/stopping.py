@@ -113,7 +113,7 @@ async def stop_actor(host: ActorHost, start: asyncio.Task[Any], error: str | Non
     await _finish_work(host, clock)
     holding = min(max(clock.remaining, HURRY_SECONDS), HOLDING_SECONDS)
     await _bounded(host, host.released(), holding, "what was held for a WebSocket did not leave in time")
-    if not host.cut_off:
+    if not host.cut_off and not host.destroyed:  # a destroyed actor has no records, nor a store
         seconds = max(clock.remaining, HURRY_SECONDS)
         await _bounded(host, _flush(host), seconds, "the hibernation records were not stored")
     if host.background is not None:
