@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 from examples.console import Steps, fail
@@ -101,10 +102,10 @@ async def hibernate(steps: Steps, api: EngineApi, runner: Counter, actor_id: str
 async def tour() -> None:
     steps = Steps()
     steps.title("A tour of rivet-runner, with a real Rivet Engine on this machine:")
-    async with LocalEngine() as engine:
-        # The engine is up when the context has been entered; its start is part of the first step's story.
-        api = EngineApi(engine.endpoint)
+    async with AsyncExitStack() as stack:
         with steps.step("the engine is up") as details:
+            engine = await stack.enter_async_context(LocalEngine())
+            api = EngineApi(engine.endpoint)
             await api.upsert_runner_config("counter")
             details.append(engine.endpoint)
         runner = TouredCounter(endpoint=engine.endpoint, runner_name="counter")

@@ -35,6 +35,9 @@ RETRY_SECONDS: Final = 1.0
 
 RECENT_SECONDS: Final = 0.05
 
+CLOCK_SLACK: Final = 0.01
+"""Seconds by which a timer may seem to fire early."""
+
 LATE_SECONDS: Final = 15.0
 """Half of what the gateway waits for an acknowledgement before it closes the client."""
 
@@ -163,7 +166,7 @@ class Journal:
         loop = asyncio.get_running_loop()
         now = loop.time()
         for side, since in self._unacknowledged.items():
-            if now - since >= LATE_SECONDS:
+            if now - since >= LATE_SECONDS - CLOCK_SLACK:
                 self._log.warning(
                     "a message on the WebSocket %s has been unprocessed for %.0f s; the gateway closes the client at 30 s",
                     side.path,

@@ -130,7 +130,9 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(hooks: dict[str, Hook] | None = None, **options: Any) -> AsyncIterator[Scene]:
+async def scene(
+    hooks: dict[str, Hook] | None = None, *, kind: type[HookedRunner] = HookedRunner, **options: Any
+) -> AsyncIterator[Scene]:
     """A runner that was not started. At the end it is taken down, and whatever must be true of each runner is checked."""
     errors = _Errors()
     log = logging.getLogger("rivet_runner")
@@ -138,7 +140,7 @@ async def scene(hooks: dict[str, Hook] | None = None, **options: Any) -> AsyncIt
     before = asyncio.all_tasks()
     try:
         async with ScriptedEngine() as engine:
-            runner = HookedRunner(hooks=hooks, **{"endpoint": engine.endpoint, "runner_key": "key", **options})
+            runner = kind(hooks=hooks, **{"endpoint": engine.endpoint, "runner_key": "key", **options})
             current = Scene(engine, runner, errors.messages)
             yield current
             await runner.shutdown(immediate=True)

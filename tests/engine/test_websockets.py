@@ -183,3 +183,28 @@ async def test_a_broadcast_reaches_the_others_when_one_socket_has_closed(
             await until(lambda: len(actor.websockets) == 2)
             assert await actor.broadcast("to all") == 2
             assert [await one.recv(), await three.recv()] == ["to all", "to all"]
+
+
+@pytest.mark.parametrize("path", ["/plain", "/room"])
+async def test_clients_are_closed_when_the_actor_is_deleted(
+    engine: LocalEngine, api: EngineApi, runner_name: str, path: str
+) -> None:
+    async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
+        actor_id = await created(api, runner_name)
+        async with clients(api, actor_id, path) as [client]:
+            await until(lambda: runner.actors[actor_id].websockets)
+            await api.destroy_actor(actor_id)
+            assert await close_of(client) == (1001, "actor.stopped")
+
+
+async def test_a_hibernating_client_stays_when_the_runner_drains(
+    engine: LocalEngine, api: EngineApi, runner_name: str
+) -> None:
+    async with Room(endpoint=engine.endpoint, runner_name=runner_name) as first:
+        actor_id = await created(api, runner_name)
+        client = await api.websocket(actor_id, "/room?echo").__aenter__()
+        await until(lambda: first.actors[actor_id].websockets)
+    async with Room(endpoint=engine.endpoint, runner_name=runner_name):
+        await client.send("and now?")
+        assert await asyncio.wait_for(client.recv(), 20) == "and now?"
+        await client.close()
