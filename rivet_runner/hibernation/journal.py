@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, Final
 
 from rivet_runner.errors import RecordError, RivetRunnerError
@@ -131,9 +132,10 @@ class Journal:
 
     def _stored(self, side: HibernatingSide, received: int) -> None:
         self._acknowledged_at = asyncio.get_running_loop().time()
+        progress = received != side.acknowledged
         if side.acknowledge(received):
             self._unacknowledged.pop(side, None)
-        elif side in self._unacknowledged:
+        elif progress and side in self._unacknowledged:
             self._unacknowledged[side] = asyncio.get_running_loop().time()
 
     def _schedule(self, delay: float) -> None:
@@ -165,12 +167,14 @@ class Journal:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for side, since in self._unacknowledged.items():
+        waiting = {side: since for side, since in self._unacknowledged.items() if since < math.inf}
+        for side, since in waiting.items():
             if now - since >= LATE_SECONDS - CLOCK_SLACK:
+                self._unacknowledged[side] = math.inf  # told once
                 self._log.warning(
                     "a message on the WebSocket %s has been unprocessed for %.0f s; the gateway closes the client at 30 s",
                     side.path,
                     now - since,
                 )
-        oldest = min(self._unacknowledged.values())
+        oldest = min(waiting.values(), default=now)
         self._late_timer = loop.call_later(max(1.0, LATE_SECONDS - (now - oldest)), self._look_for_late)

@@ -64,7 +64,6 @@ class HibernatingSide:
     """Belongs to one open `WebSocket`; ``stream.last`` is where its client's messages go on."""
 
     __slots__ = (
-        "_acknowledged",
         "_changed",
         "_handed",
         "_held_bytes",
@@ -76,6 +75,7 @@ class HibernatingSide:
         "_replay",
         "_room",
         "_unacknowledged",
+        "acknowledged",
         "held",
         "is_over",
         "stream",
@@ -93,7 +93,8 @@ class HibernatingSide:
         self.held: list[ToServerTunnelMessage] | None = None
         self._held_bytes = 0
         self._processed = received
-        self._acknowledged = received
+        self.acknowledged = received
+        """The index up to which the gateway was told."""
         self._handed = False
         self._changed = False
         self._unacknowledged = False
@@ -171,8 +172,8 @@ class HibernatingSide:
     def acknowledge(self, received: int) -> bool:
         """The record with ``received`` is stored: tell the gateway. Returns whether nothing is left to acknowledge."""
         ws = self.ws
-        if received != self._acknowledged:
-            self._acknowledged = received
+        if received != self.acknowledged:
+            self.acknowledged = received
             # An acknowledgement takes no index of its own: the record that it follows would be wrong by one.
             self._host.uplink.send_now(
                 ToServerTunnelMessage(

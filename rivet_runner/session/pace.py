@@ -120,6 +120,8 @@ class Pace:
 
     def wait(self, now: float) -> float:
         """Seconds until another look is worth it, for messages that `take` has left; a barrier's answer may come before."""
+        if not self._rate:
+            return 0.0
         if self._barred_since is not None:
             return max(0.0, self._barred_since + PATIENCE - now)
         return max(TICK, (1 - self._tokens) / self._rate)

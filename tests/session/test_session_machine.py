@@ -108,7 +108,6 @@ class SessionMachine(RuleBasedStateMachine):
             self.flush()
         self.session.disconnected()
         assert self.session.data_to_send(0.0) == []
-        assert not (self.session.events.pending or self.session.kv.pending or self.session.outbox)
 
     @precondition(lambda self: self.session.phase is Phase.HANDSHAKING and self.runner_id is not None)
     @rule(engine_lags=st.integers(0, 3))
@@ -249,7 +248,8 @@ class SessionMachine(RuleBasedStateMachine):
             if phase is Phase.HANDSHAKING:
                 assert isinstance(message, ToServerInit | ToServerPing)
             self.arrived(message)
-        assert not self.session.pending or self.paced, "only the pace holds anything back"
+        held_back = self.session.wait(self.now) is not None
+        assert not held_back or self.paced, "only the pace holds anything back"
 
     def arrived(self, message: ToServer) -> None:
         first = not self.sent
@@ -307,7 +307,7 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def no_event_is_lost(self) -> None:
         """Once everything was flushed on an initialised connection, the engine has every event, in order, once."""
-        if not hasattr(self, "session") or not self.session.initialised or self.session.pending:
+        if not hasattr(self, "session") or not self.session.initialised or (self.session.wait(self.now) is not None):
             return
         names = [event.inner.actor_id for event in self.engine_events if isinstance(event.inner, EventActorIntent)]
         known = [name for name in self.reported if name in names]
@@ -339,7 +339,9 @@ class SessionMachine(RuleBasedStateMachine):
         while self.barriers:
             self.work_off()
             self.flush()
-        assert not self.session.pending
+        assert not self.session.events.pending
+        assert not self.session.kv.pending
+        assert not len(self.session.outbox)
         assert len(self.session.events) == len([e for e in self.engine_events if e.index > self.confirmed])
         for request_id in [*self.calls]:
             assert request_id in self.calls_seen
