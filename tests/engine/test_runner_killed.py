@@ -24,7 +24,7 @@ BACK_WITHIN: Final = 45.0
 
 PROGRAM: Final = """
 import asyncio, itertools, json, sys
-from rivet_runner import Runner
+from rivet_runner import Response, Runner
 
 class Counting(Runner):
     async def on_connected(self):
@@ -38,6 +38,9 @@ class Counting(Runner):
             await actor.kv.put(b"%06d" % number, b"")
             print("stored", actor.id, number)
             await asyncio.sleep(0.005)
+
+    async def fetch(self, actor, request):
+        return Response("here")
 
 Counting(**json.loads(sys.argv[1])).run()
 """
@@ -81,6 +84,7 @@ async def test_actors_come_back_on_a_second_runner_when_the_first_is_killed(
         await first.printed("connected")
         actor_ids = [(await api.create_actor("a", runner_name=name, crash_policy=policy)).actor_id for _ in range(3)]
         for actor_id in actor_ids:
+            await answered(api, actor_id)
             await first.printed(f"stored {actor_id} 20")
         if second_is_there:
             second = await stack.enter_async_context(hosting(engine, name, seconds=90))

@@ -46,7 +46,10 @@ async def test_all_answer_when_one_runner_has_1000_actors(engine: LocalEngine, a
                 assert response.json()["code"] == "actor_ready_timeout"
             assert response.text() == actor_id
 
-    async with asyncio.timeout(SECONDS), hosting(engine, runner_name, on_start=on_start, fetch=fetch, seconds=SECONDS) as runner:
+    async with (
+        asyncio.timeout(SECONDS),
+        hosting(engine, runner_name, on_start=on_start, fetch=fetch, seconds=SECONDS) as runner,
+    ):
         times = [time.monotonic()]
         ids = await asyncio.gather(*(create() for _ in range(ACTORS)))
         times.append(time.monotonic())

@@ -23,7 +23,7 @@ class Call:
         self._inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
         self.sent: list[tuple[float, Any]] = []
         self.broken = False
-        self.task = asyncio.create_task(app(scope, self._inbox.get, self._send))  # type: ignore[arg-type]
+        self.task = asyncio.create_task(app(scope, self._inbox.get, self._send))
 
     async def _send(self, message: Any) -> None:
         if self.broken:

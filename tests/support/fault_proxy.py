@@ -153,13 +153,9 @@ class FaultProxy:
                 if direction.delay:
                     await asyncio.sleep(direction.delay)
                 await direction.flowing.wait()
-                if direction.drip:
-                    await self._drip(data, writer)
-                else:
-                    writer.write(data)
+                while data and direction.drip:
+                    writer.write(data[:DRIP_BYTES])
+                    data = data[DRIP_BYTES:]
+                    await asyncio.sleep(0)
+                writer.write(data)
                 await writer.drain()
-
-    async def _drip(self, data: bytes, writer: asyncio.StreamWriter) -> None:
-        for start in range(0, len(data), DRIP_BYTES):
-            writer.write(data[start : start + DRIP_BYTES])
-            await asyncio.sleep(0)

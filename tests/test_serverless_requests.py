@@ -1,0 +1,138 @@
+"""What the serverless application answers before there is a runner, and who may have one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import rivet_runner
+from rivet_runner import Runner
+from rivet_runner.serverless import serverless_app
+from tests.support.asgi_server import TOKEN, Call, get, start_headers
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ENDPOINT", "TOKEN", "NAMESPACE", "POOL", "RUNNER_NAME", "RUNNER_VERSION", "TOTAL_SLOTS"):
+        monkeypatch.delenv(f"RIVET_{name}", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_token_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    caplog.set_level(logging.DEBUG)
+    yield
+    assert TOKEN not in caplog.text
+
+
+# What is where
+
+
+async def test_metadata_tells_runtime_version_and_names_when_asked() -> None:
+    app = serverless_app(Runner, prepopulate_actor_names={"room": {"icon": "x"}}, version=4)
+    status, value = await get(app, "/metadata")
+    assert status == 200
+    assert value == {
+        "runtime": "rivetkit",
+        "version": rivet_runner.__version__,
+        "runner": {"version": 4},
+        "actorNames": {"room": {"metadata": {"icon": "x"}}},
+    }
+
+
+@pytest.mark.parametrize(("path", "root"), [("/api/rivet/health", "/api/rivet"), ("/health", "/api"), ("/x/health", "/x/")])
+async def test_a_path_is_found_when_mounted(path: str, root: str) -> None:
+    assert (await get(serverless_app(Runner), path, root=root))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/api/health", "/start/", "/healthy"])
+async def test_404_when_the_path_is_another_one(path: str) -> None:
+    assert (await get(serverless_app(Runner), path))[0] == 404
+
+
+@pytest.mark.parametrize(("path", "allow"), [("/start", b"GET"), ("/metadata", b"GET, HEAD"), ("/health", b"GET, HEAD")])
+async def test_405_when_the_method_is_another_one(path: str, allow: bytes) -> None:
+    call = Call(serverless_app(Runner), path, {}, method="POST")
+    await call.task
+    assert (call.status, call.headers[b"allow"]) == (405, allow)
+
+
+async def test_no_body_when_only_the_head_is_asked_for() -> None:
+    call = Call(serverless_app(Runner), "/health", {}, method="HEAD")
+    await call.task
+    assert (call.status, call.body, call.finished) == (200, b"", True)
+
+
+# Who may start runners
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("endpoint", None), ("endpoint", ""), ("endpoint", "ftp://127.0.0.1"), ("endpoint", "nonsense"),
+        ("endpoint", f"http://ns:{TOKEN}@127.0.0.1:1"), ("endpoint", "http://127.0.0.1:1/?q"),
+        ("token", f"{TOKEN} with spaces"), ("token", f"{TOKEN},"),
+        ("total_slots", None), ("total_slots", "0"), ("total_slots", "-1"), ("total_slots", "many"),
+        ("total_slots", "4294967296"), ("total_slots", "1.5"), ("total_slots", "٣"),
+        ("runner_name", None), ("runner_name", "  "), ("namespace_name", None), ("namespace_name", ""),
+    ],
+)  # fmt: skip
+async def test_400_names_the_header_when_it_cannot_be_used(name: str, value: str | None) -> None:
+    status, error = await get(serverless_app(Runner), "/start", start_headers("http://127.0.0.1:1", **{name: value}))
+    assert status == 400
+    assert f"x-rivet-{name.replace('_', '-')}" in error["message"]
+    assert TOKEN not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "options", "allowed"),
+    [
+        ("http://127.0.0.1:1", {}, True),
+        ("http://127.9.9.9:1", {}, True),
+        ("https://[::1]:1", {}, True),
+        ("http://localhost:1", {}, True),
+        ("http://localhost.evil.example", {}, False),
+        ("http://0.0.0.0:1", {}, False),
+        ("http://10.0.0.1", {}, False),
+        ("https://engine.example", {"endpoint": f"https://ns:{TOKEN}@ENGINE.example:443/"}, True),
+        ("https://engine.example./", {"endpoint": "https://engine.example"}, True),
+        ("http://engine.example:443", {"endpoint": "https://engine.example"}, False),
+        ("https://engine.example:444", {"endpoint": "https://engine.example"}, False),
+        ("https://engine.example/a/", {"endpoint": "https://engine.example/a"}, True),
+        ("https://engine.example/a/b", {"endpoint": "https://engine.example/a"}, False),
+        ("http://127.0.0.1:1", {"endpoint": "https://engine.example"}, False),
+        ("http://127.0.0.1:1", {"allowed_endpoints": []}, False),
+        ("http://b.example", {"allowed_endpoints": ["http://a.example", "http://b.example/"]}, True),
+        ("http://127.0.0.1:1", {"allowed_endpoints": ["http://a.example"]}, False),
+        ("http://[0:0::1]:1", {"allowed_endpoints": ["http://[::1]:1"]}, True),
+    ],
+)  # fmt: skip
+async def test_403_when_the_endpoint_is_not_allowed(
+    endpoint: str, options: dict[str, Any], allowed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = serverless_app(Runner, **options)
+    app._stopping = True  # so that an allowed one is not dialled
+    status, _ = await get(app, "/start", start_headers(endpoint))
+    assert status == (503 if allowed else 403)
+    assert ("is refused" in caplog.text) is not allowed
+
+
+async def test_the_environment_decides_when_no_endpoint_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIVET_ENDPOINT", f"https://ns:{TOKEN}@engine.example")
+    app = serverless_app(Runner)
+    assert (await get(app, "/start", start_headers("http://127.0.0.1:1")))[0] == 403
+
+
+def test_an_error_is_raised_at_once_when_an_option_cannot_be_used() -> None:
+    with pytest.raises(TypeError, match="runner_key"):
+        serverless_app(Runner, runner_key="k")
+    with pytest.raises(TypeError, match="colour"):
+        serverless_app(Runner, colour="blue")
+    with pytest.raises(ValueError, match="stop_timeout"):
+        serverless_app(Runner, stop_timeout=-1)
+    with pytest.raises(TypeError, match="allowed_endpoints"):
+        serverless_app(Runner, allowed_endpoints="http://a.example")
+    with pytest.raises(ValueError, match="allowed_endpoints"):
+        serverless_app(Runner, allowed_endpoints=["a.example"])
