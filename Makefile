@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help venv engine test check format demo dev dev-chat bench clean
+.PHONY: help venv engine test check format demo dev dev-chat dev-serverless race bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,12 +56,21 @@ dev: $(INSTALLED) engine ## a real engine and a runner to play with
 dev-chat: $(INSTALLED) engine ## a real engine and a chat room to open in a browser
 	@$(BIN)/python -m examples.dev chat
 
+dev-serverless: $(INSTALLED) engine ## a real engine that starts runners at a FastAPI site
+	@$(BIN)/python -m examples.serverless_fastapi
+
+race: $(INSTALLED) engine ## what an engine restart does to a serverless actor (ARGS="--quick")
+	@$(BIN)/python -m benchmarks.restart_race $(ARGS)
+
 # Without Node.js the TypeScript runner is left out of the table, and without the engine its rows.
 bench: $(INSTALLED) ## measure beside the TypeScript runner (ARGS="--quick" for a first look)
 	@tools/install_engine.sh || true
 	@cd benchmarks/typescript_runner && { [ node_modules/.package-lock.json -nt package-lock.json ] \
 	  || npm ci --no-audit --no-fund --no-update-notifier --loglevel=error; } || true
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+soak: $(INSTALLED) engine ## load and network faults for ten minutes (ARGS="--minutes 2")
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 clean: ## remove everything that these targets made
 	@rm -rf $(VENV) .engine benchmarks/typescript_runner/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

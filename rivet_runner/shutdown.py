@@ -67,6 +67,18 @@ class Shutdown:
             core.registry.stop_all(StopReason.IMMEDIATE)
         self._changed.set()
 
+    async def end_at_once(self) -> None:
+        """Shut down immediately and return when that is done, however often the caller is cancelled meanwhile."""
+        self.begin(immediate=True)
+        cancelled = False
+        while not self.closed.done():
+            try:
+                await asyncio.shield(self.closed)
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
+
     def actor_stopped(self) -> None:
         self._changed.set()
 

@@ -36,6 +36,11 @@ log = logging.getLogger(__name__)
 PING_SECONDS: Final = 3.0
 """Between two protocol pings after init; the engine counts a runner as lost without a sign of life."""
 
+HELLO_AGAIN_SECONDS: Final = 4.0
+HELLOS_AGAIN: Final = 2
+"""After a reconnect the engine now and then loses its answer to init (seen once in some 60 cuts of a busy connection). Its
+actors would be lost after 15 s, so init is sent again, so often."""
+
 LOCAL_CLOSE: Final = 1000
 
 _TOKEN: Final = re.compile(r"rivet_token\.[^\s,;'\"]+")
@@ -80,6 +85,7 @@ class Connection:
         self._socket: EngineSocket | None = None
         self._init_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
+        self._hello_timer: asyncio.TimerHandle | None = None
         self._initialised_at: float | None = None
 
     @property
@@ -144,6 +150,8 @@ class Connection:
         self._uplink.attach(socket)
         loop = asyncio.get_running_loop()
         self._init_timer = loop.call_later(self._init_timeout, self._init_timed_out, socket)
+        if self._session.runner_id is not None:
+            self._hello_timer = loop.call_later(HELLO_AGAIN_SECONDS, self._say_hello_again, HELLOS_AGAIN)
         code, reason = LOCAL_CLOSE, RUNNER_SHUTDOWN_REASON
         try:
             code, reason = await socket.wait_ended()
@@ -225,11 +233,18 @@ class Connection:
         self._uplink.flush_soon()
         self._schedule_ping()
 
+    def _say_hello_again(self, times: int) -> None:
+        self._session.say_hello()
+        self._uplink.flush_soon()
+        if times > 1:
+            loop = asyncio.get_running_loop()
+            self._hello_timer = loop.call_later(HELLO_AGAIN_SECONDS, self._say_hello_again, times - 1)
+
     def _cancel_timers(self) -> None:
-        for timer in (self._init_timer, self._ping_timer):
+        for timer in (self._init_timer, self._ping_timer, self._hello_timer):
             if timer is not None:
                 timer.cancel()
-        self._init_timer = self._ping_timer = None
+        self._init_timer = self._ping_timer = self._hello_timer = None
 
 
 _ADVICE: Final[dict[str, Callable[[str], str]]] = {

@@ -23,6 +23,12 @@ PING_SECONDS: Final = 1.0
 SEND_SECONDS: Final = 10.0
 """An engine that has not read a few bytes for so long is gone, whatever its socket says."""
 
+SETTLE_SECONDS: Final = 0.1
+"""The runner's own connection to an engine that crashes ends with the request, a moment earlier or later."""
+
+ENGINE_BACK_SECONDS: Final = 60.0
+"""A crashed engine that comes back accepts its old runners after 30 s."""
+
 PING: Final = b"event: ping\ndata:\n\n"
 
 STREAM_HEADERS: Final = [
@@ -79,10 +85,37 @@ class HostedRunner:
     async def _watch_request(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._gone = True
-        if not self._stopping:
-            log.info("the engine has closed the request of runner %s", self.runner.runner_id)
-            self.stop()
+        self._request_ended("the engine has closed the request")
+
+    def _request_ended(self, why: str) -> None:
+        if not self._gone:
+            self._gone = True
+            self._tasks.spawn(self._leave(why), name="serverless leave")
+
+    async def _leave(self, why: str) -> None:
+        """Drain, once there is an engine to drain to.
+
+        The request of an engine that crashes ends too. It comes back without knowing that the actors here are gone, and
+        would find out 15 s later; so the runner waits for it, and tells it. The actors are stopped meanwhile as those of any
+        runner that has lost its engine.
+        """
+        if self._stopping:
+            return
+        log.info("%s of runner %s", why, self.runner.runner_id)
+        if self._starting is not None and self._starting.done():
+            await self._wait_for_engine()
+        self.stop()
+
+    async def _wait_for_engine(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ENGINE_BACK_SECONDS
+        await asyncio.sleep(SETTLE_SECONDS)
+        # It is looked for, as there is nothing to wait on: the runner's hooks are the user's.
+        while not self._decided() and loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(SETTLE_SECONDS)
+
+    def _decided(self) -> bool:
+        return self.runner.connected or self._stopping or self.ended.is_set()
 
     # Starting
 
@@ -147,12 +180,7 @@ class HostedRunner:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._raw_send(message)
         except (OSError, TimeoutError) as error:
-            self._gone = True
-            if not self._stopping:
-                log.warning(
-                    "runner %s is shut down, as the engine does not read its request: %r", self.runner.runner_id, error
-                )
-                self.stop()
+            self._request_ended(f"the engine does not read the request ({error!r})")
 
     async def _cancelled(self) -> None:
         """The server does not wait any longer. What is left of a second cancellation is the runner's own shutdown."""

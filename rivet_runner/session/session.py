@@ -132,8 +132,14 @@ class Session:
     def connected(self) -> None:
         """A new connection is open: init is the first thing to send on it."""
         self.phase = Phase.HANDSHAKING
-        hello = msgspec.structs.replace(self._hello, last_command_idx=self._last_command_idx)
-        self._control = [encode_to_server(hello)]
+        self._control = []
+        self.say_hello()
+
+    def say_hello(self) -> None:
+        """Send init, or send it again while there is no answer; the engine answers each, and the first one counts."""
+        if self.phase is Phase.HANDSHAKING:
+            hello = msgspec.structs.replace(self._hello, last_command_idx=self._last_command_idx)
+            self._control.append(encode_to_server(hello))
 
     def disconnected(self) -> None:
         """The connection is gone. Everything that was not confirmed is kept for the next one."""

@@ -129,7 +129,7 @@ def test_nothing_is_left_when_start_is_cancelled(behaves: Behaviour, turns: int)
             if not starting.cancelled() and error is None:
                 assert current.runner.connected
                 await current.runner.shutdown()
-            await settle()
+            assert "closed" in repr(current.runner), "it was not down yet when start() raised"
             await check_that_it_stays_down(current)
 
     at_each_await(scenario, turns)
@@ -253,6 +253,8 @@ async def test_a_message_is_sent_or_not_and_the_others_keep_their_order_when_a_s
 ) -> None:
     """While nothing moves, and at each turn of the loop from the moment at which the engine is back."""
     async with started(max_buffered=1) as (current, connection):
+        failures: list[dict[str, Any]] = []
+        current.loop.set_exception_handler(lambda _, context: failures.append(context))
         ws, client = await full_outbox(current, connection)
         sends = [asyncio.create_task(ws.send(str(number))) for number in range(1, 6)]
         await settle()
@@ -268,7 +270,8 @@ async def test_a_message_is_sent_or_not_and_the_others_keep_their_order_when_a_s
             assert [send.done() for send in sends] == [number == victim for number in range(1, 6)]
             second = await current.engine.accept()
             answer = asyncio.create_task(second.init())
-        await asyncio.wait([answer, *sends], timeout=10)
+        _, stuck = await asyncio.wait([answer, *sends], timeout=1)
+        assert not stuck
         await ws.send("last")
         received = [await client.receive()]
         while received[-1] != "last":
@@ -281,6 +284,7 @@ async def test_a_message_is_sent_or_not_and_the_others_keep_their_order_when_a_s
                 assert send.exception() is None
         sent = [str(number) for number in range(1, 6) if not sends[number - 1].cancelled()]
         assert received == ["0", *sent, "last"]
+        assert failures == []
 
 
 @virtual_time

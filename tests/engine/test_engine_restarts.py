@@ -25,7 +25,7 @@ SOON: Final = 20.0
 
 RECOVERS_WITHIN: Final = 60.0
 """Seconds until the runner is accepted again. A killed engine's lease of the runner's workflow has to run out first, which
-takes it about 30; one that is stopped gives it back, if its time is enough for that, and then some seconds of back-off count."""
+takes it about 30; one that is stopped in order gives it back, if its time is enough for that."""
 
 
 class Notes(Runner):
