@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: help venv engine test check format demo dev dev-chat dev-serverless race bench soak clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 venv: $(INSTALLED) ## make .venv with the package and everything for its development
 

@@ -58,6 +58,12 @@ FAULT_LASTS: Final = (0.05, 1.0)
 BETWEEN_SLEEPS: Final = (1.0, 4.0)
 
 WORKS_WITHIN: Final = 10.0
+"""Seconds, once the engine has accepted the runner again."""
+
+PATIENT_ENGINE: Final = {"pegboard": {"runner_lost_threshold": 60_000}}
+ACCEPTED_WITHIN: Final = 60.0
+"""On a busy machine the engine may take 5 to 20 s to answer init; that must not cost the runner its actors."""
+
 MORE_MEMORY: Final = 32 * MIB
 """Allowed between the first quarter and the last; caches and the allocator's habits need some."""
 
@@ -283,7 +289,7 @@ async def soak(options: argparse.Namespace, errors: Errors) -> int:
     interrupted = on_interrupt()
     figures: Counter[str] = Counter()
     async with (
-        LocalEngine() as engine,
+        LocalEngine(PATIENT_ENGINE) as engine,
         FaultProxy(int(engine.endpoint.rsplit(":", 1)[-1])) as proxy,
         Soaked(figures, endpoint=proxy.endpoint, runner_name=NAME) as runner,
     ):
@@ -347,6 +353,10 @@ async def under_load(
 
 async def last_checks(load: Load, tasks_before: int) -> list[tuple[bool, str]]:
     """What must be true after the last fault: whether it is, and the words for it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ACCEPTED_WITHIN):
+            while not load.runner.connected:
+                await asyncio.sleep(PAUSE)
     began = time.monotonic()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(WORKS_WITHIN * 3):

@@ -159,7 +159,7 @@ class Core:
         self.tunnel.disconnected()
         if not initialised:
             return
-        if not self.lifecycle.shutting_down and self.session.lost_threshold is not None:
+        if not self.lifecycle.closed and self.session.lost_threshold is not None:
             self._lost_timer = asyncio.get_running_loop().call_later(self.session.lost_threshold, self._lost)
         self.run_hook(lambda: self.runner.on_disconnected(code, reason), "on_disconnected", self.last_hooks)
         self.shutdown.connection_ended()

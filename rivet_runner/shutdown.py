@@ -104,6 +104,8 @@ class Shutdown:
     async def _drain(self) -> None:
         core = self._core
         if not core.connection.is_up:
+            # A dial or a handshake that is under way must not come up as another runner now.
+            await core.end_connection(IMMEDIATE_CLOSE_SECONDS)
             return
         core.session.stopping()
         core.uplink.flush_soon()

@@ -84,4 +84,4 @@ def facts(trials: Sequence[Trial]) -> dict[str, list[float]]:
 def as_json(trials: Sequence[Trial], settings: dict[str, Any]) -> bytes:
     """Everything that was seen, for other programs."""
     machine = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    return msgspec.json.format(msgspec.json.encode({"settings": settings, "machine": machine, "restarts": trials}), indent=1)
+    return msgspec.json.encode({"settings": settings, "machine": machine, "restarts": trials})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
@@ -31,7 +32,7 @@ def page(trials: Sequence[Trial]) -> str:
         f'<span style="background:{colour}"></span>{what}'
         for colour, what in (
             (GOOD, "an answer"), (BAD, "a failure"), (DOWN, "the engine is down"), (LIFE, "a generation of the actor"),
-            (START, "a /start request"),
+            (START, "a /start request, until its runner is down"),
         )
     )  # fmt: skip
     drawings = "\n".join(_drawing(trial) for trial in trials)
@@ -81,10 +82,12 @@ def _axis(scale: _Scale, height: float) -> Iterable[str]:
 
 
 def _samples(scale: _Scale, samples: Sequence[Sample]) -> Iterable[str]:
-    for sample in samples:
-        what = sample.failure or "an answer"
-        hint = f"{sample.at:.2f} s: {what}, after {sample.took:.2f} s"
-        yield _bar(scale, sample.at, sample.at + sample.took, GOOD if sample.failure is None else BAD, hint)
+    """One bar for attempts in a row with the same end."""
+    for failure, group in itertools.groupby(samples, lambda sample: sample.failure):
+        attempts = list(group)
+        begin, end = attempts[0].at, attempts[-1].at + attempts[-1].took
+        hint = f"{begin:.2f} to {end:.2f} s: {len(attempts)} × {failure or 'an answer'}"
+        yield _bar(scale, begin, end, GOOD if failure is None else BAD, hint)
 
 
 def _lives(scale: _Scale, trial: Trial) -> Iterable[str]:

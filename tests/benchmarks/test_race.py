@@ -46,5 +46,5 @@ def test_table_json_and_page_are_made_when_a_probe_never_succeeded() -> None:
     outcomes = {name: outcome_of(probe) for name, probe in seen.items()}
     trial = Trial(Plan("SIGKILL", 0.08, "restart", 60), 0.1, 0.2, seen, outcomes, [], [], 0.0, 0, 0)
     assert "| old WebSocket | 0.0 (0.0) | closed <1006> ×1 | never | never |" in markdown([trial])
-    assert b'"signal": "SIGKILL"' in as_json([trial], {})
+    assert b'"signal":"SIGKILL"' in as_json([trial], {})
     assert "closed &lt;1006&gt;" in page([trial])

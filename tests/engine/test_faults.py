@@ -35,7 +35,7 @@ SHARES: Final = {
 """A cut costs a second of back-off: with these shares a hundred faults take about a minute."""
 
 SHORTEST, LONGEST = 0.05, 0.35
-"""Seconds of one fault. The engine gives actors away after 15 s, which is another test's subject."""
+"""Seconds of one fault."""
 
 ACTORS: Final = 5
 CLIENTS_OF_AN_ACTOR: Final = 2
@@ -48,6 +48,11 @@ LATEST: Final = b"latest"
 """Written with each put and read afterwards: one that was sent again must not undo a later one."""
 
 WORKS_WITHIN: Final = 10.0
+
+PATIENT_ENGINE: Final = {"pegboard": {"runner_lost_threshold": 60_000}}
+ACCEPTED_WITHIN: Final = 50.0
+"""Seconds. On a busy machine the engine now and then takes 5 to 20 to answer the init of a runner that was cut off in the
+middle of something. This test is about what the runner does, so that must not cost it its actors."""
 
 MORE_OBJECTS: Final = 2_000
 MORE_BYTES: Final = 256 * 1024
@@ -161,7 +166,7 @@ async def inject_all(proxy: FaultProxy, runner: Runner, chance: random.Random) -
     """All faults in random order. Each finds a runner that is connected, so that none hits nothing."""
     faults = chance.sample([*SHARES], counts=[*SHARES.values()], k=FAULTS)
     for fault in faults:
-        await eventually(lambda: runner.connected)
+        await eventually(lambda: runner.connected, ACCEPTED_WITHIN)
         await asyncio.sleep(chance.uniform(0.02, 0.2))
         await proxy.inject(fault, chance.uniform(SHORTEST, LONGEST))
 
@@ -182,16 +187,25 @@ async def keys_of_the_next_generation(api: EngineApi, ledger: Ledger, actor_id: 
     return set(response.json())
 
 
+@contextlib.asynccontextmanager
+async def behind_a_proxy() -> AsyncIterator[tuple[EngineApi, FaultProxy, Ledger]]:
+    """An engine, a network that can fail, and a runner on it, for four minutes at most."""
+    name = "ledger"
+    async with asyncio.timeout(240), LocalEngine(PATIENT_ENGINE) as engine:
+        api = EngineApi(engine.endpoint)
+        await api.upsert_runner_config(name)
+        async with (
+            FaultProxy(int(engine.endpoint.rsplit(":", 1)[-1])) as proxy,
+            Ledger(endpoint=proxy.endpoint, runner_name=name, kv_timeout=90) as ledger,
+        ):
+            yield api, proxy, ledger
+
+
 async def test_nothing_is_lost_and_nothing_stays_behind_when_a_hundred_faults_strike(
-    engine: LocalEngine, api: EngineApi, runner_name: str, tracing: None, caplog: pytest.LogCaptureFixture
+    tracing: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chance = random.Random(100)
-    async with (
-        asyncio.timeout(150),
-        FaultProxy(int(engine.endpoint.rsplit(":", 1)[-1])) as proxy,
-        Ledger(endpoint=proxy.endpoint, runner_name=runner_name) as ledger,
-    ):
-        actor_ids = [(await api.create_actor("ledger", runner_name=runner_name)).actor_id for _ in range(ACTORS)]
+    async with behind_a_proxy() as (api, proxy, ledger):
+        actor_ids = [(await api.create_actor("ledger", runner_name="ledger")).actor_id for _ in range(ACTORS)]
         clients = Clients(api, actor_ids)
         # The engine puts an actor to sleep that it cannot place in a runner's first milliseconds; a request wakes it.
         await asyncio.gather(*map(clients.mark, actor_ids))
@@ -200,12 +214,13 @@ async def test_nothing_is_lost_and_nothing_stays_behind_when_a_hundred_faults_st
             await asyncio.sleep(0.5)
             for fault in Fault:  # what the first of each kind makes for good is no growth
                 await proxy.inject(fault, SHORTEST)
-                await eventually(lambda: ledger.connected)
+                await eventually(lambda: ledger.connected, ACCEPTED_WITHIN)
         before = await census_when_idle(ledger)
         began = time.monotonic()
         async with clients.busy():
-            await inject_all(proxy, ledger, chance)
+            await inject_all(proxy, ledger, random.Random(100))
             lasted = time.monotonic() - began
+            await eventually(lambda: ledger.connected, ACCEPTED_WITHIN)
             async with asyncio.timeout(WORKS_WITHIN):
                 await works(ledger, clients)
             worked_after = time.monotonic() - began - lasted
