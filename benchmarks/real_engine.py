@@ -91,7 +91,6 @@ async def _host(stack: AsyncExitStack, engine: LocalEngine, contestant: Contesta
     async with asyncio.timeout(READY_SECONDS):
         while not any(runner.name == name for runner in await api.list_runners()):
             await asyncio.sleep(0.05)
-        actor = await api.create_actor("benchmark", runner_name=name)
-        await api.wait_connectable(actor.actor_id)
+        actor = await api.create_ready_actor("benchmark", runner_name=name)
     clients = [await stack.enter_async_context(api.websocket(actor.actor_id, "/echo")) for _ in range(CLIENTS)]
     return _Hosted(contestant, process, clients)

@@ -62,7 +62,7 @@ WORKS_WITHIN: Final = 10.0
 
 PATIENT_ENGINE: Final = {"pegboard": {"runner_lost_threshold": 60_000}}
 ACCEPTED_WITHIN: Final = 60.0
-"""On a busy machine the engine may take 5 to 20 s to answer init; that must not cost the runner its actors."""
+"""On a busy machine the engine may lose its answer to init, several times; that must not cost the runner its actors."""
 
 MORE_MEMORY: Final = 32 * MIB
 """Allowed between the first quarter and the last; caches and the allocator's habits need some."""

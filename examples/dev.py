@@ -90,7 +90,7 @@ async def serve(name: str, port: int | None) -> None:
         api = EngineApi(engine.endpoint)
         await api.upsert_runner_config(name)
         async with example.runner(endpoint=engine.endpoint, runner_name=name):
-            actor = await api.create_actor(name, runner_name=name)
+            actor = await api.create_ready_actor(name, runner_name=name)
             print(example.what_to_try.format(endpoint=engine.endpoint, actor_id=actor.actor_id), flush=True)
             await stop.wait()
             print("\nStopping the runner and the engine.", flush=True)

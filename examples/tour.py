@@ -56,8 +56,7 @@ async def until_here(runner: Counter, actor_id: str, generation: int) -> None:
 async def visit(steps: Steps, api: EngineApi, runner: Counter) -> None:
     """Everything that happens to one actor."""
     with steps.step("created an actor") as details:
-        actor_id = (await api.create_actor("counter", runner_name="counter")).actor_id
-        await api.wait_connectable(actor_id)
+        actor_id = (await api.create_ready_actor("counter", runner_name="counter")).actor_id
         details.append(actor_id)
     for expected in (1, 2, 3):
         with steps.step("incremented it over HTTP") as details:

@@ -135,18 +135,16 @@ class Runner:
         core = self.__core = Core(self, self.__config, self.__lifecycle)
         core.begin()
         try:
-            try:
-                async with asyncio.timeout(self.__config.start_timeout):
-                    await asyncio.shield(core.first_init)
-            except TimeoutError:
-                await self.shutdown(immediate=True)
-                raise TimeoutError(
-                    f"the engine at {self.__config.endpoint} did not accept this runner within "
-                    f"{self.__config.start_timeout:g} s; is it running, and is `endpoint` (RIVET_ENDPOINT) right?"
-                ) from None
+            async with asyncio.timeout(self.__config.start_timeout):
+                await asyncio.shield(core.first_init)
+        except TimeoutError:
+            await core.shutdown.end_at_once()
+            raise TimeoutError(
+                f"the engine at {self.__config.endpoint} did not accept this runner within "
+                f"{self.__config.start_timeout:g} s; is it running, and is `endpoint` (RIVET_ENDPOINT) right?"
+            ) from None
         except BaseException:
-            core.shutdown.begin(immediate=True)
-            await asyncio.shield(core.shutdown.closed)
+            await core.shutdown.end_at_once()
             raise
 
     async def shutdown(self, immediate: bool = False) -> None:

@@ -51,6 +51,8 @@ class _Namespaces(msgspec.Struct, frozen=True):
     namespaces: list[NamespaceInfo]
 
 
+NO_CAPACITY: Final = "no_capacity"
+
 UPSERT_ATTEMPTS: Final = 10
 UPSERT_RETRY_SECONDS: Final = 0.2
 
@@ -163,6 +165,35 @@ class EngineApi:
         }
         response = await self._call("POST", "/actors", self._query(), body, timeout)
         return decode_answer(response, _CreatedActor).actor
+
+    async def create_ready_actor(
+        self,
+        name: str,
+        *,
+        runner_name: str,
+        key: str | None = None,
+        input: bytes | None = None,
+        crash_policy: CrashPolicy = "sleep",
+        timeout: float = 30.0,
+    ) -> ActorInfo:
+        """Create an actor and return it once it runs.
+
+        For some milliseconds after a runner's init the engine does not count on it yet: an actor created then is put to
+        sleep with ``no_capacity``. It is destroyed again here, and another is created. Raises ``TimeoutError`` after
+        ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            created = await self.create_actor(name, runner_name=runner_name, key=key, input=input, crash_policy=crash_policy)
+            actor = await self.wait_for_actor(
+                created.actor_id,
+                lambda actor: actor.connectable_ts is not None or actor.error == NO_CAPACITY,
+                max(0.0, deadline - time.monotonic()),
+            )
+            if actor.connectable_ts is not None:
+                return actor
+            await self.destroy_actor(actor.actor_id)
+            await self.wait_destroyed(actor.actor_id)
 
     async def get_actor(self, actor_id: str) -> ActorInfo:
         """The actor as it is now, destroyed ones included.

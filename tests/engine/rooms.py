@@ -52,9 +52,7 @@ async def until(condition: Callable[[], object], seconds: float = 20.0, what: st
 
 async def created(api: EngineApi, runner_name: str) -> str:
     """The id of a new actor that is ready."""
-    actor = await api.create_actor("room", runner_name=runner_name)
-    await api.wait_connectable(actor.actor_id)
-    return actor.actor_id
+    return (await api.create_ready_actor("room", runner_name=runner_name)).actor_id
 
 
 async def asleep(runner: Runner, actor_id: str) -> None:

@@ -67,10 +67,9 @@ class Probe(Runner):
         self, api: EngineApi, *, key: str | None = None, input: bytes | None = None, crash_policy: CrashPolicy = "sleep"
     ) -> Actor:
         """Create an actor, and return it once it runs here."""
-        created = await api.create_actor(
+        created = await api.create_ready_actor(
             "probe", runner_name=self.config.runner_name, key=key, input=input, crash_policy=crash_policy
         )
-        await api.wait_connectable(created.actor_id)
         actor = self.get_actor(created.actor_id)
         assert actor is not None
         return actor

@@ -60,8 +60,7 @@ class House:
         self._guests = guests
 
     async def new_room(self) -> Actor:
-        created = await self.api.create_actor("room", runner_name=self.runner.config.runner_name)
-        await self.api.wait_connectable(created.actor_id)
+        created = await self.api.create_ready_actor("room", runner_name=self.runner.config.runner_name)
         return self.runner.actors[created.actor_id]
 
     async def join(self, room: Actor, name: str) -> Guest:
