@@ -51,8 +51,8 @@ WORKS_WITHIN: Final = 10.0
 
 PATIENT_ENGINE: Final = {"pegboard": {"runner_lost_threshold": 60_000}}
 ACCEPTED_WITHIN: Final = 50.0
-"""Seconds. On a busy machine the engine now and then loses its answer to an init, and the runner asks again after 4. This test
-is about what is lost then, so that must not cost it its actors."""
+"""Seconds. On a busy machine the engine now and then loses its answer to an init, and the runner asks again after 4. This
+test is about what is lost then, so that must not cost it its actors."""
 
 MORE_OBJECTS: Final = 2_000
 MORE_BYTES: Final = 256 * 1024
