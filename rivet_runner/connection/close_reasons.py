@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["CLOSE_ACTIONS", "RUNNER_SHUTDOWN_REASON", "CloseAction", "CloseReason", "close_action"]
+__all__ = ["CLOSE_ACTIONS", "NO_CLOSE_FRAME", "RUNNER_SHUTDOWN_REASON", "CloseAction", "CloseReason", "close_action"]
 
 RUNNER_SHUTDOWN_REASON: Final = "pegboard.runner_shutdown"
 """The reason that this runner itself gives when it leaves."""

@@ -29,6 +29,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, Event
 from websockets.typing import Subprotocol
 
+from rivet_runner.connection.close_reasons import NO_CLOSE_FRAME
 from rivet_runner.connection.frames import FrameSplitter, binary_frames
 
 __all__ = ["DIAL_ERRORS", "EngineSocket", "dial"]
@@ -125,7 +126,8 @@ class EngineSocket(ClientConnection):
         Cancelling is safe; the connection stays.
         """
         await asyncio.shield(self.connection_lost_waiter)
-        return int(self.close_code or 1006), self.close_reason or ""  # the library has an enum of its own for some codes
+        # An int, as the library has an enum of its own for some codes.
+        return int(self.close_code or NO_CLOSE_FRAME), self.close_reason or ""
 
     def abort(self) -> None:
         """Drop the TCP connection at once, without a close frame."""

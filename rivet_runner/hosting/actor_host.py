@@ -18,7 +18,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from rivet_runner.actor import Actor
-from rivet_runner.errors import RecordError, RunnerShutDown, WebSocketClosed
+from rivet_runner.errors import RecordError, RunnerShutDown
 from rivet_runner.hibernation.journal import Journal
 from rivet_runner.hibernation.matching import match
 from rivet_runner.hibernation.record import HibernationRecord
@@ -150,7 +150,7 @@ class ActorHost:
         """Tell the engine, once, that the actor runs."""
         if not self._running_reported and self.phase in (HostPhase.STARTING, HostPhase.RUNNING):
             self._running_reported = True
-            self._report_state(ActorStateRunning())
+            self.report_state(ActorStateRunning())
 
     async def _load_records(self) -> dict[bytes, HibernationRecord | RecordError]:
         if not self.listed and not self.context.hibernates:
@@ -227,13 +227,9 @@ class ActorHost:
         for ws in self.open_websockets():
             if payload is None:
                 payload = ws._payload(message)
-            if ws._state is not SocketState.OPEN:
-                continue
-            try:
+            if ws._state is SocketState.OPEN:  # it may have closed while an earlier send waited
                 await ws._send(*payload)
-            except WebSocketClosed:
-                continue
-            reached += 1
+                reached += 1
         return reached
 
     def _new_socket(self, key: bytes, request: Request) -> WebSocket:
@@ -346,10 +342,8 @@ class ActorHost:
         self._report(EventActorSetAlarm(self.actor.id, self.actor.generation, self._alarm_ms))
         await self.uplink.events_left(timeout)
 
-    def report_stopped(self, state: ActorStateStopped) -> None:
-        self._report_state(state)
-
-    def _report_state(self, state: ActorStateRunning | ActorStateStopped) -> None:
+    def report_state(self, state: ActorStateRunning | ActorStateStopped) -> None:
+        """Tell the engine that the actor runs, or that it has stopped."""
         self._report(EventActorStateUpdate(self.actor.id, self.actor.generation, state))
 
     def _report(self, event: Event) -> None:

@@ -182,8 +182,8 @@ def _report(host: ActorHost, error: str | None) -> None:
     """
     reason = host.stop_reason
     if reason is StopReason.CRASHED:
-        host.report_stopped(ActorStateStopped(StopCode.ERROR, error))
+        host.report_state(ActorStateStopped(StopCode.ERROR, error))
     elif reason is StopReason.LOST:
-        host.report_stopped(ActorStateStopped(StopCode.ERROR, reason.value))
+        host.report_state(ActorStateStopped(StopCode.ERROR, reason.value))
     elif host.stop_commanded and reason is not StopReason.FORGOTTEN:
-        host.report_stopped(ActorStateStopped(StopCode.OK, None))
+        host.report_state(ActorStateStopped(StopCode.OK, None))
