@@ -71,9 +71,9 @@ class ActorHost:
         kv = KV(command.actor_id, context.kv_calls)
         self.actor = Actor(command.actor_id, command.generation, command.config, kv, self)
         self.phase = HostPhase.STARTING
-        self.work = TaskGroup(f"actor {command.actor_id}", log)
         self.sockets: dict[bytes, WebSocket] = {}
-        # Made when they are first needed: many actors have neither background tasks nor hibernatable sockets.
+        # Made when they are first needed: the fewer objects an idle actor has, the less there is to collect garbage from.
+        self.working: TaskGroup | None = None
         self.background: TaskGroup | None = None
         self.written: Journal | None = None
         self.holding: set[HibernatingSide] | None = None
@@ -95,6 +95,13 @@ class ActorHost:
         self.listed = {
             key: self._new_socket(key, UNKNOWN_REQUEST) for key in listed if not context.left_while_away.take(key)
         }
+
+    @property
+    def work(self) -> TaskGroup:
+        """Its requests and the handlers of its WebSockets."""
+        if self.working is None:
+            self.working = TaskGroup(f"actor {self.actor.id}", log)
+        return self.working
 
     @property
     def journal(self) -> Journal:
@@ -141,6 +148,7 @@ class ActorHost:
         self.report_running()
         self._restore_sockets(stored)
         self._open_gate(True)
+        self._start_task = None
 
     def _open_gate(self, started: bool) -> None:
         if self._gate is not None and not self._gate.done():
@@ -278,7 +286,6 @@ class ActorHost:
     def stop(self, reason: StopReason, *, error: str | None = None) -> None:
         """Begin to stop. A stop that is under way goes on, and hurries where the new reason does not wait."""
         if self.phase in (HostPhase.STARTING, HostPhase.RUNNING):
-            assert self._start_task is not None
             self.stop_reason = reason
             self._going_since_ms = self._going_since_ms or _now_ms()
             self.phase = HostPhase.STOPPING
@@ -299,7 +306,7 @@ class ActorHost:
         for ws in [*self.sockets.values()]:
             self.end_socket(ws)
 
-    async def _stop(self, start: asyncio.Task[Any], error: str | None) -> None:
+    async def _stop(self, start: asyncio.Task[Any] | None, error: str | None) -> None:
         try:
             await stop_actor(self, start, error)
         finally:

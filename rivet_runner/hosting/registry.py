@@ -36,9 +36,7 @@ class ActorRegistry:
     def task_groups(self) -> Iterator[TaskGroup]:
         """The task groups of every actor."""
         for host in (*self._hosts.values(), *self._stopping_older):
-            yield host.work
-            if host.background is not None:
-                yield host.background
+            yield from (group for group in (host.working, host.background) if group is not None)
 
     def find(self, actor_id: str) -> ActorHost | None:
         """The actor's newest generation, unless it has begun to stop: what is new then is for the next generation."""

@@ -97,13 +97,13 @@ class StopClock:
         return True
 
 
-async def stop_actor(host: ActorHost, start: asyncio.Task[Any], error: str | None) -> None:
-    """Run all steps. No step's failure keeps the next from running."""
+async def stop_actor(host: ActorHost, start: asyncio.Task[Any] | None, error: str | None) -> None:
+    """Run all steps. No step's failure keeps the next from running. ``start``: the start that is under way, if any."""
     clock = host.stop_clock
     assert clock is not None
     if host.cut_off:
         host.cut()
-    if not await clock.ended(start):
+    if start is not None and not await clock.ended(start):
         start.cancel()
         await asyncio.wait([start], timeout=clock.cancel_seconds)
     if host.started_well:
@@ -153,7 +153,7 @@ async def _call_stop_hook(host: ActorHost, clock: StopClock) -> None:
 
 async def _finish_work(host: ActorHost, clock: StopClock) -> None:
     """Let requests and handlers finish. After a hook that took all the time there was, they get a moment of their own."""
-    if not len(host.work):
+    if not host.working:
         return
     idle = host.context.tasks.spawn(host.work.wait_idle(), name=f"actor {host.actor.id}: finish")
     if not await clock.ended(idle, at_least=clock.cancel_seconds):
