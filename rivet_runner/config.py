@@ -36,6 +36,9 @@ _MIB = 1024 * 1024
 # Over this much payload the engine cuts the runner's whole connection, and all its actors with it.
 _ENGINE_PAYLOAD_LIMIT_BYTES = 20 * _MIB
 
+# Someone who means microseconds or milliseconds gets an error, and not a processor that is always busy.
+_LONGEST_BUSY_POLL = 0.01
+
 # `version` and `total_slots` are unsigned 32-bit integers on the wire.
 _UINT32_MAX = 2**32 - 1
 
@@ -130,6 +133,11 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
 
     The engine drops what its gateway cannot forward in time, without a sign. 0 sends without regard to that.
     """
+    busy_poll: float = 0.000_05
+    """How long to look for the next message before the process goes to sleep, done only while it pays.
+
+    It makes quick conversations quicker, for at most this much CPU time each message. 0 never does; at most 0.01.
+    """
     hibernation_store: Callable[[Actor], HibernationStore] | None = None
     """Makes the store of an actor's hibernating WebSockets; none keeps them in the actor's own KV."""
 
@@ -223,6 +231,8 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
         msgspec.structs.force_setattr(
             self, "send_rate", _seconds("send_rate", self.send_rate, zero=True, unit="messages a second")
         )
+        busy_poll = _seconds("busy_poll", self.busy_poll, zero=True, most=_LONGEST_BUSY_POLL)
+        msgspec.structs.force_setattr(self, "busy_poll", busy_poll)
         max_buffered = _whole_number(_Setting("max_buffered", self.max_buffered), 0, None, " bytes")
         msgspec.structs.force_setattr(self, "max_buffered", max_buffered)
 
@@ -339,15 +349,23 @@ def _whole_number(setting: _Setting, lowest: int, highest: int | None, reason: s
     raise ValueError(f"{setting.source} must be a whole number {allowed}{reason}, not {_shown(value)}")
 
 
-def _seconds(name: str, value: object, *, zero: bool = False, alternative: str = "", unit: str = "seconds") -> float:
+def _seconds(
+    name: str,
+    value: object,
+    *,
+    zero: bool = False,
+    most: float = math.inf,
+    alternative: str = "",
+    unit: str = "seconds",
+) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             seconds = float(value)
         except OverflowError:
             seconds = math.inf
-        if math.isfinite(seconds) and (seconds > 0 or (zero and seconds == 0)):
+        if math.isfinite(seconds) and (seconds > 0 or (zero and seconds == 0)) and seconds <= most:
             return seconds
-    allowed = "of 0 or more" if zero else "above 0"
+    allowed = ("of 0 or more" if zero else "above 0") + ("" if math.isinf(most) else f", at most {most:g}")
     raise ValueError(f"{name} must be a finite number of {unit} {allowed}{alternative}, not {_shown(value)}")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from rivet_runner.connection.busy_poll import BusyPoll
 from rivet_runner.connection.connection import Connection
 from rivet_runner.connection.uplink import Uplink
 from rivet_runner.errors import DecodeError, KvError, RivetRunnerError, RunnerEvicted, RunnerShutDown
@@ -78,7 +79,7 @@ class Core:
         self.registry = ActorRegistry()
         pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None))
         self.session = Session(_hello(config), max_buffered=config.max_buffered, pace=pace)
-        self.uplink = Uplink(self.session)
+        self.uplink = Uplink(self.session, BusyPoll(config.busy_poll))
         self.kv_calls = KvCalls(self.session, self.uplink, config.kv_timeout)
         self.context = Context(
             hooks=runner,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from multidict import CIMultiDictProxy
 
 from rivet_runner.close_frames import checked_close
+from rivet_runner.connection.arrivals import Arrival
 from rivet_runner.errors import PayloadTooLarge, WebSocketClosed
 from rivet_runner.protocol.wire import (
     MessageId,
@@ -94,7 +95,7 @@ class WebSocket:
         # Made when a message first has to wait: an idle socket is small.
         self._queue: deque[ToClientWebSocketMessage] | None = None
         self._queued_bytes = 0
-        self._waiter: asyncio.Future[ToClientWebSocketMessage | None] | None = None
+        self._waiter: Arrival[ToClientWebSocketMessage | None] | None = None
         self._sent_index = 0
         self._attachment = b""
         self._hibernation: HibernatingSide | None = None
@@ -158,7 +159,7 @@ class WebSocket:
                 raise StopAsyncIteration
             if self._waiter is not None:
                 raise RuntimeError("another task is receiving from this WebSocket; one at a time may")
-            waiter = self._waiter = asyncio.get_running_loop().create_future()
+            waiter = self._waiter = Arrival(loop=self._uplink.loop)
             try:
                 arrived = await waiter
             except asyncio.CancelledError:
@@ -249,7 +250,7 @@ class WebSocket:
             return
         waiter = self._waiter
         if waiter is not None and not waiter.done():
-            waiter.set_result(message)  # the handler waits, so nothing is queued
+            self._uplink.arrivals.bring(waiter, message)  # the handler waits, so nothing is queued
             return
         queue = self._queue
         if queue is None:
@@ -261,7 +262,7 @@ class WebSocket:
         queue.append(message)
         self._queued_bytes += size
 
-    def _take_back(self, waiter: asyncio.Future[ToClientWebSocketMessage | None]) -> None:
+    def _take_back(self, waiter: Arrival[ToClientWebSocketMessage | None]) -> None:
         """The receiving task was cancelled: what it had been given already is the next one's."""
         message = waiter.result() if waiter.done() and not waiter.cancelled() else None
         if message is not None:
@@ -335,6 +336,7 @@ class WebSocket:
             self._hibernation.ended(closed=state is SocketState.CLOSED)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+            self._waiter.resume_soon()
 
     def _closed_error(self) -> WebSocketClosed:
         if self._state is SocketState.HIBERNATED:

@@ -2,10 +2,11 @@
 
 `EngineSocket` keeps what the library is good at (proxies, TLS, the handshakes) and replaces how data moves:
 
-* each whole message is handed to ``on_message`` synchronously, from within ``data_received``; the usual kind of frame is
-  found without the library's parser (`rivet_runner.connection.frames`). The library's queue and its `recv` are not used, so
-  there is no task switch and no future per message;
-* what is sent within one turn of the event loop goes to the transport in one write (`send_frames`);
+* each whole message is handed to ``on_message`` synchronously, from within the read; the usual kind of frame is found
+  without the library's parser (`rivet_runner.connection.frames`). The library's queue and its `recv` are not used, so there
+  is no task switch and no future per message;
+* a read is short, and worked off in portions, so that replies leave while more comes in (``on_read``);
+* what is sent at once goes to the transport in one write (`send_frames`);
 * keepalive is its own (`_keep_alive`), as the library's does not see a dead connection behind a full buffer.
 
 There is no back-pressure on reading: one actor that is slow must not stop the reader for the others. The bounds are where
@@ -49,8 +50,17 @@ SILENT_PINGS: Final = 3
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds for the close handshake."""
 
-WRITE_HIGH_WATER: Final = 1024 * 1024
-"""Bytes in the transport's buffer above which senders wait."""
+WRITE_HIGH_WATER: Final = 1
+"""Bytes in the transport's buffer above which nothing more is given to it. What the kernel does not take at once waits in
+the outbox instead: there it is kept when the connection is lost, and there is the bound."""
+
+READ_SIZE: Final = 16 * 1024
+"""Bytes. Before the next read the tasks run that this one has started: a burst of commands or requests is worked off as it
+comes, and not piled up in memory first."""
+
+MESSAGES_AT_ONCE: Final = 64
+"""Messages of one read after which the handlers that wait for them go on: their replies leave, and the engine works on
+those while the rest of the read is taken."""
 
 END_OF_HANDSHAKE: Final = b"\r\n\r\n"
 
@@ -59,6 +69,10 @@ QUICK_ACKNOWLEDGEMENT: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 
 DIAL_ERRORS: Final = (OSError, TimeoutError, InvalidHandshake, EOFError)
 """All that a dial may raise and that another attempt may mend; an allow-list, so that a cancellation is never retried."""
+
+
+def _nothing() -> None:
+    pass
 
 
 class _RedactingFilter(logging.Filter):
@@ -74,17 +88,19 @@ _library_log = logging.getLogger(f"{__name__}.websockets")
 _library_log.addFilter(_RedactingFilter())
 
 
-class EngineSocket(ClientConnection):
+class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
     """One connection. Made by `dial` alone."""
 
     def __init__(self, protocol: ClientProtocol, *, on_message: Callable[[bytes], None], **options: Any) -> None:
         super().__init__(protocol, **options)
         self._on_message = on_message
         self._on_writable: Callable[[], None] | None = None
-        self._on_read: Callable[[], None] | None = None
+        self._on_read: Callable[[], None] = _nothing
         self._splitter: FrameSplitter | None = None
         self._fragments: list[bytes] | None = None
         self.messages_received = 0
+        self._handed_over = 0
+        self._read = memoryview(bytearray(READ_SIZE))
         self._heard = True
         self._silent_pings = 0
         self._unwritten = 0
@@ -108,7 +124,7 @@ class EngineSocket(ClientConnection):
         self.transport.write(binary_frames(messages))
 
     def on_read(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` after each read, when its messages were handed over."""
+        """Call ``callback`` when the messages of a read were handed over, or the first `MESSAGES_AT_ONCE` of them."""
         self._on_read = callback
 
     def acknowledge_at_once(self) -> None:
@@ -133,15 +149,25 @@ class EngineSocket(ClientConnection):
         """Drop the TCP connection at once, without a close frame."""
         self.transport.abort()
 
-    # Called by the library
+    # Called by the transport and the library
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._read[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        self._handed_over = 0
         if self._splitter is not None:
             self._splitter.feed(data)
-            if self._on_read is not None:
-                self._on_read()
-            return
+        else:
+            self._handshake_received(data)
+        self._on_read()
+
+    def _handshake_received(self, data: bytes) -> None:
+        """The answer to the upgrade; where frames came along with it, the library goes on parsing."""
         in_handshake = self.response is None
         super().data_received(data)
         if in_handshake and self.response is not None and data.endswith(END_OF_HANDSHAKE) and self.is_open:
@@ -153,6 +179,10 @@ class EngineSocket(ClientConnection):
         if self.protocol.state is OPEN and self._fragments is None:
             self.messages_received += 1
             self._on_message(message)
+            self._handed_over += 1
+            if self._handed_over == MESSAGES_AT_ONCE:
+                self._handed_over = 0
+                self._on_read()
         elif self._fragments is not None:
             self.protocol.fail(CloseCode.PROTOCOL_ERROR, "expected a continuation frame")
             self.send_data()

@@ -2,7 +2,8 @@
 
 Senders never touch the socket. They put things into the session and ask for a flush; the flush runs at the end of the
 turn, asks the session for everything that may leave, and writes it in one go. So a hundred replies of one turn cost one
-write, and the order on the wire is the session's and nobody else's.
+write, and the order on the wire is the session's and nobody else's. What handlers send that got their message from a read
+leaves with that read: see `rivet_runner.connection.arrivals`.
 
 Back-pressure has one form for three causes. Whether the engine is away, the transport's buffer is full or the pace holds
 messages back: the outbox fills up, and `send` waits, first come first served.
@@ -16,6 +17,8 @@ import logging
 from collections import deque
 from typing import Final
 
+from rivet_runner.connection.arrivals import Arrivals
+from rivet_runner.connection.busy_poll import BusyPoll
 from rivet_runner.connection.engine_socket import EngineSocket
 from rivet_runner.protocol.wire import Event, ToServerTunnelMessage, encode_to_server
 from rivet_runner.session.session import Session
@@ -33,9 +36,13 @@ connection is made anew, because the init answer tells which events the engine h
 class Uplink:
     """Everything that goes to the engine, over whichever connection there is."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, busy_poll: BusyPoll) -> None:
         self._session = session
         self._outbox = session.outbox
+        self._busy_poll = busy_poll
+        self.loop = asyncio.get_running_loop()
+        self.arrivals = Arrivals()
+        """Who gets a message from the read that is under way."""
         self._socket: EngineSocket | None = None
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -53,8 +60,7 @@ class Uplink:
         self._socket = socket
         self.connection_number += 1
         socket.on_writable(self.flush_soon)
-        # Queued right behind the tasks that the read has woken, the flush takes their replies along in the same turn.
-        socket.on_read(self.flush_soon)
+        socket.on_read(self._read)
         self.flush_soon()
 
     def detach(self) -> None:
@@ -88,7 +94,7 @@ class Uplink:
             self._outbox.add(frame)
             self.flush_soon()
             return
-        turn = asyncio.get_running_loop().create_future()
+        turn = self.loop.create_future()
         entry = (turn, frame)
         self._waiting.append(entry)
         try:
@@ -120,7 +126,7 @@ class Uplink:
         mark = self._outbox.mark
         if self._outbox.left(mark):
             return True
-        future = asyncio.get_running_loop().create_future()
+        future = self.loop.create_future()
         entry = (future, mark)
         self._leaving.append(entry)
         self.flush_soon()
@@ -138,7 +144,7 @@ class Uplink:
         """Wait until every event reported so far was sent; false after ``timeout`` seconds. Cancelling is safe."""
         if not self._session.events.pending:
             return True
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = self.loop.create_future()
         self._events_leaving.append(waiter)
         try:
             async with asyncio.timeout(timeout):
@@ -153,7 +159,7 @@ class Uplink:
         """Send what may leave at the end of this turn of the event loop."""
         if not self._flush_due and self._socket is not None:
             self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self.loop.call_soon(self._flush)
 
     def got_answer(self) -> None:
         """Something has come that gets no reply."""
@@ -166,17 +172,31 @@ class Uplink:
 
     # Inside
 
+    def _read(self) -> None:
+        """Messages were handed over: the handlers that wait for them go on, and what they send leaves at once."""
+        self._flush_due = True
+        try:
+            resumed = self.arrivals.resume()
+        finally:
+            self._flush_due = False
+        if resumed:
+            self._flush()
+        else:
+            self.flush_soon()  # right behind the tasks that the messages have started
+        self._busy_poll.read_done()
+
     def _flush(self) -> None:
         self._flush_due = False
         socket = self._socket
         if socket is None or not socket.is_open or socket.congested:
             return  # a new connection, or the transport's drained buffer, asks again
-        loop = asyncio.get_running_loop()
-        frames = self._session.data_to_send(loop.time())
+        now = self.loop.time()
+        frames = self._session.data_to_send(now)
         if frames:
             socket.send_frames(frames)
-        self._admit()
-        wait = self._session.wait(loop.time())
+        if self._waiting or self._leaving or self._events_leaving:
+            self._admit()
+        wait = self._session.wait(now)
         if wait is not None:
             self._look_again(wait)
 
@@ -184,11 +204,11 @@ class Uplink:
         """The session holds something back: flush again in a while."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+        self._timer = self.loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        if self._session.pace.give_up_waiting(asyncio.get_running_loop().time()):
+        if self._session.pace.give_up_waiting(self.loop.time()):
             log.warning("the engine has not taken any message for a long time; sending on, which may lose some")
         self.flush_soon()
 

@@ -62,7 +62,7 @@ class Outbox:
         else:
             batch = []
             size = 0
-            while len(batch) < most and size < most_bytes:
+            while frames and len(batch) < most and size < most_bytes:
                 frame = frames.popleft()
                 batch.append(frame)
                 size += len(frame)

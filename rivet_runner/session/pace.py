@@ -103,11 +103,8 @@ class Pace:
         self._tokens = min(BURST, self._tokens + (now - self._counted_at) * self._rate)
         self._counted_at = now
         frames: list[bytes] = []
-        while outbox and not self._barred:
-            room = min(WINDOW - self.unconfirmed, self._next_barrier_at - self._sent, int(self._tokens))
-            if room <= 0:
-                break
-            batch = outbox.take(min(room, len(outbox)), WINDOW_BYTES - self._unconfirmed_bytes)
+        while outbox and (room := self._room()) > 0:
+            batch = outbox.take(room, WINDOW_BYTES - self._sent_bytes + self._confirmed_bytes)
             self._sent += len(batch)
             self._sent_bytes += sum(map(len, batch))
             self._tokens -= len(batch)
@@ -135,11 +132,14 @@ class Pace:
 
     @property
     def _barred(self) -> bool:
-        return self.unconfirmed >= WINDOW or self._unconfirmed_bytes >= WINDOW_BYTES
+        """Whether only a barrier's answer lets more messages leave."""
+        return self._sent - self._confirmed >= WINDOW or self._sent_bytes - self._confirmed_bytes >= WINDOW_BYTES
 
-    @property
-    def _unconfirmed_bytes(self) -> int:
-        return self._sent_bytes - self._confirmed_bytes
+    def _room(self) -> int:
+        """How many messages may leave before another look."""
+        if self._barred:
+            return 0
+        return min(WINDOW - self._sent + self._confirmed, self._next_barrier_at - self._sent, int(self._tokens))
 
     def _barrier(self) -> bytes:
         request_id = FIRST_BARRIER_ID + self._next_id

@@ -255,9 +255,8 @@ class Session:
         """Seconds until another look at `data_to_send` is worth it; none where only something new can make it so."""
         if self.phase is not Phase.INITIALISED:
             return None
-        waits: list[float] = []
+        wait = self.pace.wait(now) if self.outbox else None
         if self.events.pending:
-            waits.append(max(0.0, self._events_sent_at + EVENT_SPACING - now))
-        if self.outbox:
-            waits.append(self.pace.wait(now))
-        return min(waits, default=None)
+            for_events = max(0.0, self._events_sent_at + EVENT_SPACING - now)
+            wait = for_events if wait is None else min(wait, for_events)
+        return wait

@@ -1,0 +1,14 @@
+"""No variable of the machine that runs the tests has a say in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.support import VARIABLES
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    return monkeypatch
