@@ -54,9 +54,12 @@ WRITE_HIGH_WATER: Final = 1
 """Bytes in the transport's buffer above which nothing more is given to it. What the kernel does not take at once waits in
 the outbox instead: there it is kept when the connection is lost, and there is the bound."""
 
-READ_SIZE: Final = 16 * 1024
+SHORT_READ: Final = 4 * 1024
 """Bytes. Before the next read the tasks run that this one has started: a burst of commands or requests is worked off as it
-comes, and not piled up in memory first."""
+comes, and not piled up in memory first. What has ended by then costs the garbage collector nothing."""
+
+LONG_READ: Final = 256 * 1024
+"""Bytes, while the rest of a message is awaited that is longer than a short read."""
 
 MESSAGES_AT_ONCE: Final = 64
 """Messages of one read after which the handlers that wait for them go on: their replies leave, and the engine works on
@@ -100,7 +103,8 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._fragments: list[bytes] | None = None
         self.messages_received = 0
         self._handed_over = 0
-        self._read = memoryview(bytearray(READ_SIZE))
+        self._short_read = memoryview(bytearray(SHORT_READ))
+        self._long_read: memoryview | None = None
         self._heard = True
         self._silent_pings = 0
         self._unwritten = 0
@@ -152,18 +156,26 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
     # Called by the transport and the library
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._read
+        if self._splitter is None or self._splitter.missing <= SHORT_READ:
+            return self._short_read
+        if self._long_read is None:
+            self._long_read = memoryview(bytearray(LONG_READ))
+        return self._long_read
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes(self._read[:nbytes]))
+        self._take(self.get_buffer(-1)[:nbytes])
 
     def data_received(self, data: bytes) -> None:
+        """Called by uvloop, which has buffers of its own for whatever is an `asyncio.Protocol` too."""
+        self._take(data)
+
+    def _take(self, received: bytes | memoryview) -> None:
         self._heard = True
         self._handed_over = 0
-        if self._splitter is not None:
-            self._splitter.feed(data)
+        if self._splitter is None:
+            self._handshake_received(bytes(received))
         else:
-            self._handshake_received(data)
+            self._splitter.feed(received)
         self._on_read()
 
     def _handshake_received(self, data: bytes) -> None:

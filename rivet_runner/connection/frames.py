@@ -39,25 +39,29 @@ class FrameSplitter:
     of more than ``max_size`` bytes goes to ``on_other`` as far as it has come: the library refuses it by its header.
     """
 
-    __slots__ = ("_max_size", "_missing", "_on_message", "_on_other", "_rest")
+    __slots__ = ("_max_size", "_on_message", "_on_other", "_rest", "missing")
 
     def __init__(self, on_message: Callable[[bytes], None], on_other: Callable[[bytes], None], max_size: int) -> None:
         self._on_message = on_message
         self._on_other = on_other
         self._max_size = max_size
         self._rest = bytearray()
-        self._missing = 0
+        self.missing = 0
+        """Bytes that the frame under way lacks, as far as its header has come; 0 between frames."""
 
-    def feed(self, data: bytes) -> None:
-        """Take in the next bytes of the stream."""
+    def feed(self, received: bytes | memoryview) -> None:
+        """Take in the next bytes of the stream. They are copied, so their buffer may be used again."""
         rest = self._rest
         if rest:
-            rest += data
-            if len(data) < self._missing:
-                self._missing -= len(data)
+            rest += received
+            if len(received) < self.missing:
+                self.missing -= len(received)
                 return
             data = bytes(rest)
             rest.clear()
+            self.missing = 0
+        else:
+            data = bytes(received)
         position, end = 0, len(data)
         while end - position >= 2:
             length = data[position + 1]
@@ -91,12 +95,12 @@ class FrameSplitter:
         """Keep the beginning of a frame, and remember how much of it is missing at least."""
         self._rest += data[position:]
         kept = len(data) - position
-        self._missing = 1
+        self.missing = 1
         if kept >= 2:
             length, header = data[position + 1], 2
             if length >= LENGTH_OF_16_BITS and (wide := self._long_length(data, position, length)) is not None:
                 length, header = wide[0], wide[1] - position
-            self._missing = max(1, header + length - kept)
+            self.missing = max(1, header + length - kept)
 
 
 def binary_frames(messages: list[bytes]) -> bytes:

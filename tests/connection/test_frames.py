@@ -48,8 +48,12 @@ def test_every_frame_is_handed_out_whole_and_in_order_when_the_stream_is_cut_any
     stream = b"".join(frame.serialize(mask=False) for frame in sent)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=10)))
     seen = Seen()
+    buffer = bytearray(len(stream))
     for start, stop in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        seen.splitter.feed(stream[start:stop])
+        buffer[: stop - start] = stream[start:stop]  # the same buffer is used for each read
+        seen.splitter.feed(memoryview(buffer)[: stop - start])
+        assert 0 <= seen.splitter.missing <= len(stream) - stop
+    assert seen.splitter.missing == 0
     expected = [
         ("message", bytes(frame.data))
         if frame.opcode is Opcode.BINARY and frame.fin
@@ -66,6 +70,17 @@ def test_each_byte_may_come_alone_when_there_are_all_three_header_lengths() -> N
     for position in range(len(stream)):
         seen.splitter.feed(stream[position : position + 1])
     assert seen.all == [("message", data) for data in sent]
+
+
+def test_it_tells_how_much_is_missing_when_a_message_has_begun() -> None:
+    frame = Frame(Opcode.BINARY, b"x" * 100_000).serialize(mask=False)
+    seen = Seen()
+    seen.splitter.feed(frame[:1])
+    assert seen.splitter.missing == 1, "as much as can be known"
+    seen.splitter.feed(frame[1:4_000])
+    assert seen.splitter.missing == len(frame) - 4_000
+    seen.splitter.feed(frame[4_000:])
+    assert (seen.splitter.missing, len(seen.all)) == (0, 1)
 
 
 def test_a_frame_goes_to_the_library_by_its_header_when_it_is_too_large() -> None:

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
-from rivet_runner.connection.engine_socket import MESSAGES_AT_ONCE, READ_SIZE
+from rivet_runner.connection.engine_socket import LONG_READ, MESSAGES_AT_ONCE, SHORT_READ
 from rivet_runner.protocol import v3
 from rivet_runner.testing.scripted_engine import RunnerConnection, ScriptedEngine
 from tests.connection.scene import HookedRunner, started
@@ -47,7 +47,7 @@ async def test_replies_leave_in_portions_when_one_read_brings_many_messages() ->
     assert 1 < most <= MESSAGES_AT_ONCE, "a portion is handled together, and its replies do not wait for the rest"
 
 
-@pytest.mark.parametrize("size", [0, READ_SIZE - 100, READ_SIZE, 3 * READ_SIZE + 1, 1_000_000])
+@pytest.mark.parametrize("size", [0, SHORT_READ - 100, SHORT_READ, 2 * SHORT_READ, 3 * SHORT_READ + 1, LONG_READ, 1_000_000])
 @virtual_time
 async def test_a_message_is_whole_when_it_takes_several_reads(size: int) -> None:
     async with started({"websocket": echo}) as (current, connection):
