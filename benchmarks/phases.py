@@ -19,6 +19,9 @@ from benchmarks.settings import IN_FLIGHT, Settings
 
 __all__ = ["PHASES", "say"]
 
+ACTORS_IN_ALL: Final = 3_000
+"""Started by each contestant for one figure, at least: a turn with few actors takes hardly a millisecond."""
+
 Measure = Callable[[LiveRunner], Awaitable[Sample]]
 
 
@@ -107,7 +110,7 @@ async def actors(records: Records, contestants: Sequence[Contestant], settings: 
             async def measure(runner: LiveRunner, count: int = count) -> Sample:
                 return await actor_start_sample(runner.process, runner.actors, count)
 
-            await _measure(records, f"{count:,} actors", runners, 3, measure)
+            await _measure(records, f"{count:,} actors", runners, max(3, ACTORS_IN_ALL // count), measure)
 
 
 async def hibernation(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:

@@ -7,7 +7,6 @@ knows every layer. What happens in which order when the runner goes down is in `
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -17,10 +16,11 @@ import msgspec
 from rivet_runner.connection.busy_poll import BusyPoll
 from rivet_runner.connection.connection import Connection
 from rivet_runner.connection.uplink import Uplink
-from rivet_runner.errors import DecodeError, KvError, RivetRunnerError, RunnerEvicted, RunnerShutDown
+from rivet_runner.errors import DecodeError, RunnerEvicted, RunnerShutDown
 from rivet_runner.hibernation.store import KvHibernationStore
 from rivet_runner.hosting.context import Context, LeftWhileAway
 from rivet_runner.hosting.registry import ActorRegistry
+from rivet_runner.hosting.slow_starts import SlowStarts
 from rivet_runner.hosting.stopping import StopReason
 from rivet_runner.hosting.tunnel import Tunnel
 from rivet_runner.kv_calls import KvCalls
@@ -39,7 +39,6 @@ from rivet_runner.shutdown import Shutdown
 from rivet_runner.tasks import TaskGroup
 
 if TYPE_CHECKING:
-    from rivet_runner.actor import Actor
     from rivet_runner.config import RunnerConfig
     from rivet_runner.runner import Runner
 
@@ -49,12 +48,6 @@ log = logging.getLogger("rivet_runner")
 
 REPLAYS_AT_ONCE: Final = 128
 """WebSockets whose missed messages are fetched side by side after a reconnect; the gateway takes some 5 ms for each."""
-
-DELETED_SECONDS: Final = 2.0
-"""For the question whether an actor still exists; without an answer it is taken to move."""
-
-NO_SUCH_ACTOR: Final = "actor does not exist"
-"""The engine's answer to a key-value call for a deleted actor."""
 
 SAFE_REPLAY: Final = 256
 REPLAY_PASSES: Final = 5
@@ -81,18 +74,7 @@ class Core:
         self.session = Session(_hello(config), max_buffered=config.max_buffered, pace=pace)
         self.uplink = Uplink(self.session, BusyPoll(config.busy_poll))
         self.kv_calls = KvCalls(self.session, self.uplink, config.kv_timeout)
-        self.context = Context(
-            hooks=runner,
-            config=config,
-            uplink=self.uplink,
-            kv_calls=self.kv_calls,
-            tasks=self.actor_tasks,
-            store=config.hibernation_store or (lambda actor: KvHibernationStore(actor.kv)),
-            sockets={},
-            left_while_away=LeftWhileAway(),
-            forget=self._actor_stopped,
-            hibernates=_overrides_can_hibernate(runner),
-        )
+        self.context = self._new_context()
         self.tunnel = Tunnel(self.context, self.registry)
         self.connection = Connection(
             url=config.connect_url(PROTOCOL_VERSION),
@@ -117,6 +99,21 @@ class Core:
             Initialised: self._initialised,
             CloseRequested: self._close_requested,
         }
+
+    def _new_context(self) -> Context:
+        return Context(
+            hooks=self.runner,
+            config=self.config,
+            uplink=self.uplink,
+            kv_calls=self.kv_calls,
+            tasks=self.actor_tasks,
+            store=self.config.hibernation_store or (lambda actor: KvHibernationStore(actor.kv)),
+            sockets={},
+            left_while_away=LeftWhileAway(),
+            slow_starts=SlowStarts(),
+            forget=self._actor_stopped,
+            hibernates=_overrides_can_hibernate(self.runner),
+        )
 
     def begin(self) -> None:
         """Start to connect."""
@@ -213,29 +210,9 @@ class Core:
 
     def _stop_actor(self, command: CommandStopActor) -> None:
         if self.runner._engine_may_drain:
-            self.actor_tasks.spawn(self._stop_or_move(command), name=f"actor {command.actor_id}: stop or move")
+            self.actor_tasks.spawn(self.registry.stop_or_move(command), name=f"actor {command.actor_id}: stop or move")
         else:
             self.registry.stop(command, draining=self.lifecycle.shutting_down)
-
-    async def _stop_or_move(self, command: CommandStopActor) -> None:
-        """The engine does not say whether the actor moves, and its clients stay, or is deleted, and they are to be closed.
-
-        It has no key-value data for an actor that is deleted (2.3.19: from before it sends the stop command).
-        """
-        host = self.registry.find(command.actor_id)
-        deleted = False
-        if host is not None and host.intent is None and any(ws.hibernatable for ws in host.open_websockets()):
-            with contextlib.suppress(RivetRunnerError, TimeoutError):
-                async with asyncio.timeout(DELETED_SECONDS):
-                    deleted = not await self._exists(host.actor)
-        self.registry.stop(command, draining=not deleted)
-
-    async def _exists(self, actor: Actor) -> bool:
-        try:
-            await actor.kv.get(b"")
-        except KvError as error:
-            return NO_SUCH_ACTOR not in str(error)
-        return True
 
     def _kv_answered(self, decision: KvAnswered) -> None:
         self.uplink.got_answer()
@@ -289,6 +266,7 @@ class Core:
     def down(self, error: BaseException | None) -> None:
         """Nothing runs any more."""
         self._cancel_lost_timer()
+        self.context.slow_starts.close()
         if not self.first_init.done():
             if error is None:
                 error = RunnerShutDown("the runner was shut down before the engine had answered")

@@ -44,11 +44,6 @@ from rivet_runner.websocket import SocketState, WebSocket
 
 __all__ = ["ActorHost", "HostPhase"]
 
-RUNNING_AT_LATEST: Final = 3.0
-"""Seconds after which a slow start is reported as running all the same: its requests then wait here instead of failing at
-the gateway (after 10 s), and the engine does not give the actor up (after 30 s). A start that fails sooner is reported as a
-crash that never ran."""
-
 MAX_ERROR_TEXT: Final = 4096
 """Characters of a crash's text; the engine shows it with the actor."""
 
@@ -129,10 +124,10 @@ class ActorHost:
     async def _start(self, after: ActorHost | None) -> None:
         if after is not None:
             await after.stopped()
-        timer = asyncio.get_running_loop().call_later(RUNNING_AT_LATEST, self.report_running)
+        self.context.slow_starts.watch(self)
         try:
             await self.context.hooks.on_actor_start(self.actor)
-            stored = await self._load_records()
+            stored = await self.journal.load_all() if self.listed or self.context.hibernates else {}
         except (Exception, asyncio.CancelledError) as error:
             self._open_gate(False)
             if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
@@ -140,13 +135,12 @@ class ActorHost:
             self.actor.log.exception("on_actor_start raised; the actor is reported as crashed")
             self.stop(StopReason.CRASHED, error=error_text(error))
             return
-        finally:
-            timer.cancel()
         self.started_well = True
         if self.phase is HostPhase.STARTING:
             self.phase = HostPhase.RUNNING
         self.report_running()
-        self._restore_sockets(stored)
+        if self.listed or stored:
+            self._restore_sockets(stored)
         self._open_gate(True)
         self._start_task = None
 
@@ -159,11 +153,6 @@ class ActorHost:
         if not self._running_reported and self.phase in (HostPhase.STARTING, HostPhase.RUNNING):
             self._running_reported = True
             self.report_state(ActorStateRunning())
-
-    async def _load_records(self) -> dict[bytes, HibernationRecord | RecordError]:
-        if not self.listed and not self.context.hibernates:
-            return {}
-        return await self.journal.load_all()
 
     def _restore_sockets(self, stored: dict[bytes, HibernationRecord | RecordError]) -> None:
         listed, self.listed = self.listed, {}

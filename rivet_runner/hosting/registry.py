@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from rivet_runner.actor import Actor
+from rivet_runner.errors import KvError, RivetRunnerError
 from rivet_runner.hosting.actor_host import ActorHost, HostPhase
 from rivet_runner.hosting.context import Context
 from rivet_runner.hosting.hibernating import HibernatingSide
@@ -16,7 +19,11 @@ from rivet_runner.tasks import TaskGroup
 
 __all__ = ["ActorRegistry"]
 
-log = logging.getLogger(__name__)
+DELETED_SECONDS: Final = 2.0
+"""For the question whether an actor still exists; without an answer it is taken to move."""
+
+NO_SUCH_ACTOR: Final = "actor does not exist"
+"""The engine's answer to a key-value call for a deleted actor."""
 
 
 class ActorRegistry:
@@ -75,6 +82,20 @@ class ActorRegistry:
         host.stop_commanded = True
         host.stop(host.intent or (StopReason.DRAINED if draining else StopReason.DESTROYED))
 
+    async def stop_or_move(self, command: CommandStopActor) -> None:
+        """Stop an actor where the engine may drain this runner too: then it does not say why.
+
+        Either the actor moves, and its clients stay, or it is deleted, and they are to be closed. Of a deleted actor the
+        engine has no key-value data (2.3.19: from before it sends the stop command).
+        """
+        host = self.find(command.actor_id)
+        deleted = False
+        if host is not None and host.intent is None and any(ws.hibernatable for ws in host.open_websockets()):
+            with contextlib.suppress(RivetRunnerError, TimeoutError):
+                async with asyncio.timeout(DELETED_SECONDS):
+                    deleted = not await _exists(host.actor)
+        self.stop(command, draining=not deleted)
+
     def hibernating_sides(self) -> list[HibernatingSide]:
         """The hibernatable WebSockets that are open on running actors."""
         return [
@@ -95,3 +116,11 @@ class ActorRegistry:
         self._stopping_older.pop(host, None)
         if self._hosts.get(host.actor.id) is host:
             del self._hosts[host.actor.id], self._actors[host.actor.id]
+
+
+async def _exists(actor: Actor) -> bool:
+    try:
+        await actor.kv.get(b"")
+    except KvError as error:
+        return NO_SUCH_ACTOR not in str(error)
+    return True
