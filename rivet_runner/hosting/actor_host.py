@@ -86,10 +86,12 @@ class ActorHost:
         self.stop_reason: StopReason | None = None
         self._released: asyncio.Future[None] | None = None
         self.stop_clock: StopClock | None = None
-        listed = [request.gateway_id + request.request_id for request in command.hibernating_requests]
-        self.listed = {
-            key: self._new_socket(key, UNKNOWN_REQUEST) for key in listed if not context.left_while_away.take(key)
-        }
+        self.listed: dict[bytes, WebSocket] = {}
+        """The hibernating WebSockets that the engine has listed, until they are restored."""
+        for request in command.hibernating_requests:
+            key = request.gateway_id + request.request_id
+            if not context.left_while_away.take(key):
+                self.listed[key] = self._new_socket(key, UNKNOWN_REQUEST)
 
     @property
     def work(self) -> TaskGroup:
