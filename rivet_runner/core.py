@@ -49,10 +49,9 @@ log = logging.getLogger("rivet_runner")
 REPLAYS_AT_ONCE: Final = 128
 """WebSockets whose missed messages are fetched side by side after a reconnect; the gateway takes some 5 ms for each."""
 
-SAFE_REPLAY: Final = 256
 REPLAY_PASSES: Final = 5
 """The replays of many sockets are one burst, of which the engine loses what goes beyond about 1,000 messages, whole replays
-among them. So another pass follows one that brought more than this, up to so many."""
+among them. So another pass follows each that brought anything, up to so many."""
 
 SHOWN_BYTES: Final = 32
 """Of a frame that cannot be decoded, in the log."""
@@ -196,12 +195,15 @@ class Core:
 
     async def _fetch_missed(self) -> None:
         """What clients sent while the engine was away comes now, and not with their next message."""
+        connection = self.uplink.connection_number
         sides = self.registry.hibernating_sides()
         for start in range(0, len(sides), REPLAYS_AT_ONCE):
             batch = sides[start : start + REPLAYS_AT_ONCE]
             for _ in range(REPLAY_PASSES):
-                fetched = await asyncio.gather(*(side.fetch_missed(len(batch)) for side in batch))
-                if sum(fetched) < SAFE_REPLAY:
+                more = any(await asyncio.gather(*(side.fetch_missed(len(batch)) for side in batch)))
+                if self.uplink.connection_number != connection:
+                    return  # the next one's own fetch sees to it, and two replays at once must not be
+                if not more:
                     break
 
     def _start_actor(self, command: CommandStartActor) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from rivet_runner.errors import RivetRunnerError
 from rivet_runner.hibernation.inbound import Flow, InboundStream, Verdict
-from rivet_runner.hibernation.index import ahead, next_index
+from rivet_runner.hibernation.index import next_index
 from rivet_runner.hibernation.record import HibernationRecord
 from rivet_runner.protocol.wire import (
     MessageId,
@@ -218,11 +218,9 @@ class HibernatingSide:
     async def released(self) -> None:
         """Wait until nothing is held back."""
         if self.held is not None:
-            self._released = asyncio.get_running_loop().create_future()
-            try:
-                await self._released
-            finally:
-                self._released = None
+            if self._released is None:
+                self._released = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._released)
 
     def release(self) -> None:
         """The gateway has attached: what was held leaves, in order."""
@@ -231,31 +229,37 @@ class HibernatingSide:
             self._release_timer = None
         held, self.held, self._held_bytes = self.held, None, 0
         self._host.let_go(self)
-        if self._released is not None and not self._released.done():
-            self._released.set_result(None)
+        released, self._released = self._released, None
+        if released is not None and not released.done():
+            released.set_result(None)
         for message in held or ():
             self._host.uplink.send_now(message)
 
     # Repair
 
-    async def fetch_missed(self, sockets: int) -> int:
+    async def fetch_missed(self, sockets: int) -> bool:
         """The engine was away: have the gateway replay what the client may have sent meanwhile.
 
         It keeps that, and tells nothing of it until the client's next message; and after 30 s it would give the client up.
         With nothing to replay there is no sign that it has attached the client again, so what the actor sends is held for as
-        long as that may take, with this many ``sockets`` at once. Returns how many messages came.
+        long as that may take, with this many ``sockets`` at once. Returns whether anything came, or is still being repaired:
+        then there may be more.
         """
         if self.is_over or self._repairing:
-            return 0
+            return not self.is_over
+        uplink = self._host.uplink
+        connection = uplink.connection_number
         before = self.stream.last
         with contextlib.suppress(RivetRunnerError):
             await self._host.journal.flush()  # what need not be replayed
+        if self.is_over or uplink.connection_number != connection:
+            return False  # it took until the next connection, on which the same is done anew
         self.hold_back(attach_seconds(sockets, self._host.context.kv_calls.round_trip))
         self._send_replay_request()
         await self.released()
         # The replay goes on for a moment after its first message.
         await asyncio.sleep(ATTACH_SECONDS)
-        return max(0, ahead(self.stream.last, than=before))
+        return self.stream.last != before or self._repairing
 
     def _ask_for_replay(self) -> None:
         if not self._repairing:

@@ -65,7 +65,8 @@ async def test_nothing_is_lost_when_the_actor_moves_to_the_next_runner(api: Engi
                 echoed = int(text[1:])
         answer = await eventually_ok(api, actor_id, "/read", 5)
         assert answer["count"] >= answered
-        assert {generation for _, generation in seen} >= {0, 1, 2}
+        # The engine may pass through a generation that is moved on before a request has reached it.
+        assert len({generation for _, generation in seen}) >= 3
         assert len({runner for runner, _ in seen}) >= 3
 
 
