@@ -6,9 +6,8 @@ import asyncio
 import base64
 import contextlib
 import itertools
-import logging
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -57,19 +56,6 @@ async def started(
         assert app.runners == ()
         await asyncio.sleep(0.01)
         assert len(asyncio.all_tasks()) <= 2, asyncio.all_tasks()  # the test and the engine's server
-
-
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ENDPOINT", "TOKEN", "NAMESPACE", "POOL", "RUNNER_NAME", "RUNNER_VERSION", "TOTAL_SLOTS"):
-        monkeypatch.delenv(f"RIVET_{name}", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def no_token_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    caplog.set_level(logging.DEBUG)
-    yield
-    assert TOKEN not in caplog.text
 
 
 # The life of a runner

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,20 +10,6 @@ import rivet_runner
 from rivet_runner import Runner
 from rivet_runner.serverless import serverless_app
 from tests.support.asgi_server import TOKEN, Call, get, start_headers
-
-
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ENDPOINT", "TOKEN", "NAMESPACE", "POOL", "RUNNER_NAME", "RUNNER_VERSION", "TOTAL_SLOTS"):
-        monkeypatch.delenv(f"RIVET_{name}", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def no_token_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    caplog.set_level(logging.DEBUG)
-    yield
-    assert TOKEN not in caplog.text
-
 
 # What is where
 

@@ -1,0 +1,23 @@
+"""For every test of serverless hosting: no variable has a say in it, and no token reaches a log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.asgi_server import TOKEN
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ENDPOINT", "TOKEN", "NAMESPACE", "POOL", "RUNNER_NAME", "RUNNER_VERSION", "TOTAL_SLOTS"):
+        monkeypatch.delenv(f"RIVET_{name}", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_token_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    caplog.set_level(logging.DEBUG)
+    yield
+    assert TOKEN not in caplog.text
