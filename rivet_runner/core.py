@@ -20,6 +20,7 @@ from rivet_runner.errors import DecodeError, RunnerEvicted, RunnerShutDown
 from rivet_runner.hibernation.store import KvHibernationStore
 from rivet_runner.hosting.context import Context, LeftWhileAway
 from rivet_runner.hosting.registry import ActorRegistry
+from rivet_runner.hosting.replays import Replays
 from rivet_runner.hosting.slow_starts import SlowStarts
 from rivet_runner.hosting.stopping import StopReason
 from rivet_runner.hosting.tunnel import Tunnel
@@ -45,13 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["Core"]
 
 log = logging.getLogger("rivet_runner")
-
-REPLAYS_AT_ONCE: Final = 128
-"""WebSockets whose missed messages are fetched side by side after a reconnect; the gateway takes some 5 ms for each."""
-
-REPLAY_PASSES: Final = 5
-"""The replays of many sockets are one burst, of which the engine loses what goes beyond about 1,000 messages, whole replays
-among them. So another pass follows each that brought anything, up to so many."""
 
 SHOWN_BYTES: Final = 32
 """Of a frame that cannot be decoded, in the log."""
@@ -110,6 +104,7 @@ class Core:
             sockets={},
             left_while_away=LeftWhileAway(),
             slow_starts=SlowStarts(),
+            replays=Replays(self.uplink, self.kv_calls, self.tasks, self.registry.hibernating_sides),
             forget=self._actor_stopped,
             hibernates=_overrides_can_hibernate(self.runner),
         )
@@ -179,7 +174,7 @@ class Core:
         if decision.forgotten:
             self._forgotten(decision)
         elif not first:
-            self.tasks.spawn(self._fetch_missed(), name="fetch missed messages")
+            self.context.replays.reconnected()
         self.uplink.flush_soon()
         log.info("%s to %s as runner %s", "connected" if first else "reconnected", self.config.endpoint, decision.runner_id)
         if not self.first_init.done():
@@ -192,19 +187,6 @@ class Core:
         self.kv_calls.fail([*decision.dropped_calls], StopReason.FORGOTTEN.value)
         self.uplink.outbox_dropped()
         self.registry.stop_all(StopReason.FORGOTTEN)
-
-    async def _fetch_missed(self) -> None:
-        """What clients sent while the engine was away comes now, and not with their next message."""
-        connection = self.uplink.connection_number
-        sides = self.registry.hibernating_sides()
-        for start in range(0, len(sides), REPLAYS_AT_ONCE):
-            batch = sides[start : start + REPLAYS_AT_ONCE]
-            for _ in range(REPLAY_PASSES):
-                more = any(await asyncio.gather(*(side.fetch_missed(len(batch)) for side in batch)))
-                if self.uplink.connection_number != connection:
-                    return  # the next one's own fetch sees to it, and two replays at once must not be
-                if not more:
-                    break
 
     def _start_actor(self, command: CommandStartActor) -> None:
         if not self.shutdown.immediate:

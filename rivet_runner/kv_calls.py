@@ -29,7 +29,7 @@ class KvCalls:
         self._actors: dict[int, str] = {}
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
         self.round_trip = 0.0
-        """Seconds that the newest answer took: how busy the engine is."""
+        """Seconds that the newest answer took, on one connection: how busy the engine is."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -78,10 +78,11 @@ class KvCalls:
         self._waiting[request_id] = future
         self._actors[request_id] = actor_id
         self._uplink.flush_soon()
-        began = loop.time()
+        began, connection = loop.time(), self._uplink.connection_number
         try:
             answer = await future
-            self.round_trip = loop.time() - began
+            if self._uplink.connection_number == connection:
+                self.round_trip = loop.time() - began
             return answer
         finally:
             self._session.kv.end(request_id)

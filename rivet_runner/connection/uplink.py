@@ -50,6 +50,7 @@ class Uplink:
         self._leaving: list[tuple[asyncio.Future[None], int]] = []
         self._events_leaving: list[asyncio.Future[None]] = []
         self._backlog_warned = False
+        self._gone = asyncio.Event()
         self.connection_number = 0
         """Counts connections; two looks at it tell whether there was another in between."""
 
@@ -58,6 +59,7 @@ class Uplink:
     def attach(self, socket: EngineSocket) -> None:
         """A connection is open: what the session has for it leaves at once."""
         self._socket = socket
+        self._gone.clear()
         self.connection_number += 1
         socket.on_writable(self.flush_soon)
         socket.on_read(self._read)
@@ -66,6 +68,7 @@ class Uplink:
     def detach(self) -> None:
         """The connection is gone; what comes now is kept."""
         self._socket = None
+        self._gone.set()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -74,6 +77,16 @@ class Uplink:
     def connected(self) -> bool:
         """Whether the engine has answered init on a connection that is open."""
         return self._session.initialised
+
+    def is_on(self, connection_number: int) -> bool:
+        """Whether this connection is still there."""
+        return self.connected and self.connection_number == connection_number
+
+    async def lost(self, timeout: float) -> None:
+        """Wait until the connection is lost, for ``timeout`` seconds at most. Cancelling is safe."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._gone.wait()
 
     # For the layers above
 

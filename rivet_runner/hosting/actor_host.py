@@ -24,7 +24,7 @@ from rivet_runner.hibernation.matching import match
 from rivet_runner.hibernation.record import HibernationRecord
 from rivet_runner.hosting import sockets
 from rivet_runner.hosting.context import Context, log
-from rivet_runner.hosting.hibernating import HibernatingSide, attach_seconds
+from rivet_runner.hosting.hibernating import HibernatingSide
 from rivet_runner.hosting.stopping import HURRY_SECONDS, StopClock, StopReason, stop_actor
 from rivet_runner.http import Request
 from rivet_runner.kv import KV
@@ -159,14 +159,17 @@ class ActorHost:
     def _restore_sockets(self, stored: dict[bytes, HibernationRecord | RecordError]) -> None:
         listed, self.listed = self.listed, {}
         matched = match(listed, stored)
-        hold = attach_seconds(len(listed), self.context.kv_calls.round_trip)
+        hold = self.context.replays.attach_seconds(len(listed))
+        restored = []
         for key, record in matched.restore.items():
             if isinstance(record, RecordError):
                 self.actor.log.error("a hibernating WebSocket cannot be restored: %s", record)
                 sockets.close_unknown(self, listed[key], hold, damaged=True)
                 self.forget_socket(listed[key])
             else:
-                sockets.restore(self, listed[key], record, hold)
+                restored.append(sockets.restore(self, listed[key], record, hold))
+        if restored:
+            self.context.replays.woken(restored, hold)
         for key in matched.unknown:
             self.actor.log.warning("the gateway holds a WebSocket of which no record is stored; the client is closed")
             sockets.close_unknown(self, listed[key], hold, damaged=False)

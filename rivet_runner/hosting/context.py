@@ -11,6 +11,7 @@ from rivet_runner.actor import Actor
 from rivet_runner.config import RunnerConfig
 from rivet_runner.connection.uplink import Uplink
 from rivet_runner.hibernation.store import HibernationStore
+from rivet_runner.hosting.replays import Replays
 from rivet_runner.hosting.slow_starts import SlowStarts
 from rivet_runner.http import Request, Response
 from rivet_runner.kv_calls import KvCalls
@@ -75,6 +76,7 @@ class Context:
     """Every WebSocket of every actor that messages are for, by its 8-byte request key."""
     left_while_away: LeftWhileAway
     slow_starts: SlowStarts
+    replays: Replays
     forget: Callable[[ActorHost], None]
     """Called once a generation has stopped."""
     hibernates: bool

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rivet_runner.errors import RivetRunnerError
 from rivet_runner.hibernation.inbound import Flow, InboundStream, Verdict
-from rivet_runner.hibernation.index import next_index
+from rivet_runner.hibernation.index import ahead, next_index
 from rivet_runner.hibernation.record import HibernationRecord
 from rivet_runner.protocol.wire import (
     MessageId,
@@ -30,32 +30,20 @@ if TYPE_CHECKING:
     from rivet_runner.hosting.actor_host import ActorHost
     from rivet_runner.websocket import WebSocket
 
-__all__ = ["HibernatingSide", "attach_seconds"]
+__all__ = ["HibernatingSide"]
 
 REPAIR_QUEUE: Final = 256
 """A replay is asked for when no more messages than this wait for the handler: what is not processed is replayed too, and the
 engine loses what goes beyond about 1,000 at once."""
 
-REPLAY_SECONDS: Final = 5.0
-"""How long a replay may take to begin (measured: under 20 ms) before the client is closed."""
+REPLAY_SECONDS: Final = 0.25
+"""For a replay to begin (measured: under 20 ms), and for its next message; then it is asked for again."""
 
-ATTACH_SECONDS: Final = 0.15
-ATTACH_SECONDS_EACH: Final = 0.005
-ATTACH_ROUND_TRIPS: Final = 20
-LONGEST_ATTACH_SECONDS: Final = 2.0
-"""How long the gateway may take to attach a client: counted from ``Running`` (not from the start command), more where many
-are attached at once, and more where the engine is slow, which the last key-value call has shown. Measured: 7 to 29 ms for
-one, some 5 ms for each further one, with key-value round trips of 1 to 8 ms."""
+REPLAYS_IN_VAIN: Final = 20
+"""Replays in a row that did not bring the next message, after which the client is closed: within some 5 s."""
 
-
-def attach_seconds(sockets: int, round_trip: float) -> float:
-    """How long to hold back what the actor sends while this many of its clients are being attached."""
-    expected = max(ATTACH_SECONDS + ATTACH_SECONDS_EACH * sockets, ATTACH_ROUND_TRIPS * round_trip)
-    return min(expected, max(LONGEST_ATTACH_SECONDS, ATTACH_SECONDS_EACH * sockets))
-
-
-REPLAY_AGAIN_SECONDS: Final = 0.25
-"""After this long without the next message the replay is asked for again."""
+STORE_SECONDS: Final = 1.0
+"""For records to be stored before a replay; a replay that repeats more is better than a late one."""
 
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 
@@ -65,14 +53,15 @@ class HibernatingSide:
 
     __slots__ = (
         "_changed",
+        "_fetching",
+        "_flowing",
         "_handed",
         "_held_bytes",
         "_host",
+        "_moved",
         "_processed",
         "_release_timer",
-        "_released",
         "_repairing",
-        "_replay",
         "_room",
         "_unacknowledged",
         "acknowledged",
@@ -98,10 +87,13 @@ class HibernatingSide:
         self._handed = False
         self._changed = False
         self._unacknowledged = False
-        self._repairing = False
+        self._fetching = False
+        """Whether it is for a fetch that something is held back, if so."""
+        self._repairing: asyncio.Task[Any] | None = None
+        self._moved = False
+        """Whether a replay has brought anything since this was last set to false."""
+        self._flowing: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
-        self._replay: asyncio.Future[None] | None = None
-        self._released: asyncio.Future[None] | None = None
         self._release_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -119,16 +111,27 @@ class HibernatingSide:
         verdict = self.stream.receive(index)
         if verdict is Verdict.GAP:
             self._ask_for_replay()
-        elif self.held is not None and verdict is not Verdict.AHEAD:
-            self.release()
-            if self._replay is not None and not self._replay.done():
-                self._replay.set_result(None)
+            self._host.context.replays.overrun()
+        elif verdict is not Verdict.AHEAD and (self.held is not None or self._flowing is not None):
+            self._replay_moves(verdict)
         if verdict is not Verdict.DELIVER:
             return False
         if not self._unacknowledged:
             self._unacknowledged = True
             self._host.journal.received(self)
         return True
+
+    def _replay_moves(self, verdict: Verdict) -> None:
+        """A message that a replay may have brought, and then the gateway has attached the client.
+
+        But where nothing is missing, a new message may as well have been on its way before the request.
+        """
+        self._moved = True
+        flowing = self.stream.flow is Flow.FLOWING
+        if self.held is not None and not (self._fetching and flowing and verdict is Verdict.DELIVER):
+            self.release()
+        if flowing and self._flowing is not None and not self._flowing.done():
+            self._flowing.set_result(None)
 
     def no_room(self) -> None:
         """The message that was just accepted does not fit: leave it with the gateway, and fetch it when there is room."""
@@ -186,9 +189,10 @@ class HibernatingSide:
     def ended(self, *, closed: bool) -> None:
         """The socket is closed for good, or only this generation's hold on it has ended."""
         self.is_over = True
-        for waiter in (self._room, self._replay):
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+        if self._repairing is not None:
+            self._repairing.cancel()
+            if self.held is not None:
+                self.hold_back(self._host.context.replays.attach_seconds(1))
         if closed:
             self._host.journal.ended(self)
 
@@ -196,6 +200,7 @@ class HibernatingSide:
 
     def hold_back(self, seconds: float | None) -> None:
         """Keep what the actor sends until a client message arrives, or for ``seconds``."""
+        self._fetching = False
         if self.held is None:
             self.held = []
             self._host.hold(self)
@@ -215,13 +220,6 @@ class HibernatingSide:
         if self._held_bytes > MAX_HELD_BYTES:
             self.ws._close(1013, "ws.send_queue_full")
 
-    async def released(self) -> None:
-        """Wait until nothing is held back."""
-        if self.held is not None:
-            if self._released is None:
-                self._released = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._released)
-
     def release(self) -> None:
         """The gateway has attached: what was held leaves, in order."""
         if self._release_timer is not None:
@@ -229,64 +227,82 @@ class HibernatingSide:
             self._release_timer = None
         held, self.held, self._held_bytes = self.held, None, 0
         self._host.let_go(self)
-        released, self._released = self._released, None
-        if released is not None and not released.done():
-            released.set_result(None)
         for message in held or ():
             self._host.uplink.send_now(message)
 
     # Repair
 
-    async def fetch_missed(self, sockets: int) -> bool:
-        """The engine was away: have the gateway replay what the client may have sent meanwhile.
+    def is_settled(self, heard: int | None) -> bool:
+        """Whether nothing need be fetched: all up to a message after ``heard`` has come, or a repair will bring it."""
+        return self.is_over or self.stream.flow is not Flow.FLOWING or (heard is not None and self.stream.last != heard)
 
-        It keeps that, and tells nothing of it until the client's next message; and after 30 s it would give the client up.
+    def fetch_missed(self, seconds: float) -> None:
+        """Have the gateway replay what it keeps for the client, whatever that is.
+
         With nothing to replay there is no sign that it has attached the client again, so what the actor sends is held for as
-        long as that may take, with this many ``sockets`` at once. Returns whether anything came, or is still being repaired:
-        then there may be more.
+        many ``seconds`` as that may take.
         """
-        if self.is_over or self._repairing:
-            return not self.is_over
-        uplink = self._host.uplink
-        connection = uplink.connection_number
-        before = self.stream.last
-        with contextlib.suppress(RivetRunnerError):
-            await self._host.journal.flush()  # what need not be replayed
-        if self.is_over or uplink.connection_number != connection:
-            return False  # it took until the next connection, on which the same is done anew
-        self.hold_back(attach_seconds(sockets, self._host.context.kv_calls.round_trip))
+        self.hold_back(seconds)
+        self._fetching = True
         self._send_replay_request()
-        await self.released()
-        # The replay goes on for a moment after its first message.
-        await asyncio.sleep(ATTACH_SECONDS)
-        return self.stream.last != before or self._repairing
+
+    async def store(self) -> None:
+        """Store and acknowledge what was processed: it need not be replayed. Where that fails, more is repeated."""
+        with contextlib.suppress(RivetRunnerError, TimeoutError):
+            async with asyncio.timeout(STORE_SECONDS):
+                await self._host.journal.flush()
 
     def _ask_for_replay(self) -> None:
-        if not self._repairing:
-            self._repairing = True
-            self._host.work.spawn(self._repair(), name=f"actor {self._host.actor.id}: repair {self.path}")
+        if self._repairing is None:
+            name = f"actor {self._host.actor.id}: repair {self.path}"
+            self._repairing = self._host.work.spawn(self._repair(), name=name)
 
     async def _repair(self) -> None:
+        in_vain = 0
         try:
-            while self.stream.flow is not Flow.FLOWING and not self.is_over:
-                if not await self._repair_once():
-                    self.ws._close(1008, "ws.message_index_skip")
+            while self.stream.flow is not Flow.FLOWING and in_vain < REPLAYS_IN_VAIN:
+                last = self.stream.last
+                answered = await self._repair_once()
+                in_vain = in_vain + 1 if answered and self.stream.last == last else 0
+            if in_vain == REPLAYS_IN_VAIN:
+                self._give_up()
         finally:
-            self._repairing = False
+            self._repairing = None
+
+    def _give_up(self) -> None:
+        self._host.actor.log.warning(
+            "the WebSocket %s lacks a message, and the gateway does not send it again; the client is closed with 1008",
+            self.path,
+        )
+        self.release()
+        self.ws._close(1008, "ws.message_index_skip")
 
     async def _repair_once(self) -> bool:
-        """Work off what is queued, acknowledge it, and have the rest replayed; false where no replay came."""
+        """Work off what is queued, acknowledge it, and have the rest replayed; false where the connection was lost."""
         await self._wait_for_room()
-        # Without it the replay only repeats more than it need; the journal tries again by itself.
-        with contextlib.suppress(RivetRunnerError):
-            await self._host.journal.flush()
-        if self.stream.flow is Flow.FLOWING or self.is_over:
-            return True
-        self.hold_back(None)
-        self.stream.replay_asked()
-        self._send_replay_request()
-        await self._host.uplink.left(None)
-        return await self._replay_begins()
+        await self.store()
+        uplink = self._host.uplink
+        async with self._host.context.replays.turn(ahead(self.stream.furthest, self.acknowledged)):
+            if self.stream.flow is Flow.FLOWING:
+                return True
+            connection = uplink.connection_number
+            self.hold_back(None)
+            self.stream.replay_asked()
+            self._send_replay_request()
+            await uplink.left(None)
+            await self._replayed()
+            return uplink.is_on(connection)
+
+    async def _replayed(self) -> None:
+        """Wait until nothing is missing any more, as long as the replay goes on."""
+        self._flowing = asyncio.get_running_loop().create_future()
+        self._moved = True
+        try:
+            while self._moved and not self._flowing.done():
+                self._moved = False
+                await asyncio.wait({self._flowing}, timeout=REPLAY_SECONDS)
+        finally:
+            self._flowing = None
 
     def _send_replay_request(self) -> None:
         ws = self.ws
@@ -300,25 +316,3 @@ class HibernatingSide:
                 await self._room
             finally:
                 self._room = None
-
-    async def _replay_begins(self) -> bool:
-        """Wait for the replay's first message.
-
-        A replay is itself a burst, of which the engine may keep only the newest messages; then none is the next one, and it
-        is asked for again. A connection that is lost meanwhile is no answer: ask on the next.
-        """
-        uplink, loop = self._host.uplink, asyncio.get_running_loop()
-        connection, deadline = uplink.connection_number, loop.time() + REPLAY_SECONDS
-        while self.stream.flow is Flow.REPAIRING and not self.is_over:
-            if uplink.connection_number != connection or not uplink.connected:
-                self.stream.flow = Flow.GAP
-                return True
-            if loop.time() >= deadline:
-                self.release()
-                return False
-            self._replay = loop.create_future()
-            await asyncio.wait({self._replay}, timeout=REPLAY_AGAIN_SECONDS)
-            if not self._replay.done():
-                self._send_replay_request()
-            self._replay = None
-        return True

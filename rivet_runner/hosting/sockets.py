@@ -72,7 +72,7 @@ def _answer_open(host: ActorHost, ws: WebSocket) -> bool:
     return True
 
 
-def restore(host: ActorHost, ws: WebSocket, record: HibernationRecord, hold: float) -> None:
+def restore(host: ActorHost, ws: WebSocket, record: HibernationRecord, hold: float) -> HibernatingSide:
     """Give a listed socket back what was stored of it and run its handler.
 
     What the handler sends is held until the client's first message, for at most ``hold`` seconds. Raises nothing.
@@ -85,6 +85,7 @@ def restore(host: ActorHost, ws: WebSocket, record: HibernationRecord, hold: flo
     side.hold_back(hold)
     ws._open()
     host.work.spawn(serve(host, ws), name=host.socket_task_name)
+    return side
 
 
 def close_unknown(host: ActorHost, ws: WebSocket, hold: float, *, damaged: bool) -> None:

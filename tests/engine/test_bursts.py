@@ -9,7 +9,7 @@ from websockets.asyncio.client import ClientConnection
 
 from rivet_runner import Actor, Request, Runner, WebSocket
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.rooms import Room, clients, created, until
+from tests.engine.rooms import Room, asleep, clients, created, until
 
 
 class Bursting(Runner):
@@ -66,3 +66,22 @@ async def test_a_broadcast_reaches_every_client_when_there_are_two_thousand(
             for message in ("first", "second"):
                 assert await asyncio.gather(*(client.recv() for client in everybody)) == [message] * 2000
         await asyncio.gather(*(client.close() for client in everybody))
+
+
+async def test_every_message_arrives_when_three_hundred_clients_speak_to_a_sleeping_actor(
+    engine: LocalEngine, api: EngineApi, runner_name: str
+) -> None:
+    """What waits for the actor comes as one burst when it wakes, six times as long as what the engine queues."""
+    async with Room(endpoint=engine.endpoint, runner_name=runner_name) as room:
+        actor_id = await created(api, runner_name)
+        paths = [f"/room/{number}" for number in range(300)]
+        async with clients(api, actor_id, *paths) as sockets:
+            await until(lambda: len(room.actors[actor_id].websockets) == len(paths), what="all clients")
+            await asleep(room, actor_id)
+            for number in range(20):
+                for socket in sockets:
+                    await socket.send(str(number))
+            await until(lambda: len(room.received) >= 20 * len(paths), what="every message")
+            for path in paths:
+                assert [int(message) for at, message in room.received if at == path] == list(range(20)), path
+            assert [socket.close_code for socket in sockets] == [None] * len(paths)

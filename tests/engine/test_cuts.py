@@ -71,3 +71,24 @@ async def test_a_message_arrives_soon_when_it_was_the_only_one_during_an_outage(
             assert [await asyncio.wait_for(client.recv(), 5) for client in (speaks, silent)] == ["to all"] * 2
             await silent.send("and I?")
             assert await asyncio.wait_for(silent.recv(), 5) == "and I?"
+
+
+async def test_everything_arrives_when_many_clients_spoke_into_an_outage_and_then_are_silent(
+    engine: LocalEngine, api: EngineApi, runner_name: str
+) -> None:
+    """Their replays together are far more than the engine's queue of some 1,000 messages holds."""
+    async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
+        actor_id = await created(api, runner_name)
+        paths = [f"/room/{number}" for number in range(150)]
+        async with clients(api, actor_id, *paths) as sockets:
+            await until(lambda: len(room.actors[actor_id].websockets) == len(paths))
+            proxy.cut()
+            await until(lambda: not room.connected)
+            for number in range(100):
+                for socket in sockets:
+                    await socket.send(str(number))
+            await until(lambda: room.connected)
+            await until(lambda: len(room.received) >= 100 * len(paths), what="what was sent into the outage")
+            for path in paths:
+                assert [int(message) for at, message in room.received if at == path] == list(range(100)), path
+            assert [socket.close_code for socket in sockets] == [None] * len(paths)

@@ -73,15 +73,15 @@ class Gateway:
 @given(
     start=starts,
     losses=st.lists(st.booleans(), min_size=1, max_size=200),
-    replay_losses=st.lists(st.integers(0, 5), max_size=40),
+    replay_losses=st.lists(st.sets(st.integers(0, 210)), max_size=40),
     late=st.integers(0, 10),
 )
 def test_every_message_is_delivered_once_in_order_when_any_are_lost(
-    start: int, losses: list[bool], replay_losses: list[int], late: int
+    start: int, losses: list[bool], replay_losses: list[set[int]], late: int
 ) -> None:
     gateway, stream = Gateway(start), InboundStream(start)
     delivered: list[int] = []
-    shortened = iter(replay_losses)
+    losing = iter(replay_losses)
 
     def arrive(index: int, number: int) -> None:
         if stream.receive(index) is Verdict.DELIVER:
@@ -89,19 +89,40 @@ def test_every_message_is_delivered_once_in_order_when_any_are_lost(
 
     def repair() -> None:
         stream.replay_asked()
-        # A replay is a burst too, and the engine may lose its tail; the next one goes on from there.
-        kept = list(gateway.kept)
-        for index, number in kept[: len(kept) - next(shortened, 0)]:
-            arrive(index, number)
+        lost = next(losing, set())  # a replay is a burst too, and the engine may lose any of it
+        for position, message in enumerate([*gateway.kept]):
+            if position not in lost:
+                arrive(*message)
 
     for number, lost in enumerate(losses):
         message = gateway.send(number)
         if not lost:
             arrive(*message)
-        if stream.flow is Flow.GAP and number % (late + 1) == 0:
+            assert stream.flow is not Flow.FLOWING or delivered == list(range(number + 1))
+        if stream.flow is not Flow.FLOWING and number % (late + 1) == 0:
             repair()
     # The last messages may be lost without a successor that shows it; the client's next one does.
     arrive(*gateway.send(len(losses)))
-    while stream.flow is not Flow.FLOWING or len(delivered) <= len(losses):
+    while stream.flow is not Flow.FLOWING:
         repair()
     assert delivered == list(range(len(losses) + 1))
+
+
+def test_the_gap_stays_when_the_end_of_the_replay_is_lost() -> None:
+    stream = InboundStream(10)
+    assert [stream.receive(index) for index in (13, 15, 14)] == [Verdict.GAP, Verdict.AHEAD, Verdict.AHEAD]
+    stream.replay_asked()
+    flows = []
+    for index in (11, 12, 13, 14, 15):
+        assert stream.receive(index) is Verdict.DELIVER
+        flows.append(stream.flow)
+    assert flows == [Flow.REPLAYING] * 4 + [Flow.FLOWING]
+
+
+@given(starts, st.lists(st.integers(-300, 300), max_size=100))
+def test_everything_that_came_is_counted_when_it_was_dropped_as_well(start: int, distances: list[int]) -> None:
+    stream = InboundStream(start)
+    for distance in distances:
+        if stream.receive((start + distance) % INDEX_SPACE) is Verdict.DELIVER and distance % 3 == 0:
+            stream.refuse()
+    assert stream.arrived == len(distances)

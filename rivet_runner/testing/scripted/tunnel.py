@@ -130,6 +130,13 @@ class ClientWebSocket(TunnelEnd):
             self.unacknowledged[index] = kind
         return index
 
+    def send_lost(self, data: str | bytes) -> int:
+        """Send a client message that the engine loses on its way: only a later `replay` brings it. Returns its index."""
+        raw = data.encode() if isinstance(data, str) else data
+        index, self.next_index = self.next_index, (self.next_index + 1) % INDEX_SPACE
+        self.unacknowledged[index] = ToClientWebSocketMessage(raw, isinstance(data, bytes))
+        return index
+
     async def receive(self, timeout: float = TIMEOUT) -> str | bytes | ToServerWebSocketClose:
         """The actor's next message, or its close. Raises `TimeoutError`."""
         kind = await self._inbox.take(
