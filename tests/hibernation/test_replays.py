@@ -38,7 +38,7 @@ class Gateway:
     def __init__(self, sockets: list[ClientWebSocket], queue: int) -> None:
         self.sockets = sockets
         self.queue = queue
-        self.attach_seconds = 0.02
+        self.attach_seconds = 0.05
         self.asked = dict.fromkeys(sockets, 0)
         self.largest = 0
         """The most messages that were replayed at once."""
@@ -147,12 +147,12 @@ async def test_everything_arrives_when_the_gateway_is_slower_than_expected() -> 
 async def test_the_looks_end_when_clients_go_on_talking() -> None:
     async with rooms(150) as (current, runner, connection, clients, gateway):
         await reconnected(current, connection, clients)
-        for number in range(40):
+        for number in range(25):
             await asyncio.sleep(1)
             for client in clients:
                 client.send(str(number))
         await settle()
-        assert runner.received == everything(150, 40)
+        assert runner.received == everything(150, 25)
         assert {*gateway.asked.values()} == {LOOKS}
 
 
