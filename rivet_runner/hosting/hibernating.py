@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from rivet_runner.errors import RivetRunnerError
 from rivet_runner.hibernation.inbound import Flow, InboundStream, Verdict
 from rivet_runner.hibernation.index import ahead, next_index
 from rivet_runner.hibernation.record import HibernationRecord
@@ -247,8 +246,8 @@ class HibernatingSide:
         self._send_replay_request()
 
     async def store(self) -> None:
-        """Store and acknowledge what was processed: it need not be replayed. Where that fails, more is repeated."""
-        with contextlib.suppress(RivetRunnerError, TimeoutError):
+        """Store and acknowledge what was processed: it need not be replayed."""
+        with contextlib.suppress(Exception):  # whatever the store raises: the journal tries again, and logs it
             async with asyncio.timeout(STORE_SECONDS):
                 await self._host.journal.flush()
 

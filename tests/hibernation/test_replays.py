@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from rivet_runner import Actor, Request, WebSocket
+import pytest
+
+from rivet_runner import Actor, HibernationRecord, Request, WebSocket
 from rivet_runner.hosting.replays import LOOK_SECONDS, LOOKS, MOST_AT_ONCE, SAFE_BURST, Replays
 from rivet_runner.protocol.v3 import ToServerWebSocketClose, ToServerWebSocketMessage
+from rivet_runner.testing.hibernation import MemoryHibernationStore
 from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection
 from tests.connection.scene import HookedRunner, Scene, scene, settle
 from tests.support.virtual_time import virtual_time
 
 REPLAY = ToServerWebSocketClose(None, None, True)
+
+QUEUE = 1000
 
 
 class Room(HookedRunner):
@@ -33,11 +38,10 @@ class Room(HookedRunner):
 
 
 class Gateway:
-    """Attaches the clients whose replay was asked for, and loses all but the newest ``queue`` messages of each moment."""
+    """Attaches the clients whose replay was asked for, and loses all but the newest `QUEUE` messages of each moment."""
 
-    def __init__(self, sockets: list[ClientWebSocket], queue: int) -> None:
+    def __init__(self, sockets: list[ClientWebSocket]) -> None:
         self.sockets = sockets
-        self.queue = queue
         self.attach_seconds = 0.05
         self.asked = dict.fromkeys(sockets, 0)
         self.largest = 0
@@ -53,7 +57,7 @@ class Gateway:
         self.largest = max(self.largest, len(burst))
         for socket in sockets:
             self.asked[socket] = self._requests(socket)
-        for socket, index in burst[-self.queue :]:
+        for socket, index in burst[-QUEUE:]:
             socket.replay([index])
 
     @staticmethod
@@ -63,10 +67,10 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def rooms(
-    sockets: int, *, queue: int = 1000
+    sockets: int, **options: Any
 ) -> AsyncIterator[tuple[Scene, Room, RunnerConnection, list[ClientWebSocket], Gateway]]:
     """A runner with one actor and so many clients, whose records are stored."""
-    async with scene(kind=Room) as current:
+    async with scene(kind=Room, **options) as current:
         runner = current.runner
         assert isinstance(runner, Room)
         connection = await current.start()
@@ -75,7 +79,7 @@ async def rooms(
         for client in clients:
             await client.opened()
         await asyncio.sleep(1)
-        gateway = Gateway(clients, queue)
+        gateway = Gateway(clients)
         running = asyncio.create_task(gateway.run())
         try:
             yield current, runner, connection, clients, gateway
@@ -270,6 +274,35 @@ async def test_what_was_held_leaves_when_the_actor_sleeps_in_the_middle_of_a_rep
         connection.stop_actor("a1")
         await connection.stopped("a1")
         assert [await client.receive(), await client.receive()] == [REPLAY, "held"]
+
+
+@pytest.mark.parametrize("failure", [ZeroDivisionError("a store with a bug"), None])
+@virtual_time
+async def test_replays_come_all_the_same_when_records_cannot_be_stored(failure: Exception | None) -> None:
+    mended = asyncio.Event()
+
+    class Store(MemoryHibernationStore):
+        async def save_many(self, records: Sequence[HibernationRecord]) -> None:
+            if failure is not None and not mended.is_set():
+                raise failure
+            await mended.wait()
+
+    async with rooms(2, hibernation_store=lambda actor: Store()) as (current, runner, connection, [one, other], _):
+        one.send("0")
+        other.send_lost("0")
+        await settle()
+        one.send_lost("1")
+        one.send("2")
+        await asyncio.sleep(3)
+        assert runner.received == {"/0": texts(3)}
+        await reconnected(current, connection, [one, other])
+        await asyncio.sleep(3)
+        assert runner.received == {"/0": texts(3), "/1": ["0"]}
+        mended.set()
+        await asyncio.sleep(3)
+        assert [client.acknowledged for client in (one, other)] == [[3], [1]]
+        assert {*current.errors} == ({"[actor a1] the hibernation store raised, trying again"} if failure else set())
+        current.errors.clear()
 
 
 @virtual_time
