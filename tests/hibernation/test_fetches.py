@@ -62,8 +62,11 @@ async def test_little_is_held_when_a_key_value_call_has_lain_through_the_outage(
         connection.abort()
         await settle()
         put = asyncio.create_task(actor.kv.put(b"key", b"value"))
-        client.connection = await current.reconnected()
+        second = await current.reconnected()
         await put
+        assert await client.receive() == REPLAY
+        second.abort()
+        client.connection = await current.reconnected()
         (ws,) = actor.websockets
         assert await client.receive() == REPLAY
         began = current.now
