@@ -36,10 +36,15 @@ REPAIR_QUEUE: Final = 256
 engine loses what goes beyond about 1,000 at once."""
 
 REPLAY_SECONDS: Final = 0.25
-"""For a replay to begin (measured: under 20 ms), and for its next message; then it is asked for again."""
+MOST_PATIENCE: Final = 8
+LONGEST_REPLAY_SECONDS: Final = 4.0
+"""For a replay to begin (measured: under 20 ms), and for its next message; then it is asked for again. More where the engine
+is slow, and twice as long after each that was in vain, up to `MOST_PATIENCE` times: a busy engine answers every request in
+the end, and whatever it replays twice is in the way of the others."""
 
-REPLAYS_IN_VAIN: Final = 20
-"""Replays in a row that did not bring the next message, after which the client is closed: within some 5 s."""
+REPLAYS_IN_VAIN: Final = 5
+"""Replays in a row that did not bring the next message, after which the client is closed: after some 6 s, or 18 where the
+engine is very slow."""
 
 STORE_SECONDS: Final = 1.0
 """For records to be stored before a replay; a replay that repeats more is better than a late one."""
@@ -261,7 +266,7 @@ class HibernatingSide:
         try:
             while self.stream.flow is not Flow.FLOWING and in_vain < REPLAYS_IN_VAIN:
                 last = self.stream.last
-                answered = await self._repair_once()
+                answered = await self._repair_once(in_vain)
                 in_vain = in_vain + 1 if answered and self.stream.last == last else 0
             if in_vain == REPLAYS_IN_VAIN:
                 self._give_up()
@@ -276,12 +281,12 @@ class HibernatingSide:
         self.release()
         self.ws._close(1008, "ws.message_index_skip")
 
-    async def _repair_once(self) -> bool:
+    async def _repair_once(self, in_vain: int) -> bool:
         """Work off what is queued, acknowledge it, and have the rest replayed; false where the connection was lost."""
         await self._wait_for_room()
         await self.store()
-        uplink = self._host.uplink
-        async with self._host.context.replays.turn(ahead(self.stream.furthest, self.acknowledged)):
+        uplink, replays = self._host.uplink, self._host.context.replays
+        async with replays.turn(ahead(self.stream.furthest, self.acknowledged)):
             if self.stream.flow is Flow.FLOWING:
                 return True
             connection = uplink.connection_number
@@ -289,17 +294,18 @@ class HibernatingSide:
             self.stream.replay_asked()
             self._send_replay_request()
             await uplink.left(None)
-            await self._replayed()
+            seconds = max(REPLAY_SECONDS, replays.attach_seconds(1)) * min(2**in_vain, MOST_PATIENCE)
+            await self._replayed(min(seconds, LONGEST_REPLAY_SECONDS))
             return uplink.is_on(connection)
 
-    async def _replayed(self) -> None:
-        """Wait until nothing is missing any more, as long as the replay goes on."""
+    async def _replayed(self, seconds: float) -> None:
+        """Wait until nothing is missing any more, as long as a message comes in each ``seconds``."""
         self._flowing = asyncio.get_running_loop().create_future()
         self._moved = True
         try:
             while self._moved and not self._flowing.done():
                 self._moved = False
-                await asyncio.wait({self._flowing}, timeout=REPLAY_SECONDS)
+                await asyncio.wait({self._flowing}, timeout=seconds)
         finally:
             self._flowing = None
 

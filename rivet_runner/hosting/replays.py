@@ -149,24 +149,24 @@ class Replays:
             batch = [side for side in left[:size] if not side.is_settled(None if side in asked else heard[side])]
             asked.update(batch)
             came = await self._fetch_batch(batch)
-            if came > SAFE_BURST and len(batch) > 1:
-                size = len(batch) // 2
+            if sum(came) > SAFE_BURST and len(came) > 1:
+                size = max(1, min(len(came) // 2, SAFE_BURST // max(came)))
                 continue
             left = left[size:]
-            if came < SAFE_BURST // 4:
+            if sum(came) < SAFE_BURST // 4:
                 size = min(size * 2, MOST_AT_ONCE)
         return asked
 
-    async def _fetch_batch(self, batch: list[HibernatingSide]) -> int:
-        """How many messages have come meanwhile."""
+    async def _fetch_batch(self, batch: list[HibernatingSide]) -> list[int]:
+        """How many messages have come meanwhile, for each client for which the gateway was asked."""
         await asyncio.gather(*(side.store() for side in batch))
         async with self.turn(SAFE_BURST):
             batch = [side for side in batch if not side.is_settled(None)]
             if not batch:
-                return 0
+                return []
             before = [side.stream.arrived for side in batch]
             seconds = self.attach_seconds(len(batch))
             for side in batch:
                 side.fetch_missed(seconds)
             await self._uplink.lost(seconds)
-            return sum((side.stream.arrived - number) % INDEX_SPACE for side, number in zip(batch, before, strict=True))
+            return [(side.stream.arrived - number) % INDEX_SPACE for side, number in zip(batch, before, strict=True)]
