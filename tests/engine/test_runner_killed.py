@@ -36,7 +36,7 @@ class Counting(Runner):
     async def count(self, actor):
         for number in itertools.count():
             await actor.kv.put(b"%06d" % number, b"")
-            print("stored", actor.id, number)
+            print(f"stored {actor.id} {number}\\n", end="")  # one write: the kill must not tear the line
             await asyncio.sleep(0.005)
 
     async def fetch(self, actor, request):
