@@ -81,7 +81,7 @@ class KvCalls:
         began, connection = loop.time(), self._uplink.connection_number
         try:
             answer = await future
-            if self._uplink.connection_number == connection:
+            if self._uplink.is_on(connection):
                 self.round_trip = loop.time() - began
             return answer
         finally:

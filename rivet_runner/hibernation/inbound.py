@@ -62,6 +62,10 @@ class InboundStream:
         """How many messages have come so far, delivered or not; it wraps at `INDEX_SPACE`."""
         return (self.last - self._first + self._dropped) % INDEX_SPACE
 
+    def arrived_since(self, arrived: int) -> int:
+        """How many messages have come since `arrived` was this."""
+        return (self.arrived - arrived) % INDEX_SPACE
+
     def receive(self, index: int) -> Verdict:
         """Judge a message by its index."""
         distance = ahead(index, self.last)

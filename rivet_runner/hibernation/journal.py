@@ -11,6 +11,7 @@ messages.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,9 @@ DEBOUNCE_SECONDS: Final = 0.25
 
 RETRY_SECONDS: Final = 1.0
 """After a put that failed."""
+
+STORE_SECONDS: Final = 1.0
+"""For records to be stored before a replay; a replay that repeats more is better than a late one."""
 
 RECENT_SECONDS: Final = 0.05
 
@@ -103,6 +107,15 @@ class Journal:
         """
         async with self._writing:
             await self._write()
+
+    async def flush_before_replay(self) -> None:
+        """Flush, for `STORE_SECONDS` at most: what is acknowledged need not be replayed.
+
+        Raises nothing, whatever the store raises: it is logged when the journal tries again.
+        """
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(STORE_SECONDS):
+                await self.flush()
 
     def close(self) -> None:
         """The actor has stopped: no timer goes on."""

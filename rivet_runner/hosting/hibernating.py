@@ -12,7 +12,6 @@ Three rules of the gateway shape this:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from rivet_runner.hibernation.inbound import Flow, InboundStream, Verdict
@@ -26,6 +25,7 @@ from rivet_runner.protocol.wire import (
 )
 
 if TYPE_CHECKING:
+    from rivet_runner.hibernation.journal import Journal
     from rivet_runner.hosting.actor_host import ActorHost
     from rivet_runner.websocket import WebSocket
 
@@ -45,9 +45,6 @@ the end, and whatever it replays twice is in the way of the others."""
 REPLAYS_IN_VAIN: Final = 5
 """Replays in a row that did not bring the next message, after which the client is closed: after some 6 s, or 18 where the
 engine is very slow."""
-
-STORE_SECONDS: Final = 1.0
-"""For records to be stored before a replay; a replay that repeats more is better than a late one."""
 
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 
@@ -105,6 +102,10 @@ class HibernatingSide:
         return self.ws._key
 
     @property
+    def journal(self) -> Journal:
+        return self._host.journal
+
+    @property
     def path(self) -> str:
         return self.ws.path
 
@@ -122,7 +123,7 @@ class HibernatingSide:
             return False
         if not self._unacknowledged:
             self._unacknowledged = True
-            self._host.journal.received(self)
+            self.journal.received(self)
         return True
 
     def _replay_moves(self, verdict: Verdict) -> None:
@@ -161,7 +162,7 @@ class HibernatingSide:
         """There is something new to store."""
         if not self._changed and not self.is_over:
             self._changed = True
-            self._host.journal.changed(self)
+            self.journal.changed(self)
 
     def record(self) -> HibernationRecord:
         """What to store now."""
@@ -198,7 +199,7 @@ class HibernatingSide:
             if self.held is not None:
                 self.hold_back(self._host.context.replays.attach_seconds(1))
         if closed:
-            self._host.journal.ended(self)
+            self.journal.ended(self)
 
     # Holding back
 
@@ -250,12 +251,6 @@ class HibernatingSide:
         self._fetching = True
         self._send_replay_request()
 
-    async def store(self) -> None:
-        """Store and acknowledge what was processed: it need not be replayed."""
-        with contextlib.suppress(Exception):  # whatever the store raises: the journal tries again, and logs it
-            async with asyncio.timeout(STORE_SECONDS):
-                await self._host.journal.flush()
-
     def _ask_for_replay(self) -> None:
         if self._repairing is None:
             name = f"actor {self._host.actor.id}: repair {self.path}"
@@ -284,8 +279,8 @@ class HibernatingSide:
     async def _repair_once(self, in_vain: int) -> bool:
         """Work off what is queued, acknowledge it, and have the rest replayed; false where the connection was lost."""
         await self._wait_for_room()
-        await self.store()
         uplink, replays = self._host.uplink, self._host.context.replays
+        await self.journal.flush_before_replay()
         async with replays.turn(ahead(self.stream.furthest, self.acknowledged)):
             if self.stream.flow is Flow.FLOWING:
                 return True

@@ -19,8 +19,6 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from rivet_runner.hibernation.index import INDEX_SPACE
-
 if TYPE_CHECKING:
     from rivet_runner.connection.uplink import Uplink
     from rivet_runner.hosting.hibernating import HibernatingSide
@@ -131,7 +129,7 @@ class Replays:
             before = {side: side.stream.arrived for side in heard}
             asked = await self._fetch_once(heard, connection)
             await asyncio.sleep(LOOK_SECONDS)
-            came = sum((side.stream.arrived - before[side]) % INDEX_SPACE for side in asked)
+            came = sum(side.stream.arrived_since(before[side]) for side in asked)
             if came <= SAFE_BURST or not self._uplink.is_on(connection):
                 break
             heard = dict.fromkeys(asked)
@@ -159,7 +157,7 @@ class Replays:
 
     async def _fetch_batch(self, batch: list[HibernatingSide]) -> list[int]:
         """How many messages have come meanwhile, for each client for which the gateway was asked."""
-        await asyncio.gather(*(side.store() for side in batch))
+        await asyncio.gather(*(journal.flush_before_replay() for journal in {side.journal for side in batch}))
         async with self.turn(SAFE_BURST):
             batch = [side for side in batch if not side.is_settled(None)]
             if not batch:
@@ -169,4 +167,4 @@ class Replays:
             for side in batch:
                 side.fetch_missed(seconds)
             await self._uplink.lost(seconds)
-            return [(side.stream.arrived - number) % INDEX_SPACE for side, number in zip(batch, before, strict=True)]
+            return [side.stream.arrived_since(number) for side, number in zip(batch, before, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from rivet_runner import Actor, Request, WebSocket
@@ -12,7 +12,7 @@ from rivet_runner.protocol.v3 import ToServerWebSocketClose
 from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection
 from tests.connection.scene import HookedRunner, Scene, scene
 
-__all__ = ["REPLAY", "Gateway", "Room", "everything", "reconnected", "rooms", "texts"]
+__all__ = ["REPLAY", "Gateway", "Room", "all_lost", "asleep", "everything", "reconnected", "replays_asked", "rooms", "texts"]
 
 REPLAY = ToServerWebSocketClose(None, None, True)
 
@@ -52,19 +52,20 @@ class Gateway:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(self.attach_seconds)
-            self.replay([socket for socket in self.sockets if self._requests(socket) > self.asked[socket]])
+            self.replay([socket for socket in self.sockets if replays_asked(socket) > self.asked[socket]])
 
     def replay(self, sockets: list[ClientWebSocket]) -> None:
         burst = [(socket, index) for socket in sockets for index in socket.unacknowledged]
         self.largest = max(self.largest, len(burst))
         for socket in sockets:
-            self.asked[socket] = self._requests(socket)
+            self.asked[socket] = replays_asked(socket)
         for socket, index in burst[:QUEUE] if self.loses_newest else burst[-QUEUE:]:
             socket.replay([index])
 
-    @staticmethod
-    def _requests(socket: ClientWebSocket) -> int:
-        return sum(reply.message_kind == REPLAY for reply in socket.replies)
+
+def replays_asked(client: ClientWebSocket) -> int:
+    """How many replays the runner has asked for."""
+    return sum(reply.message_kind == REPLAY for reply in client.replies)
 
 
 @contextlib.asynccontextmanager
@@ -94,6 +95,13 @@ def texts(count: int) -> list[str]:
     return [str(number) for number in range(count)]
 
 
+def all_lost(clients: Iterable[ClientWebSocket], messages: Sequence[str]) -> None:
+    """Each of these clients sends all of these messages, and the engine loses them."""
+    for client in clients:
+        for text in messages:
+            client.send_lost(text)
+
+
 def everything(clients: int, messages: int) -> dict[str, list[str]]:
     return {f"/{number}": texts(messages) for number in range(clients)}
 
@@ -105,3 +113,10 @@ async def reconnected(current: Scene, connection: RunnerConnection, clients: lis
     for client in clients:
         client.connection = second
     await second.init()
+
+
+async def asleep(runner: HookedRunner, connection: RunnerConnection) -> None:
+    """The actor goes to sleep."""
+    runner.actors["a1"].sleep()
+    connection.stop_actor("a1")
+    await connection.stopped("a1")

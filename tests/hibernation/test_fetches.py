@@ -7,16 +7,14 @@ import asyncio
 from rivet_runner.hosting.replays import LOOK_SECONDS, LOOKS, MOST_AT_ONCE, SAFE_BURST
 from rivet_runner.protocol.v3 import ToServerWebSocketMessage
 from tests.connection.scene import settle
-from tests.hibernation.replaying import REPLAY, everything, reconnected, rooms, texts
+from tests.hibernation.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts
 from tests.support.virtual_time import virtual_time
 
 
 @virtual_time
 async def test_everything_arrives_when_what_was_missed_is_more_than_the_engine_queues() -> None:
     async with rooms(200) as (current, runner, connection, clients, gateway):
-        for client in clients:
-            for text in texts(40):
-                client.send_lost(text)
+        all_lost(clients, texts(40))
         await reconnected(current, connection, clients)
         began = current.now
         while runner.received != everything(200, 40):
@@ -29,9 +27,7 @@ async def test_everything_arrives_when_what_was_missed_is_more_than_the_engine_q
 async def test_a_part_of_a_replay_is_not_taken_for_all_of_it_when_too_much_came_at_once() -> None:
     async with rooms(30) as (current, runner, connection, clients, gateway):
         gateway.loses_newest = True
-        for client in clients:
-            for text in texts(41):
-                client.send_lost(text)
+        all_lost(clients, texts(41))
         await reconnected(current, connection, clients)
         await asyncio.sleep(LOOK_SECONDS - 1)
         assert runner.received == everything(30, 41)
@@ -40,12 +36,8 @@ async def test_a_part_of_a_replay_is_not_taken_for_all_of_it_when_too_much_came_
 @virtual_time
 async def test_fetching_and_repairing_take_turns_when_both_are_needed() -> None:
     async with rooms(100) as (current, runner, connection, clients, gateway):
-        for client in clients[:8]:
-            for text in texts(59):
-                client.send_lost(text)
-        for client in clients[8:]:
-            for text in texts(4):
-                client.send_lost(text)
+        all_lost(clients[:8], texts(59))
+        all_lost(clients[8:], texts(4))
         await reconnected(current, connection, clients)
         for client in clients[:8]:
             client.send("59")
@@ -79,9 +71,7 @@ async def test_little_is_held_when_a_key_value_call_has_lain_through_the_outage(
 async def test_everything_arrives_when_the_gateway_is_slower_than_expected() -> None:
     async with rooms(30) as (current, runner, connection, clients, gateway):
         gateway.attach_seconds = 2.0
-        for client in clients:
-            for text in texts(40):
-                client.send_lost(text)
+        all_lost(clients, texts(40))
         await reconnected(current, connection, clients)
         await asyncio.sleep(20)
         assert runner.received == everything(30, 40)
@@ -125,12 +115,8 @@ async def test_a_client_is_left_alone_when_it_was_heard_on_the_new_connection() 
 @virtual_time
 async def test_everything_arrives_when_an_actor_wakes_to_more_than_the_engine_queues() -> None:
     async with rooms(100) as (_, runner, connection, clients, gateway):
-        runner.actors["a1"].sleep()
-        connection.stop_actor("a1")
-        await connection.stopped("a1")
-        for client in clients:
-            for text in texts(25):
-                client.send_lost(text)
+        await asleep(runner, connection)
+        all_lost(clients, texts(25))
         connection.start_actor("a1", generation=2, hibernating=clients)
         await connection.running("a1")
         gateway.replay(clients)
@@ -143,9 +129,7 @@ async def test_everything_arrives_when_an_actor_wakes_to_more_than_the_engine_qu
 @virtual_time
 async def test_nothing_is_asked_for_when_an_actor_wakes_to_little() -> None:
     async with rooms(100) as (_, runner, connection, clients, gateway):
-        runner.actors["a1"].sleep()
-        connection.stop_actor("a1")
-        await connection.stopped("a1")
+        await asleep(runner, connection)
         connection.start_actor("a1", generation=2, hibernating=clients)
         await connection.running("a1")
         for client in clients:
@@ -159,8 +143,7 @@ async def test_nothing_is_asked_for_when_an_actor_wakes_to_little() -> None:
 async def test_what_a_silent_client_said_arrives_when_the_burst_of_another_has_pushed_it_out() -> None:
     async with rooms(3) as (_, runner, _connection, [bursting, silent, speaks], gateway):
         silent.send_lost("0")
-        for text in texts(40)[:39]:
-            bursting.send_lost(text)
+        all_lost([bursting], texts(40)[:39])
         bursting.send("39")
         await asyncio.sleep(1)
         speaks.send("0")

@@ -11,7 +11,7 @@ from rivet_runner import HibernationRecord
 from rivet_runner.hosting.replays import SAFE_BURST, Replays
 from rivet_runner.testing.hibernation import MemoryHibernationStore
 from tests.connection.scene import settle
-from tests.hibernation.replaying import REPLAY, everything, reconnected, rooms, texts
+from tests.hibernation.replaying import REPLAY, all_lost, asleep, everything, reconnected, replays_asked, rooms, texts
 from tests.support.virtual_time import virtual_time
 
 
@@ -20,8 +20,7 @@ async def test_it_is_asked_for_again_when_the_end_of_a_replay_is_lost() -> None:
     async with rooms(1) as (_, runner, _connection, [client], _gateway):
         client.send("0")
         await settle()
-        for text in texts(10)[1:9]:
-            client.send_lost(text)
+        all_lost([client], texts(10)[1:9])
         client.send("9")
         await settle()
         client.replay([*client.unacknowledged][:4])
@@ -79,11 +78,11 @@ async def test_nothing_more_is_asked_for_when_the_client_closes_in_the_middle_of
         await asyncio.sleep(0.3)
         client.close()
         await settle()
-        requests = sum(reply.message_kind == REPLAY for reply in client.replies)
+        requests = replays_asked(client)
         assert requests >= 1
         await asyncio.sleep(20)
         assert runner.received == {"/0": ["0"]}
-        assert sum(reply.message_kind == REPLAY for reply in client.replies) == requests
+        assert replays_asked(client) == requests
 
 
 @virtual_time
@@ -107,9 +106,7 @@ async def test_what_was_held_leaves_when_the_actor_sleeps_in_the_middle_of_a_rep
         await settle()
         (ws,) = runner.actors["a1"].websockets
         await ws.send("held")
-        runner.actors["a1"].sleep()
-        connection.stop_actor("a1")
-        await connection.stopped("a1")
+        await asleep(runner, connection)
         assert [await client.receive(), await client.receive()] == [REPLAY, "held"]
 
 

@@ -17,6 +17,7 @@ from rivet_runner.protocol.v3 import (
 )
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.connection.scene import HookedRunner, Scene, scene, settle
+from tests.hibernation.replaying import REPLAY, asleep, replays_asked
 from tests.support.virtual_time import virtual_time
 
 
@@ -46,9 +47,6 @@ async def rooms(**hooks: object) -> AsyncIterator[tuple[Scene, Room, RunnerConne
         runner = current.runner
         assert isinstance(runner, Room)
         yield current, runner, await current.start()
-
-
-REPLAY = ToServerWebSocketClose(None, None, True)
 
 
 @virtual_time
@@ -155,9 +153,7 @@ async def test_what_a_restored_socket_sends_is_held_when_no_client_message_has_c
         await current.actor(connection)
         socket = connection.open_websocket("a1", "/")
         await socket.opened()
-        runner.actors["a1"].sleep()
-        connection.stop_actor("a1")
-        await connection.stopped("a1")
+        await asleep(runner, connection)
         for generation, early in ((2, False), (3, True)):
             await asyncio.sleep(1)
             connection.start_actor("a1", generation=generation, hibernating=[socket])
@@ -189,7 +185,7 @@ async def test_messages_are_fetched_when_the_connection_was_lost() -> None:
         socket.connection = second
         assert await socket.receive() == REPLAY
         await asyncio.sleep(3)
-        assert [reply.message_kind for reply in plain.replies if reply.message_kind == REPLAY] == []
+        assert replays_asked(plain) == 0
         socket.send("echo")
         assert await socket.receive() == "echo"
 

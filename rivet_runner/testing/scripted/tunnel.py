@@ -63,9 +63,12 @@ class TunnelEnd:
     def send_kind(self, kind: ToClientTunnelMessageKind, *, index: int | None = None) -> int:
         """Send any message of this exchange and return its index: the next one, unless ``index`` is given."""
         if index is None:
-            index = self.next_index
-            self.next_index = (index + 1) % INDEX_SPACE
+            index = self._take_index()
         self.connection.send(ToClientTunnelMessage(MessageId(self.gateway_id, self.request_id, index), kind))
+        return index
+
+    def _take_index(self) -> int:
+        index, self.next_index = self.next_index, (self.next_index + 1) % INDEX_SPACE
         return index
 
 
@@ -123,8 +126,7 @@ class ClientWebSocket(TunnelEnd):
 
     def send(self, data: str | bytes, *, index: int | None = None) -> int:
         """Send a client message and return its index; the first one, after the open, has 1."""
-        raw = data.encode() if isinstance(data, str) else data
-        kind = ToClientWebSocketMessage(raw, isinstance(data, bytes))
+        kind = _client_message(data)
         index = self.send_kind(kind, index=index)
         if self.can_hibernate:
             self.unacknowledged[index] = kind
@@ -132,9 +134,8 @@ class ClientWebSocket(TunnelEnd):
 
     def send_lost(self, data: str | bytes) -> int:
         """Send a client message that the engine loses on its way: only a later `replay` brings it. Returns its index."""
-        raw = data.encode() if isinstance(data, str) else data
-        index, self.next_index = self.next_index, (self.next_index + 1) % INDEX_SPACE
-        self.unacknowledged[index] = ToClientWebSocketMessage(raw, isinstance(data, bytes))
+        index = self._take_index()
+        self.unacknowledged[index] = _client_message(data)
         return index
 
     async def receive(self, timeout: float = TIMEOUT) -> str | bytes | ToServerWebSocketClose:
@@ -163,3 +164,7 @@ class ClientWebSocket(TunnelEnd):
                 del self.unacknowledged[older]
                 if older == index:
                     break
+
+
+def _client_message(data: str | bytes) -> ToClientWebSocketMessage:
+    return ToClientWebSocketMessage(data.encode() if isinstance(data, str) else data, isinstance(data, bytes))
