@@ -12,6 +12,7 @@ Three rules of the gateway shape this:
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from rivet_runner.hibernation.inbound import Flow, InboundStream, Verdict
@@ -294,13 +295,14 @@ class HibernatingSide:
             return uplink.is_on(connection)
 
     async def _replayed(self, seconds: float) -> None:
-        """Wait until nothing is missing any more, as long as a message comes in each ``seconds``."""
+        """Wait until nothing is missing any more, or nothing comes: for ``seconds``, but not for long once it has begun."""
         self._flowing = asyncio.get_running_loop().create_future()
-        self._moved = True
+        patience = math.ceil(seconds / REPLAY_SECONDS)
         try:
-            while self._moved and not self._flowing.done():
+            while patience and not self._flowing.done():
                 self._moved = False
-                await asyncio.wait({self._flowing}, timeout=seconds)
+                await asyncio.wait({self._flowing}, timeout=REPLAY_SECONDS)
+                patience = 1 if self._moved else patience - 1
         finally:
             self._flowing = None
 
