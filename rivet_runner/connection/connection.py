@@ -38,8 +38,8 @@ PING_SECONDS: Final = 3.0
 
 HELLO_AGAIN_SECONDS: Final = 4.0
 HELLOS_AGAIN: Final = 2
-"""After a reconnect the engine now and then loses its answer to init (seen once in some 60 cuts of a busy connection). Its
-actors would be lost after 15 s, so init is sent again, so often."""
+"""Now and then the engine does not answer an init: one of some thousand first ones, one of some 60 after a cut of a busy
+connection. A runner would wait for `init_timeout`, and its actors are lost after 15 s, so init is sent again, so often."""
 
 LOCAL_CLOSE: Final = 1000
 
@@ -150,8 +150,7 @@ class Connection:
         self._uplink.attach(socket)
         loop = asyncio.get_running_loop()
         self._init_timer = loop.call_later(self._init_timeout, self._init_timed_out, socket)
-        if self._session.runner_id is not None:
-            self._hello_timer = loop.call_later(HELLO_AGAIN_SECONDS, self._say_hello_again, HELLOS_AGAIN)
+        self._hello_timer = loop.call_later(HELLO_AGAIN_SECONDS, self._say_hello_again, HELLOS_AGAIN)
         code, reason = LOCAL_CLOSE, RUNNER_SHUTDOWN_REASON
         try:
             code, reason = await socket.wait_ended()

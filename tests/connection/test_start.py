@@ -53,6 +53,34 @@ async def test_start_waits_when_init_is_not_answered() -> None:
 
 
 @virtual_time
+async def test_the_first_init_is_sent_again_after_4_and_8_seconds_when_its_answer_is_lost() -> None:
+    async with scene() as current:
+        starting = asyncio.create_task(current.runner.start())
+        connection = await current.engine.accept()
+        await asyncio.sleep(30)
+        times = [at - connection.opened_at for at, message in connection.received if isinstance(message, ToServerInit)]
+        assert times == pytest.approx([0, 4, 8], abs=0.1)
+        assert len({message for _, message in connection.received}) == 1, "three times the same, and nothing else"
+        await connection.init()
+        await starting
+
+
+@virtual_time
+async def test_a_second_answer_changes_nothing_when_both_inits_were_answered() -> None:
+    async with scene() as current:
+        starting = asyncio.create_task(current.runner.start())
+        connection = await current.engine.accept()
+        await asyncio.sleep(5)
+        await connection.init("r1")
+        await starting
+        await connection.init("r1")
+        await asyncio.sleep(10)
+        assert [type(message) for _, message in connection.received].count(ToServerInit) == 2
+        assert len(current.runner.called("on_connected")) == 1
+        assert connection.is_open
+
+
+@virtual_time
 async def test_start_goes_on_trying_when_the_engine_is_not_there() -> None:
     async with scene() as current:
         await current.engine.stop()

@@ -169,7 +169,10 @@ class Program:
         def found_or_over() -> bool:
             return any(text in line for line in (*self.out, *self.err)) or self._process.returncode is not None
 
-        await eventually(found_or_over, seconds)
+        try:
+            await eventually(found_or_over, seconds)
+        except TimeoutError as error:
+            raise TimeoutError(f"no {text!r} within {seconds} s: {self.out}, {self.err}") from error
         # The last lines of a process that has ended may still be in the pipe.
         if self._process.returncode is not None:
             await asyncio.gather(*self._readers)
