@@ -31,6 +31,25 @@ async def test_it_is_asked_for_again_when_the_end_of_a_replay_is_lost() -> None:
 
 
 @virtual_time
+async def test_a_slow_engine_is_waited_for_when_a_replay_is_to_begin_but_not_in_the_middle_of_it() -> None:
+    async with rooms(1) as (current, runner, _connection, [client], gateway):
+        gateway.sockets.clear()
+        current.engine.kv.delay = 0.1
+        await runner.actors["a1"].kv.put(b"key", b"value")
+        all_lost([client], texts(9))
+        client.send("9")
+        await asyncio.sleep(1.9)
+        assert replays_asked(client) == 1, "it takes its time"
+        client.replay([*client.unacknowledged][:4])
+        await asyncio.sleep(0.6)
+        assert replays_asked(client) == 2, "its end is lost"
+        assert runner.received["/0"] == texts(4)
+        client.replay()
+        await settle()
+        assert runner.received["/0"] == texts(10)
+
+
+@virtual_time
 async def test_a_client_is_asked_for_on_the_new_connection_when_its_repair_of_before_still_waits() -> None:
     async with rooms(1) as (current, runner, connection, [client], gateway):
         runner.free.clear()
