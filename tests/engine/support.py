@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -14,10 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from rivet_runner import Actor, Request, Response, Runner
-from rivet_runner.testing import EngineApi, LocalEngine
+from rivet_runner.testing import EngineApi, HttpExchangeFailed, LocalEngine
 from rivet_runner.testing.engine_api import CrashPolicy
 
-__all__ = ["POLL_SECONDS", "PROJECT", "Fetch", "Hook", "Probe", "Program", "eventually", "hosting"]
+__all__ = ["POLL_SECONDS", "PROJECT", "Fetch", "Hook", "Probe", "Program", "answered", "eventually", "hosting"]
 
 PROJECT = Path(__file__).parents[2]
 
@@ -116,6 +117,16 @@ async def eventually(condition: Callable[[], object], seconds: float = 20.0) -> 
         if time.monotonic() > deadline:
             raise TimeoutError(f"the condition did not hold within {seconds} s")
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def answered(api: EngineApi, actor_id: str, seconds: float = 45.0) -> None:
+    """Ask, as a client would, until the actor answers: the gateway gives up on one that is not ready within 10 s."""
+    async with asyncio.timeout(seconds):
+        while True:
+            with contextlib.suppress(TimeoutError, HttpExchangeFailed):
+                if (await api.request(actor_id, "GET", "/", timeout=15)).status == 200:
+                    return
+            await asyncio.sleep(0.1)
 
 
 class Program:

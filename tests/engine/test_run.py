@@ -12,7 +12,7 @@ import pytest
 
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.engine_config import choose_ports
-from tests.engine.support import Program, hosting
+from tests.engine.support import Program, answered, hosting
 
 PROGRAM = """
 import asyncio, json, logging, sys
@@ -95,7 +95,7 @@ async def test_actors_stop_and_the_exit_code_is_0_when_a_signal_comes(
         assert any(number.name in line for line in process.err)
     async with hosting(engine, runner_name) as runner:
         for actor in actors:
-            assert (await api.request(actor.actor_id, "GET", "/")).status == 200
+            await answered(api, actor.actor_id)
             assert await runner.actors[actor.actor_id].kv.get(b"stopped") == b"0"
 
 

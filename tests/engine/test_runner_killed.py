@@ -13,14 +13,12 @@ from typing import Final
 import pytest
 
 from rivet_runner import Actor
-from rivet_runner.testing import EngineApi, HttpExchangeFailed, LocalEngine
+from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.engine_api import CrashPolicy
-from tests.engine.support import Program, hosting
+from tests.engine.support import Program, answered, hosting
 
 LOST_SECONDS: Final = 2.0
 """After which this engine gives up a runner; 15 by default."""
-
-BACK_WITHIN: Final = 45.0
 
 PROGRAM: Final = """
 import asyncio, itertools, json, sys
@@ -58,16 +56,6 @@ def stored_by(process: Program, actor_id: str) -> set[bytes]:
     """The keys whose put had returned, as the process itself said before it died."""
     words = [line.split() for line in process.out]
     return {b"%06d" % int(line[2]) for line in words if line[:2] == ["stored", actor_id]}
-
-
-async def answered(api: EngineApi, actor_id: str) -> None:
-    """Ask, as a client would, until the actor answers."""
-    async with asyncio.timeout(BACK_WITHIN):
-        while True:
-            with contextlib.suppress(TimeoutError, HttpExchangeFailed):
-                if (await api.request(actor_id, "GET", "/", timeout=10)).status == 200:
-                    return
-            await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("policy", ["sleep", "restart"])
