@@ -223,7 +223,7 @@ class EngineApi:
         decode_answer(await self._call("DELETE", path, self._query()), msgspec.Raw)
 
     async def list_runners(self, name: str | None = None, *, include_stopped: bool = False) -> list[RunnerInfo]:
-        """The runners of this name, or all, up to the engine's page size. One that has just connected may lack."""
+        """The runners of this name, or all, up to the engine's page size. One just connected may not be there."""
         query = self._query(include_stopped=str(include_stopped).lower())
         if name is not None:
             query["name"] = name
