@@ -97,6 +97,11 @@ class Scene:
         """Virtual seconds since the scene began."""
         return self.loop.time() - self.began
 
+    async def starting(self) -> tuple[asyncio.Task[None], RunnerConnection]:
+        """The runner's `start`, under way, and its connection, whose init is not answered."""
+        starting = asyncio.create_task(self.runner.start())
+        return starting, await self.engine.accept()
+
     async def start(self, **init: Any) -> RunnerConnection:
         """Start the runner up to the end of its `start`."""
         starting = asyncio.create_task(self.runner.start())

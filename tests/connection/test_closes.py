@@ -55,8 +55,7 @@ async def test_the_end_is_clean_when_the_engine_shuts_the_runner_down() -> None:
 @virtual_time
 async def test_start_says_evicted_when_that_happens_before_init() -> None:
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         await connection.close(1000, "ws.eviction")
         with pytest.raises(RunnerEvicted):
             await starting
@@ -65,8 +64,7 @@ async def test_start_says_evicted_when_that_happens_before_init() -> None:
 @virtual_time
 async def test_start_says_shut_down_when_the_engine_wants_that_before_init() -> None:
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         await connection.close(1000, "pegboard.runner_shutdown")
         with pytest.raises(RunnerShutDown):
             await starting
@@ -123,8 +121,7 @@ async def test_there_is_no_storm_when_the_engine_goes_away_each_time() -> None:
 @virtual_time
 async def test_start_raises_when_the_engine_rejects_the_runner_before_init(reason: str) -> None:
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         await connection.close(1011, f"{reason}#ray7")
         with pytest.raises(EngineRejected) as caught:
             await starting

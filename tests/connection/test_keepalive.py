@@ -32,8 +32,7 @@ from tests.support.virtual_time import virtual_time
 @virtual_time
 async def test_a_ping_is_sent_every_three_seconds_when_init_was_answered() -> None:
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         await asyncio.sleep(7)
         assert connection.messages(ToServerPing) == []
         await connection.init()
@@ -167,8 +166,7 @@ async def test_the_runner_goes_on_when_the_engine_sends_garbage() -> None:
 @virtual_time
 async def test_the_runner_connects_when_garbage_comes_before_init() -> None:
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         for frame in (b"\xff", "text", b""):
             connection.send_frame(frame)
         await connection.init()

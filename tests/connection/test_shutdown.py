@@ -154,8 +154,7 @@ async def test_wait_closed_raises_nothing_when_an_eviction_comes_after_the_shutd
 async def test_init_is_harmless_when_it_comes_after_the_shutdown_began() -> None:
     """`scene` checks the pairing of on_connected and on_disconnected."""
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         calls = [asyncio.create_task(current.runner.shutdown()), asyncio.create_task(connection.init())]
         await asyncio.wait([*calls, starting], timeout=30)
         assert calls[0].done()

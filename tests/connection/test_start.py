@@ -24,8 +24,7 @@ async def test_the_upgrade_and_init_say_who_connects_when_a_runner_starts() -> N
         metadata={"m": 1},
         prepopulate_actor_names={"x": {"y": 2}},
     ) as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         hello = await connection.init("r9")
         await starting
         assert connection.path == "/runners/connect"
@@ -42,8 +41,7 @@ async def test_the_upgrade_and_init_say_who_connects_when_a_runner_starts() -> N
 @virtual_time
 async def test_start_waits_when_init_is_not_answered() -> None:
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         await asyncio.sleep(30)
         assert not starting.done()
         assert not current.runner.connected
@@ -55,8 +53,7 @@ async def test_start_waits_when_init_is_not_answered() -> None:
 @virtual_time
 async def test_the_first_init_is_sent_again_after_4_and_8_seconds_when_its_answer_is_lost() -> None:
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         await asyncio.sleep(30)
         times = [at - connection.opened_at for at, message in connection.received if isinstance(message, ToServerInit)]
         assert times == pytest.approx([0, 4, 8], abs=0.1)
@@ -68,8 +65,7 @@ async def test_the_first_init_is_sent_again_after_4_and_8_seconds_when_its_answe
 @virtual_time
 async def test_a_second_answer_changes_nothing_when_both_inits_were_answered() -> None:
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         await asyncio.sleep(5)
         await connection.init("r1")
         await starting
@@ -128,8 +124,7 @@ async def test_start_times_out_and_nothing_is_left_when_the_upgrade_is_not_answe
 @virtual_time
 async def test_start_times_out_and_the_socket_is_closed_when_init_is_not_answered() -> None:
     async with scene(start_timeout=5) as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         assert await connection.closed() == (1000, "pegboard.runner_shutdown")
         with pytest.raises(TimeoutError):
             await starting
@@ -187,8 +182,7 @@ async def test_nothing_is_left_when_start_is_cancelled_while_it_backs_off() -> N
 @virtual_time
 async def test_the_server_sees_the_close_when_start_is_cancelled_before_init() -> None:
     async with scene() as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         await settle()
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -230,8 +224,7 @@ async def test_wait_closed_is_an_error_when_the_runner_was_not_started() -> None
 @virtual_time
 async def test_the_connection_is_replaced_when_init_is_not_answered_in_time() -> None:
     async with scene(init_timeout=20) as current:
-        starting = asyncio.create_task(current.runner.start())
-        first = await current.engine.accept()
+        starting, first = await current.starting()
         assert await first.closed(timeout=30) == (1006, "")
         assert first.closed_at is not None
         assert first.closed_at - first.opened_at == pytest.approx(20, abs=0.1)

@@ -64,8 +64,7 @@ def test_no_log_shows_the_token_when_a_runner_lives_and_dies(every_log: pytest.L
 @virtual_time
 async def _rejected() -> None:
     async with scene(token=TOKEN) as current:
-        starting = asyncio.create_task(current.runner.start())
-        connection = await current.engine.accept()
+        starting, connection = await current.starting()
         await connection.close(1011, "api.forbidden")
         with pytest.raises(EngineRejected) as caught:
             await starting
