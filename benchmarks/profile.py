@@ -23,11 +23,11 @@ from benchmarks.measure import Sample, actor_start_sample, opening_sample, windo
 __all__ = ["main"]
 
 LAYERS: Final = (
-    ("rivet_runner/connection/", "connection"),
-    ("rivet_runner/session/", "session"),
+    ("rivet_runner/_connection/", "connection"),
+    ("rivet_runner/_session/", "session"),
     ("rivet_runner/protocol/", "codec"),
-    ("rivet_runner/hosting/", "hosting"),
-    ("rivet_runner/hibernation/", "hibernation"),
+    ("rivet_runner/_hosting/", "hosting"),
+    ("rivet_runner/_sockets/", "sockets"),
     ("rivet_runner/websocket.py", "WebSocket"),
     ("rivet_runner/", "other of the SDK"),
     ("/websockets/", "websockets library"),

@@ -4,6 +4,7 @@ Subclass `Runner`, override its hooks, and call `Runner.run`. The engine places 
 requests and WebSockets to it, and keeps their key-value data.
 """
 
+from rivet_runner._kv.records import HibernationStore
 from rivet_runner.actor import Actor
 from rivet_runner.config import RunnerConfig
 from rivet_runner.errors import (
@@ -19,8 +20,7 @@ from rivet_runner.errors import (
     RunnerShutDown,
     WebSocketClosed,
 )
-from rivet_runner.hibernation.record import HibernationRecord
-from rivet_runner.hibernation.store import HibernationStore
+from rivet_runner.hibernation import HibernationRecord
 from rivet_runner.http import Request, Response
 from rivet_runner.kv import KV
 from rivet_runner.runner import Runner

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rivet_runner.kv import KV
 
 if TYPE_CHECKING:
-    from rivet_runner.hosting.actor_host import ActorHost
+    from rivet_runner._hosting.generation import ActorHost
     from rivet_runner.protocol.wire import ActorConfig
     from rivet_runner.websocket import WebSocket
 

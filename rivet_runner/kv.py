@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from rivet_runner._kv.calls import KvCalls
 from rivet_runner.errors import KvError, KvLimitExceeded
-from rivet_runner.kv_calls import KvCalls
 from rivet_runner.protocol.wire import (
     KvDeleteRequest,
     KvDeleteResponse,

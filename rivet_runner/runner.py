@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
+from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
+from rivet_runner._runtime.core import Core
+from rivet_runner._runtime.signals import run_until_down
 from rivet_runner.actor import Actor
 from rivet_runner.config import RunnerConfig
-from rivet_runner.core import Core
 from rivet_runner.http import Request, Response
-from rivet_runner.lifecycle import Lifecycle, LifecycleEvent
-from rivet_runner.signals import run_until_down
 from rivet_runner.websocket import WebSocket
 
 __all__ = ["Runner"]

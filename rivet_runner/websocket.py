@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from multidict import CIMultiDictProxy
 
-from rivet_runner.close_frames import checked_close
-from rivet_runner.connection.arrivals import Arrival
+from rivet_runner._connection.arrivals import Arrival
+from rivet_runner._sockets.close_frames import checked_close
 from rivet_runner.errors import PayloadTooLarge, WebSocketClosed
 from rivet_runner.protocol.wire import (
     MessageId,
@@ -22,8 +22,8 @@ from rivet_runner.protocol.wire import (
 )
 
 if TYPE_CHECKING:
-    from rivet_runner.connection.uplink import Uplink
-    from rivet_runner.hosting.hibernating import HibernatingSide
+    from rivet_runner._connection.uplink import Uplink
+    from rivet_runner._sockets.hibernatable import HibernatingSide
     from rivet_runner.http import Request
 
 __all__ = ["SocketState", "WebSocket"]

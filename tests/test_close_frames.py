@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivet_runner.close_frames import checked_close
+from rivet_runner._sockets.close_frames import checked_close
 
 VALID = [*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)]
 

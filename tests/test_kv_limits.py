@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rivet_runner import KV, KvError, KvLimitExceeded
-from rivet_runner.kv_calls import KvCalls
+from rivet_runner._kv.calls import KvCalls
 from rivet_runner.protocol.wire import (
     KvDeleteRequest,
     KvDeleteResponse,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivet_runner.lifecycle import TRANSITIONS, Lifecycle, LifecycleEvent, RunnerState
+from rivet_runner._lifecycle import TRANSITIONS, Lifecycle, LifecycleEvent, RunnerState
 
 ORDER = [RunnerState.NEW, RunnerState.STARTING, RunnerState.RUNNING, RunnerState.DRAINING, RunnerState.CLOSED]
 

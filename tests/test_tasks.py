@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rivet_runner.tasks import TaskGroup
+from rivet_runner._tasks import TaskGroup
 from tests.support.virtual_time import virtual_time
 
 log = logging.getLogger("test_tasks")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rivet_runner.actor import Actor
 from rivet_runner.errors import RecordError
-from rivet_runner.hibernation.record import HibernationRecord
+from rivet_runner.hibernation import HibernationRecord
 
 __all__ = ["MemoryHibernationStore", "MemoryHibernationStores"]
 

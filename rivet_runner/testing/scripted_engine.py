@@ -6,10 +6,10 @@ refusals, close reasons, repeated commands and timeouts can be tried without pat
 
 from __future__ import annotations
 
-from rivet_runner.testing.scripted.connection import Received, RunnerConnection
-from rivet_runner.testing.scripted.engine import Dial, ScriptedEngine
-from rivet_runner.testing.scripted.kv_store import ScriptedKv
-from rivet_runner.testing.scripted.tunnel import ClientWebSocket, HttpExchange, TunnelEnd
+from rivet_runner.testing._scripted.connection import Received, RunnerConnection
+from rivet_runner.testing._scripted.engine import Dial, ScriptedEngine
+from rivet_runner.testing._scripted.kv_store import ScriptedKv
+from rivet_runner.testing._scripted.tunnel import ClientWebSocket, HttpExchange, TunnelEnd
 
 __all__ = [
     "ClientWebSocket",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from rivet_runner import Request, WebSocket
-from rivet_runner.connection.arrivals import Arrival, Arrivals
+from rivet_runner._connection.arrivals import Arrival, Arrivals
 from rivet_runner.protocol.v3 import ToClientWebSocketMessage
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from rivet_runner.connection.backoff import Backoff
+from rivet_runner._connection.backoff import Backoff
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.connection.scene import Scene, scene, started
 from tests.support.virtual_time import virtual_time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from rivet_runner.connection.busy_poll import MOST_SKIPPED, BusyPoll
+from rivet_runner._connection.busy_poll import MOST_SKIPPED, BusyPoll
 
 SECONDS = 10
 

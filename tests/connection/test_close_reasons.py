@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivet_runner.connection.close_reasons import CLOSE_ACTIONS, CloseAction, CloseReason, close_action
+from rivet_runner._connection.close_reasons import CLOSE_ACTIONS, CloseAction, CloseReason, close_action
 
 NAMES = st.from_regex(re.compile(r"[A-Za-z0-9_-]+", re.ASCII), fullmatch=True)
 

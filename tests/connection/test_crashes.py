@@ -8,8 +8,8 @@ import os
 import pytest
 
 from rivet_runner import Actor, Request, Response
+from rivet_runner._session.session import EVENT_SPACING
 from rivet_runner.protocol.v3 import ActorStateStopped, StopCode
-from rivet_runner.session.session import EVENT_SPACING
 from tests.connection.scene import Call, Hook, settle, started
 from tests.support.virtual_time import virtual_time
 

@@ -10,7 +10,7 @@ from websockets.protocol import OPEN, Side
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from rivet_runner.connection.frames import FrameSplitter, binary_frames
+from rivet_runner._connection.frames import FrameSplitter, binary_frames
 
 MAX_SIZE = 200_000
 

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
-from rivet_runner.connection.engine_socket import LONG_READ, MESSAGES_AT_ONCE, SHORT_READ
+from rivet_runner._connection.engine_socket import LONG_READ, MESSAGES_AT_ONCE, SHORT_READ
 from rivet_runner.protocol import v3
 from rivet_runner.testing.scripted_engine import RunnerConnection, ScriptedEngine
 from tests.connection.scene import HookedRunner, started

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from rivet_runner import Actor, Request, Response
+from rivet_runner._session.session import EVENT_SPACING
 from rivet_runner.protocol.v3 import (
     ActorConfig,
     CommandStartActor,
@@ -21,7 +22,6 @@ from rivet_runner.protocol.v3 import (
     ToServerResponseStart,
     ToServerTunnelMessage,
 )
-from rivet_runner.session.session import EVENT_SPACING
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.connection.scene import Scene, scene, settle, started
 from tests.support.virtual_time import virtual_time

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from rivet_runner import Actor
-from rivet_runner.hosting.slow_starts import RUNNING_AT_LATEST
+from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
+from rivet_runner._session.session import EVENT_SPACING
 from rivet_runner.protocol.v3 import ActorStateRunning, EventActorStateUpdate, StopCode
-from rivet_runner.session.session import EVENT_SPACING
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.connection.scene import SETTLE, settle, started
 from tests.support.virtual_time import virtual_time

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rivet_runner import HibernationRecord, RecordError
-from rivet_runner.hibernation.record import decode_record, encode_record
+from rivet_runner.hibernation import decode_record, encode_record
 
 records = st.builds(
     HibernationRecord,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from rivet_runner import HibernationRecord
-from rivet_runner.hosting.replays import SAFE_BURST, Replays
+from rivet_runner._sockets.replays import SAFE_BURST, Replays
 from rivet_runner.testing.hibernation import MemoryHibernationStore
 from tests.connection.scene import settle
 from tests.hibernation.replaying import REPLAY, all_lost, asleep, everything, reconnected, replays_asked, rooms, texts

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID
+from rivet_runner._session.outbox import Outbox
+from rivet_runner._session.pace import BURST, PATIENCE, STEP, WINDOW, WINDOW_BYTES, Pace
 from rivet_runner.protocol.v3 import KvGetRequest, ToServerKvRequest, decode_to_server
-from rivet_runner.session.kv_ledger import FIRST_BARRIER_ID
-from rivet_runner.session.outbox import Outbox
-from rivet_runner.session.pace import BURST, PATIENCE, STEP, WINDOW, WINDOW_BYTES, Pace
 
 FRAME = b"\x06" + b"x" * 40
 FAST = 1e9

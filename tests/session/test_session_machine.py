@@ -12,6 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID
+from rivet_runner._session.pace import WINDOW, Pace
+from rivet_runner._session.session import Decision, Initialised, KvAnswered, Phase, Session
 from rivet_runner.protocol.v3 import (
     ActorConfig,
     ActorIntentSleep,
@@ -45,9 +48,6 @@ from rivet_runner.protocol.v3 import (
     encode_to_client,
     encode_to_server,
 )
-from rivet_runner.session.kv_ledger import FIRST_BARRIER_ID
-from rivet_runner.session.pace import WINDOW, Pace
-from rivet_runner.session.session import Decision, Initialised, KvAnswered, Phase, Session
 
 HELLO = ToServerInit("n", 1, 1, None, None, None)
 PLENTY = 1e9

@@ -1,0 +1,267 @@
+"""Keeps one connection to the engine for as long as the runner's life allows: every retry is decided here.
+
+The loop is: dial (tenacity retries that, and nothing else) → hand the socket to the uplink → wait until it ends → look
+the close reason up in the table → wait as long as the table and the back-off say → again. It runs as one task; the
+shutdown cancels it, which ends it wherever it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from rivet_runner._connection.backoff import Backoff
+from rivet_runner._connection.close_reasons import (
+    RUNNER_SHUTDOWN_REASON,
+    CloseAction,
+    CloseReason,
+    close_action,
+)
+from rivet_runner._connection.engine_socket import DIAL_ERRORS, EngineSocket, dial
+from rivet_runner._connection.uplink import Uplink
+from rivet_runner._lifecycle import Lifecycle
+from rivet_runner._session.session import Session
+from rivet_runner.errors import EngineRejected
+
+__all__ = ["Connection", "ConnectionEvents"]
+
+log = logging.getLogger("rivet_runner.connection")
+
+PING_SECONDS: Final = 3.0
+"""Between two protocol pings after init; the engine counts a runner as lost without a sign of life."""
+
+HELLO_AGAIN_SECONDS: Final = 4.0
+HELLOS_AGAIN: Final = 2
+"""Now and then the engine does not answer an init: one of some thousand first ones, one of some 60 after a cut of a busy
+connection. A runner would wait for `init_timeout`, and its actors are lost after 15 s, so init is sent again, so often."""
+
+LOCAL_CLOSE: Final = 1000
+
+_TOKEN: Final = re.compile(r"rivet_token\.[^\s,;'\"]+")
+"""A proxy that answers with all that it was offered puts the token into the library's error."""
+
+
+class ConnectionEvents(Protocol):
+    """What the layer above is told. Each is called synchronously and must not raise."""
+
+    def frame_received(self, frame: bytes) -> None: ...
+
+    def connection_ended(self, code: int, reason: str, *, initialised: bool) -> None: ...
+
+    def connection_finished(self, error: BaseException | None, *, asked: bool) -> None:
+        """No further connection will be made, because the engine said so: with ``error``, or cleanly."""
+
+
+class Connection:
+    """The reconnect loop. `run` is its only task."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        endpoint: str,
+        subprotocols: list[str],
+        init_timeout: float,
+        lifecycle: Lifecycle,
+        session: Session,
+        uplink: Uplink,
+        events: ConnectionEvents,
+    ) -> None:
+        self._url = url
+        self._endpoint = endpoint
+        self._subprotocols = subprotocols
+        self._init_timeout = init_timeout
+        self._lifecycle = lifecycle
+        self._session = session
+        self._uplink = uplink
+        self._events = events
+        self._backoff = Backoff()
+        self._socket: EngineSocket | None = None
+        self._init_timer: asyncio.TimerHandle | None = None
+        self._ping_timer: asyncio.TimerHandle | None = None
+        self._hello_timer: asyncio.TimerHandle | None = None
+        self._initialised_at: float | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the engine has answered init on a connection that is still open."""
+        return self._session.initialised
+
+    async def run(self) -> None:
+        """Connect, and connect again, until the lifecycle or the engine says no.
+
+        Cancelling closes the socket, if there is one, with ``pegboard.runner_shutdown`` and is bounded by the close
+        timeout.
+        """
+        while self._lifecycle.may_connect:
+            socket = await self._dial()
+            code, reason = await self._serve(socket)
+            delay = self._after_close(code, reason)
+            if delay is None:
+                return
+            await asyncio.sleep(delay)
+
+    def initialised(self) -> None:
+        """The layer above has seen the init answer: this connection counts as made."""
+        self._initialised_at = asyncio.get_running_loop().time()
+        self._cancel_timers()
+        self._schedule_ping()
+
+    def drop(self) -> None:
+        """Let go of the current connection, as if it had been lost, and make another."""
+        if self._socket is not None:
+            self._socket.abort()
+
+    # Dialling
+
+    async def _dial(self) -> EngineSocket:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(DIAL_ERRORS),
+            wait=self._backoff,
+            sleep=asyncio.sleep,
+            before_sleep=self._log_failed_dial,
+            reraise=True,
+        ):
+            with attempt:
+                return await dial(self._url, self._subprotocols, self._events.frame_received)
+        raise AssertionError("tenacity gives up only when told to")
+
+    def _log_failed_dial(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        delay = state.next_action.sleep if state.next_action is not None else 0.0
+        log.warning(
+            "cannot reach the engine at %s (%s); trying again in %.1f s. Is it running, and is RIVET_ENDPOINT right?",
+            self._endpoint,
+            _TOKEN.sub("rivet_token.***", str(error)) or type(error).__name__,
+            delay,
+        )
+
+    # One connection
+
+    async def _serve(self, socket: EngineSocket) -> tuple[int, str]:
+        self._socket, self._initialised_at = socket, None
+        self._session.connected()
+        self._uplink.attach(socket)
+        loop = asyncio.get_running_loop()
+        self._init_timer = loop.call_later(self._init_timeout, self._init_timed_out, socket)
+        self._hello_timer = loop.call_later(HELLO_AGAIN_SECONDS, self._say_hello_again, HELLOS_AGAIN)
+        code, reason = LOCAL_CLOSE, RUNNER_SHUTDOWN_REASON
+        try:
+            code, reason = await socket.wait_ended()
+        except asyncio.CancelledError:
+            await self._close(socket)
+            raise
+        finally:
+            self._ended(code, reason)
+        return code, reason
+
+    async def _close(self, socket: EngineSocket) -> None:
+        """Leave in good order; the library bounds the handshake by its close timeout."""
+        self._uplink.flush_now()
+        try:
+            await socket.close(LOCAL_CLOSE, RUNNER_SHUTDOWN_REASON)
+        finally:
+            socket.abort()
+
+    def _ended(self, code: int, reason: str) -> None:
+        self._cancel_timers()
+        self._uplink.detach()
+        self._session.disconnected()
+        if self._initialised_at is not None and self._socket is not None:
+            seconds = asyncio.get_running_loop().time() - self._initialised_at
+            self._backoff.lasted(seconds, self._socket.messages_received)
+        self._socket = None
+        self._events.connection_ended(code, reason, initialised=self._initialised_at is not None)
+
+    def _init_timed_out(self, socket: EngineSocket) -> None:
+        log.warning(
+            "the engine at %s accepted the connection but did not answer init within %g s; connecting anew",
+            self._endpoint,
+            self._init_timeout,
+        )
+        socket.abort()
+
+    # What next
+
+    def _after_close(self, code: int, text: str) -> float | None:
+        """Seconds until the next dial; none where there is to be no other."""
+        if not self._lifecycle.may_connect:
+            return None
+        reason = CloseReason.parse(text)
+        action = close_action(reason)
+        if action in (CloseAction.EVICTED, CloseAction.SHUT_DOWN):
+            self._events.connection_finished(None, asked=action is CloseAction.SHUT_DOWN)
+            return None
+        if action is CloseAction.REJECTED:
+            assert reason is not None
+            return self._rejected(reason)
+        if action is CloseAction.RECONNECT_NOW:
+            delay = self._backoff.going_away_delay() if self._backoff.failures == 0 else self._backoff.next_delay()
+        else:
+            delay = self._backoff.next_delay()
+        log.warning("the engine connection ended (%d %s); reconnecting in %.1f s", code, text or "no reason", delay)
+        return delay
+
+    def _rejected(self, reason: CloseReason) -> float | None:
+        error = EngineRejected(
+            rejection_message(reason, self._endpoint),
+            group=reason.group,
+            error=reason.error,
+            ray_id=reason.ray_id,
+        )
+        if not self._lifecycle.was_initialised:
+            self._events.connection_finished(error, asked=False)
+            return None
+        delay = self._backoff.slowest_delay()
+        log.error("%s; it had accepted this runner before, so trying again in %.0f s", error, delay)
+        return delay
+
+    # Timers
+
+    def _schedule_ping(self) -> None:
+        self._ping_timer = asyncio.get_running_loop().call_later(PING_SECONDS, self._ping)
+
+    def _ping(self) -> None:
+        self._session.ping(time.time_ns() // 1_000_000)
+        self._uplink.flush_soon()
+        self._schedule_ping()
+
+    def _say_hello_again(self, times: int) -> None:
+        self._session.say_hello()
+        self._uplink.flush_soon()
+        if times > 1:
+            loop = asyncio.get_running_loop()
+            self._hello_timer = loop.call_later(HELLO_AGAIN_SECONDS, self._say_hello_again, times - 1)
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._init_timer, self._ping_timer, self._hello_timer):
+            if timer is not None:
+                timer.cancel()
+        self._init_timer = self._ping_timer = self._hello_timer = None
+
+
+_ADVICE: Final[dict[str, Callable[[str], str]]] = {
+    "namespace.not_found": lambda endpoint: (
+        f"the engine at {endpoint} has no such namespace: create it there, or correct `namespace` (RIVET_NAMESPACE)"
+    ),
+    "guard.missing_header": lambda endpoint: (
+        f"the engine at {endpoint} wants a token and none was given: set `token` (RIVET_TOKEN)"
+    ),
+    "api.forbidden": lambda endpoint: f"the engine at {endpoint} refused the token: correct `token` (RIVET_TOKEN)",
+    "ws.invalid_url": lambda endpoint: (
+        f"the engine at {endpoint} did not understand the request: check the path in `endpoint` (RIVET_ENDPOINT)"
+    ),
+}
+
+
+def rejection_message(reason: CloseReason, endpoint: str) -> str:
+    """One sentence that says what the engine refused, where, and what to do about it."""
+    advice = _ADVICE[reason.name](endpoint)
+    ray = f", ray {reason.ray_id}" if reason.ray_id else ""
+    return f"{advice} ({reason.name}{ray})"

@@ -1,0 +1,260 @@
+"""The way up: what the layers above hand over leaves through here, once per turn of the event loop.
+
+Senders never touch the socket. They put things into the session and ask for a flush; the flush runs at the end of the
+turn, asks the session for everything that may leave, and writes it in one go. So a hundred replies of one turn cost one
+write, and the order on the wire is the session's and nobody else's. What handlers send that got their message from a read
+leaves with that read: see `rivet_runner._connection.arrivals`.
+
+Back-pressure has one form for three causes. Whether the engine is away, the transport's buffer is full or the pace holds
+messages back: the outbox fills up, and `send` waits, first come first served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from typing import Final
+
+from rivet_runner._connection.arrivals import Arrivals
+from rivet_runner._connection.busy_poll import BusyPoll
+from rivet_runner._connection.engine_socket import EngineSocket
+from rivet_runner._session.session import Session
+from rivet_runner.protocol.wire import Event, ToServerTunnelMessage, encode_to_server
+
+__all__ = ["Uplink"]
+
+log = logging.getLogger("rivet_runner.connection")
+
+EVENT_BACKLOG_WARNING: Final = 10_000
+EVENT_BACKLOG_BOUND: Final = 100_000
+"""Events that the engine has not confirmed. It confirms them in batches of 500 and at each init; at the bound the
+connection is made anew, because the init answer tells which events the engine has."""
+
+
+class Uplink:
+    """Everything that goes to the engine, over whichever connection there is."""
+
+    def __init__(self, session: Session, busy_poll: BusyPoll) -> None:
+        self._session = session
+        self._outbox = session.outbox
+        self._busy_poll = busy_poll
+        self.loop = asyncio.get_running_loop()
+        self.arrivals = Arrivals()
+        """Who gets a message from the read that is under way."""
+        self._socket: EngineSocket | None = None
+        self._flush_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: deque[tuple[asyncio.Future[None], bytes]] = deque()
+        self._leaving: list[tuple[asyncio.Future[None], int]] = []
+        self._events_leaving: list[asyncio.Future[None]] = []
+        self._backlog_warned = False
+        self._gone = asyncio.Event()
+        self.connection_number = 0
+        """Counts connections; two looks at it tell whether there was another in between."""
+
+    # The connection's edges
+
+    def attach(self, socket: EngineSocket) -> None:
+        """A connection is open: what the session has for it leaves at once."""
+        self._socket = socket
+        self._gone.clear()
+        self.connection_number += 1
+        socket.on_writable(self.flush_soon)
+        socket.on_read(self._read)
+        self.flush_soon()
+
+    def detach(self) -> None:
+        """The connection is gone; what comes now is kept."""
+        self._socket = None
+        self._gone.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the engine has answered init on a connection that is open."""
+        return self._session.initialised
+
+    def is_on(self, connection_number: int) -> bool:
+        """Whether this connection is still there."""
+        return self.connected and self.connection_number == connection_number
+
+    async def lost(self, timeout: float) -> None:
+        """Wait until the connection is lost, for ``timeout`` seconds at most. Cancelling is safe."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._gone.wait()
+
+    # For the layers above
+
+    def report(self, event: Event) -> None:
+        """Tell the engine an event: now, or after the next init."""
+        self._session.report(event)
+        self._watch_backlog()
+        self.flush_soon()
+
+    async def send(self, message: ToServerTunnelMessage) -> None:
+        """Hand over a tunnel message; waits while the outbox is full, in order of arrival.
+
+        Returning does not mean that the message has left. Cancelling is safe: the message is either handed over or not
+        sent at all.
+        """
+        frame = encode_to_server(message)
+        if not self._waiting and not self._outbox.full:
+            self._outbox.add(frame)
+            self.flush_soon()
+            return
+        turn = self.loop.create_future()
+        entry = (turn, frame)
+        self._waiting.append(entry)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                with contextlib.suppress(ValueError):  # `_admit` may have come by since, and passed it over
+                    self._waiting.remove(entry)
+            raise
+
+    def send_now(self, message: ToServerTunnelMessage) -> None:
+        """Hand over a small tunnel message (an open, a close, an acknowledgement) without waiting, beyond the bound.
+
+        There is a fixed number of these for each request, so they cannot grow without bound themselves.
+        """
+        self._outbox.add(encode_to_server(message))
+        self.flush_soon()
+
+    @property
+    def congested(self) -> bool:
+        """Whether `send` would wait now."""
+        return self._outbox.full or bool(self._waiting)
+
+    async def left(self, timeout: float | None) -> bool:
+        """Wait until every tunnel message handed over so far was given to the socket; false after ``timeout`` seconds.
+
+        Cancelling is safe.
+        """
+        mark = self._outbox.mark
+        if self._outbox.left(mark):
+            return True
+        future = self.loop.create_future()
+        entry = (future, mark)
+        self._leaving.append(entry)
+        self.flush_soon()
+        try:
+            async with asyncio.timeout(timeout):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            if entry in self._leaving:
+                self._leaving.remove(entry)
+        return True
+
+    async def events_left(self, timeout: float) -> bool:
+        """Wait until every event reported so far was sent; false after ``timeout`` seconds. Cancelling is safe."""
+        if not self._session.events.pending:
+            return True
+        waiter = self.loop.create_future()
+        self._events_leaving.append(waiter)
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            self._events_leaving.remove(waiter)
+        return True
+
+    def flush_soon(self) -> None:
+        """Send what may leave at the end of this turn of the event loop."""
+        if not self._flush_due and self._socket is not None:
+            self._flush_due = True
+            self.loop.call_soon(self._flush)
+
+    def got_answer(self) -> None:
+        """Something has come that gets no reply."""
+        if self._socket is not None:
+            self._socket.acknowledge_at_once()
+
+    def flush_now(self) -> None:
+        """Send what may leave without waiting for the turn's end: the connection is about to be closed."""
+        self._flush()
+
+    # Inside
+
+    def _read(self) -> None:
+        """Messages were handed over: the handlers that wait for them go on, and what they send leaves at once."""
+        self._flush_due = True
+        try:
+            resumed = self.arrivals.resume()
+        finally:
+            self._flush_due = False
+        if resumed:
+            self._flush()
+        else:
+            self.flush_soon()  # right behind the tasks that the messages have started
+        self._busy_poll.read_done()
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        socket = self._socket
+        if socket is None or not socket.is_open or socket.congested:
+            return  # a new connection, or the transport's drained buffer, asks again
+        now = self.loop.time()
+        frames = self._session.data_to_send(now)
+        if frames:
+            socket.send_frames(frames)
+        if self._waiting or self._leaving or self._events_leaving:
+            self._admit()
+        wait = self._session.wait(now)
+        if wait is not None:
+            self._look_again(wait)
+
+    def _look_again(self, seconds: float) -> None:
+        """The session holds something back: flush again in a while."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._session.pace.give_up_waiting(self.loop.time()):
+            log.warning("the engine has not taken any message for a long time; sending on, which may lose some")
+        self.flush_soon()
+
+    def _admit(self) -> None:
+        """Let waiting senders in while there is room, and tell those who wait for their messages to have left."""
+        while self._waiting and not self._outbox.full:
+            turn, frame = self._waiting.popleft()
+            if turn.done():
+                continue
+            self._outbox.add(frame)
+            turn.set_result(None)
+            self.flush_soon()
+        if not self._session.events.pending:
+            for waiter in self._events_leaving:
+                if not waiter.done():
+                    waiter.set_result(None)
+        if self._leaving:
+            for future, mark in self._leaving:
+                if self._outbox.left(mark) and not future.done():
+                    future.set_result(None)
+
+    def outbox_dropped(self) -> None:
+        """The session has dropped the outbox (the engine forgot this runner): nobody need wait for it."""
+        self._admit()
+
+    def _watch_backlog(self) -> None:
+        backlog = len(self._session.events)
+        if backlog < EVENT_BACKLOG_WARNING:
+            self._backlog_warned = False
+            return
+        if not self._backlog_warned:
+            self._backlog_warned = True
+            log.warning("%d events are waiting for the engine to confirm them", backlog)
+        if self._session.events.unconfirmed >= EVENT_BACKLOG_BOUND and self._socket is not None:
+            log.error("%d events are not confirmed: connecting anew to learn which ones the engine has", backlog)
+            self._socket.abort()

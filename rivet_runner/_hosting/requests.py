@@ -1,0 +1,104 @@
+"""One HTTP exchange: from the engine's request to exactly one answer.
+
+The gateway uses only the first piece of a response, so there is no streaming: an answer is always one complete message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from rivet_runner._hosting.services import Context
+from rivet_runner._tasks import is_being_cancelled
+from rivet_runner.http import Request, Response, wire_headers
+from rivet_runner.protocol.wire import MessageId, ToServerResponseStart, ToServerTunnelMessage
+
+if TYPE_CHECKING:
+    from rivet_runner._hosting.generation import ActorHost
+
+__all__ = ["ACTOR_NOT_HERE", "ACTOR_OVERLOADED", "UPLOAD_TOO_LARGE", "answer_with", "serve"]
+
+MAX_HEADER_BYTES: Final = 256 * 1024
+"""Of a response; the envelope counts towards what the engine accepts as one message."""
+
+
+ACTOR_NOT_HERE: Final = Response("the actor is not on this runner", status=503)
+ACTOR_OVERLOADED: Final = Response("too many requests are waiting for this actor", status=503)
+UPLOAD_TOO_LARGE: Final = Response("the request body is too large", status=413)
+_STOPPED_MEANWHILE: Final = Response("the actor stopped before it had answered", status=503)
+_START_FAILED: Final = Response("the actor failed to start", status=503)
+_HOOK_FAILED: Final = Response("internal error", status=500)
+_TOO_LARGE: Final = Response("the response is too large", status=500)
+
+
+async def serve(host: ActorHost, key: bytes, request: Request) -> None:
+    """Answer one request: with what the hook returns, or with an error that tells the client nothing of its insides.
+
+    Cancelling (the actor's stop has no time left) answers 503.
+    """
+    try:
+        if await host.wait_started():
+            response = await _call_hook(host, request)
+        else:
+            response = _START_FAILED
+    except asyncio.CancelledError:
+        if not host.cut_off:
+            host.uplink.send_now(_encode(key, _STOPPED_MEANWHILE))
+        raise
+    if not host.cut_off:
+        await host.uplink.send(_message(host, key, request, response))
+
+
+def answer_with(context: Context, key: bytes, response: Response) -> None:
+    """Answer a request that reaches no hook, with one of the small responses of this module."""
+    context.uplink.send_now(_encode(key, response))
+
+
+async def _call_hook(host: ActorHost, request: Request) -> Response:
+    try:
+        response: object = await host.context.hooks.fetch(host.actor, request)
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+            raise
+        host.actor.log.exception("fetch raised on %s %s; the client gets a 500", request.method, request.path)
+        return _HOOK_FAILED
+    if not isinstance(response, Response):
+        host.actor.log.error(
+            "fetch returned %s for %s %s and must return a Response; the client gets a 500",
+            type(response).__name__,
+            request.method,
+            request.path,
+        )
+        return _HOOK_FAILED
+    return response
+
+
+def _message(host: ActorHost, key: bytes, request: Request, response: Response) -> ToServerTunnelMessage:
+    limit = host.context.config.max_payload
+    if len(response.body) > limit:
+        host.actor.log.error(
+            "the response to %s %s has %d bytes, over max_payload (%d); the client gets a 500",
+            request.method,
+            request.path,
+            len(response.body),
+            limit,
+        )
+        response = _TOO_LARGE
+    try:
+        return _encode(key, response)
+    except (TypeError, ValueError) as error:
+        host.actor.log.error(
+            "the response to %s %s cannot be sent (%s); the client gets a 500", request.method, request.path, error
+        )
+        return _encode(key, _HOOK_FAILED)
+
+
+def _encode(key: bytes, response: Response) -> ToServerTunnelMessage:
+    headers = wire_headers(response.headers)
+    size = sum(len(name) + len(value) for name, value in headers.items())
+    if size > MAX_HEADER_BYTES:
+        raise ValueError(f"the headers have {size} characters, more than {MAX_HEADER_BYTES}")
+    return ToServerTunnelMessage(
+        MessageId(key[:4], key[4:], 0),
+        ToServerResponseStart(response.status, headers, response.body or None, False),
+    )

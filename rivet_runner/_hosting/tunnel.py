@@ -1,0 +1,160 @@
+"""From the 8-byte request key of a tunnel message to the exchange or WebSocket that it belongs to.
+
+Everything here is synchronous and cheap: it runs inside the reader. What takes time happens in a task of the actor's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any, Final
+
+from rivet_runner._hosting import requests
+from rivet_runner._hosting.generation import ActorHost
+from rivet_runner._hosting.registry import ActorRegistry
+from rivet_runner._hosting.services import Context
+from rivet_runner.http import Request
+from rivet_runner.protocol.wire import (
+    MessageId,
+    ToClientRequestAbort,
+    ToClientRequestChunk,
+    ToClientRequestStart,
+    ToClientTunnelMessage,
+    ToClientWebSocketClose,
+    ToClientWebSocketMessage,
+    ToClientWebSocketOpen,
+    ToServerTunnelMessage,
+    ToServerWebSocketClose,
+)
+from rivet_runner.websocket import SocketState, WebSocket
+
+__all__ = ["Tunnel"]
+
+MAX_REQUESTS: Final = 4096
+"""HTTP requests of one actor that are not answered yet; further ones get a 503 at once."""
+
+MAX_UPLOADS: Final = 256
+"""Requests of this runner whose body is still coming."""
+
+MAX_UPLOAD: Final = 64 * 1024 * 1024
+"""Bytes of a request body that comes in pieces. The engine itself sends whole bodies, of 20 MB at most."""
+
+
+class _Upload:
+    """A request whose body is still coming."""
+
+    __slots__ = ("pieces", "size", "start")
+
+    def __init__(self, start: ToClientRequestStart) -> None:
+        self.start = start
+        self.pieces = [start.body or b""]
+        self.size = len(self.pieces[0])
+
+
+class Tunnel:
+    """Knows which key belongs to whom."""
+
+    def __init__(self, context: Context, registry: ActorRegistry) -> None:
+        self._context = context
+        self._registry = registry
+        self._sockets = context.sockets
+        self._exchanges: dict[bytes, asyncio.Task[Any]] = {}
+        self._uploads: dict[bytes, _Upload] = {}
+
+    def receive(self, message: ToClientTunnelMessage) -> None:
+        """Hand ``message`` to whom it is for. What belongs to nobody any more is dropped."""
+        identity, kind = message.message_id, message.message_kind
+        key = identity.gateway_id + identity.request_id
+        what = type(kind)
+        if what is ToClientWebSocketMessage:
+            ws = self._sockets.get(key)
+            if ws is not None:
+                ws._receive(identity.message_index, kind)  # type: ignore[arg-type]
+        elif what is ToClientRequestStart:
+            self._request(key, kind)  # type: ignore[arg-type]
+        elif what is ToClientWebSocketOpen:
+            self._open(key, kind)  # type: ignore[arg-type]
+        elif what is ToClientWebSocketClose:
+            self._close(key, kind)  # type: ignore[arg-type]
+        elif what is ToClientRequestChunk:
+            self._chunk(key, kind)  # type: ignore[arg-type]
+        elif what is ToClientRequestAbort:
+            self._abort(key)
+
+    # HTTP
+
+    def _request(self, key: bytes, start: ToClientRequestStart) -> None:
+        if not start.stream:
+            self._serve(key, start, start.body or b"")
+        elif len(self._uploads) < MAX_UPLOADS:
+            self._uploads[key] = _Upload(start)
+        else:
+            requests.answer_with(self._context, key, requests.ACTOR_OVERLOADED)
+
+    def _chunk(self, key: bytes, chunk: ToClientRequestChunk) -> None:
+        upload = self._uploads.get(key)
+        if upload is None:
+            return
+        upload.pieces.append(chunk.body)
+        upload.size += len(chunk.body)
+        if upload.size > MAX_UPLOAD:
+            del self._uploads[key]
+            requests.answer_with(self._context, key, requests.UPLOAD_TOO_LARGE)
+        elif chunk.finish:
+            del self._uploads[key]
+            self._serve(key, upload.start, b"".join(upload.pieces))
+
+    def _abort(self, key: bytes) -> None:
+        """Nobody waits for the answer any more."""
+        self._uploads.pop(key, None)
+        task = self._exchanges.get(key)
+        if task is not None:
+            task.cancel()
+
+    def disconnected(self) -> None:
+        """The rest of a body that was coming will not come on another connection."""
+        self._uploads.clear()
+
+    def _serve(self, key: bytes, start: ToClientRequestStart, body: bytes) -> None:
+        if key in self._exchanges:
+            return  # the gateway sends an unanswered request again; the first is still at work
+        host = self._registry.find(start.actor_id)
+        if host is None:
+            if not self._registry.is_going_to_sleep(start.actor_id):
+                requests.answer_with(self._context, key, requests.ACTOR_NOT_HERE)
+            return
+        if host.requests >= MAX_REQUESTS:
+            host.actor.log.warning("%d requests wait for an answer; a further one got a 503", host.requests)
+            requests.answer_with(self._context, key, requests.ACTOR_OVERLOADED)
+            return
+        host.requests += 1
+        request = Request(start.method, start.path, start.headers, body)
+        task = host.work.spawn(requests.serve(host, key, request), name=f"actor {start.actor_id}: request")
+        self._exchanges[key] = task
+        task.add_done_callback(lambda _: self._served(key, host))
+
+    def _served(self, key: bytes, host: ActorHost) -> None:
+        host.requests -= 1
+        self._exchanges.pop(key, None)
+
+    # WebSockets
+
+    def _open(self, key: bytes, opened: ToClientWebSocketOpen) -> None:
+        host = self._registry.find(opened.actor_id)
+        if host is None and self._registry.is_going_to_sleep(opened.actor_id):
+            return
+        if host is None:
+            # Closing an open that was not answered makes the gateway look the actor up again and retry.
+            refusal = ToServerWebSocketClose(1011, "actor.not_found", False)
+            self._context.uplink.send_now(ToServerTunnelMessage(MessageId(key[:4], key[4:], 0), refusal))
+            return
+        # Thousands of open sockets keep their headers, and the names are always the same few.
+        headers = {sys.intern(name): value for name, value in opened.headers.items()}
+        host.open_socket(key, Request("GET", opened.path, headers, b""))
+
+    def _close(self, key: bytes, closed: ToClientWebSocketClose) -> None:
+        ws: WebSocket | None = self._sockets.get(key)
+        if ws is not None and ws._state is not SocketState.HIBERNATED:
+            ws._peer_closed(closed.code, closed.reason)
+        elif ws is not None or self._context.hibernates:
+            self._context.left_while_away.add(key)

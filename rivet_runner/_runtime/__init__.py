@@ -1,0 +1,1 @@
+"""One runner, put together and taken down."""

@@ -1,0 +1,103 @@
+"""A client's messages to one hibernatable WebSocket: which is new, which is a repetition, which shows that one is missing.
+
+::
+
+              index ahead of the next            replay asked for
+    FLOWING ─────────────────────────► GAP ─────────────────────► REPAIRING ◄────── asked for again ──────┐
+       ▲                                │                             │                                   │
+       │                                └── the next message arrives ─┴── anything not ahead ───► REPLAYING
+       └──────────── the message that is the furthest ahead of all that were seen has arrived ────────┘
+
+A message that is ahead is never delivered: the gateway still has it and those before it, and replays them all in order once
+it is asked to. In ``REPAIRING``, what is still ahead was under way before the request; the first message that is not ahead
+is the replay's first, whether it is new or a repetition. A replay is a burst, of which the engine may lose any part, its end
+as well: so the gap is closed only when the furthest message has come that is known of.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from rivet_runner._sockets.index import INDEX_SPACE, ahead
+
+__all__ = ["Flow", "InboundStream", "Verdict"]
+
+
+class Flow(enum.Enum):
+    FLOWING = "flowing"
+    GAP = "a message is missing"
+    REPAIRING = "a replay was asked for"
+    REPLAYING = "a replay has begun"
+
+
+class Verdict(enum.Enum):
+    """What to do with a message."""
+
+    DELIVER = "deliver"
+    REPETITION = "drop: it was received before"
+    GAP = "drop, and ask for a replay"
+    AHEAD = "drop: the replay will bring it"
+
+
+_FLOWING: Final = Flow.FLOWING
+
+
+class InboundStream:
+    """The order of one socket's client messages.
+
+    ``last`` is the index of the last one that was delivered; ``furthest``, while one is missing, that of the newest that was
+    seen.
+    """
+
+    __slots__ = ("_dropped", "_first", "flow", "furthest", "last")
+
+    def __init__(self, last: int) -> None:
+        self._first = self.last = self.furthest = last
+        self._dropped = 0
+        self.flow = _FLOWING
+
+    @property
+    def arrived(self) -> int:
+        """How many messages have come so far, delivered or not; it wraps at `INDEX_SPACE`."""
+        return (self.last - self._first + self._dropped) % INDEX_SPACE
+
+    def arrived_since(self, arrived: int) -> int:
+        """How many messages have come since `arrived` was this."""
+        return (self.arrived - arrived) % INDEX_SPACE
+
+    def receive(self, index: int) -> Verdict:
+        """Judge a message by its index."""
+        distance = ahead(index, self.last)
+        if distance == 1:
+            self.last = index
+            if self.flow is not _FLOWING:
+                self._replaying()
+            return Verdict.DELIVER
+        self._dropped += 1
+        if distance < 1:
+            if self.flow is Flow.REPAIRING:
+                self._replaying()
+            return Verdict.REPETITION
+        if self.flow is _FLOWING:
+            self.flow = Flow.GAP
+            self.furthest = index
+            return Verdict.GAP
+        if ahead(index, self.furthest) > 0:
+            self.furthest = index
+        return Verdict.AHEAD
+
+    def _replaying(self) -> None:
+        self.flow = Flow.REPLAYING if ahead(self.furthest, self.last) > 0 else _FLOWING
+
+    def refuse(self) -> None:
+        """The message that was just judged ``DELIVER`` found no room: it counts as missing."""
+        if self.flow is _FLOWING:
+            self.furthest = self.last
+        self.last = (self.last - 1) % INDEX_SPACE
+        self._dropped += 1
+        self.flow = Flow.GAP
+
+    def replay_asked(self) -> None:
+        """The gateway was asked for a replay."""
+        self.flow = Flow.REPAIRING

@@ -1,0 +1,170 @@
+"""What the engine has lost on the way is fetched from its gateway, which keeps it, and not faster than the engine can bear.
+
+The engine queues some 1,000 messages for a runner and drops what goes beyond, without a sign. A message that is missing
+*before* another shows (`rivet_runner._sockets.inbound`); one that is a client's last does not, until that client speaks
+again, and after 30 s the gateway gives such a client up. So whenever something may have been lost, the gateway is asked to
+replay what it has for each client that was not heard since:
+
+* after a **reconnect**: nobody was here to take what came meanwhile;
+* when an actor has **woken** with many messages waiting for it: their replays are one burst;
+* when a **burst** of one client has left a gap: what others said next to it may be gone as well.
+
+Replays are bursts too. They take turns: so few at once that no more than `SAFE_BURST` messages are on their way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rivet_runner._connection.uplink import Uplink
+    from rivet_runner._kv.calls import KvCalls
+    from rivet_runner._sockets.hibernatable import HibernatingSide
+    from rivet_runner._tasks import TaskGroup
+
+__all__ = ["Replays"]
+
+SAFE_BURST: Final = 512
+"""Messages; half of what the engine queues."""
+
+SHARE: Final = 64
+"""Messages; turns are counted in these."""
+
+MOST_AT_ONCE: Final = 128
+"""Clients for which the gateway is asked at once where it is not known how much it has; it takes some 5 ms for each."""
+
+ATTACH_SECONDS: Final = 0.15
+ATTACH_SECONDS_EACH: Final = 0.005
+ATTACH_ROUND_TRIPS: Final = 20
+LONGEST_ATTACH_SECONDS: Final = 2.0
+"""How long the gateway may take to attach a client: counted from ``Running`` (not from the start command), more where many
+are attached at once, and more where the engine is slow, which the last key-value call has shown. Measured: 7 to 29 ms for
+one, some 5 ms for each further one, with key-value round trips of 1 to 8 ms."""
+
+LOOK_SECONDS: Final = 5.0
+"""After a burst, until it is looked at whether it was so long that the engine may have lost some of it: by then it has come
+on a busy machine too, and the gateway gives nobody up yet."""
+
+LOOKS: Final = 4
+"""At what one fetch has brought; clients that go on talking look like a burst."""
+
+
+class Replays:
+    """One for each runner. ``tasks`` owns what it starts; ``everybody`` tells which clients there are."""
+
+    def __init__(
+        self, uplink: Uplink, kv_calls: KvCalls, tasks: TaskGroup, everybody: Callable[[], list[HibernatingSide]]
+    ) -> None:
+        self._uplink = uplink
+        self._kv_calls = kv_calls
+        self._everybody = everybody
+        self._tasks = tasks
+        self._shares = asyncio.Semaphore(SAFE_BURST // SHARE)
+        self._queue = asyncio.Lock()
+        self._overrun_seen = False
+
+    @contextlib.asynccontextmanager
+    async def turn(self, messages: int) -> AsyncIterator[None]:
+        """Wait until so many messages may be replayed; first come, first served. Cancelling is safe."""
+        wanted, taken = min(-(-messages // SHARE), SAFE_BURST // SHARE), 0
+        try:
+            async with self._queue:
+                while taken < wanted:
+                    await self._shares.acquire()
+                    taken += 1
+            yield
+        finally:
+            for _ in range(taken):
+                self._shares.release()
+
+    def attach_seconds(self, sockets: int) -> float:
+        """How long to hold back what an actor sends while so many of its clients are being attached."""
+        expected = max(ATTACH_SECONDS + ATTACH_SECONDS_EACH * sockets, ATTACH_ROUND_TRIPS * self._kv_calls.round_trip)
+        return min(expected, max(LONGEST_ATTACH_SECONDS, ATTACH_SECONDS_EACH * sockets))
+
+    # When something may have been lost
+
+    def reconnected(self) -> None:
+        """The engine was away; call it before any message of the new connection is taken."""
+        self._tasks.spawn(self._fetch(self._heard()), name="fetch missed messages")
+
+    def woken(self, sides: Iterable[HibernatingSide], attached_in: float) -> None:
+        """An actor runs again, and within so many seconds the gateway should have attached these clients to it."""
+        self._tasks.spawn(self._look_after_waking([*sides], attached_in), name="look whether messages were lost on waking")
+
+    def overrun(self) -> None:
+        """A gap has shown in what a client sent."""
+        if not self._overrun_seen:
+            self._overrun_seen = True
+            self._tasks.spawn(self._look_after_overrun(self._heard()), name="look whether messages were lost in a burst")
+
+    def _heard(self) -> dict[HibernatingSide, int | None]:
+        """Everybody, with the last message that was heard from them."""
+        return {side: side.stream.last for side in self._everybody()}
+
+    async def _look_after_waking(self, sides: list[HibernatingSide], attached_in: float) -> None:
+        for seconds in (attached_in, LOOK_SECONDS):
+            await asyncio.sleep(seconds)
+            if sum(side.stream.arrived for side in sides) > SAFE_BURST:
+                await self._fetch(dict.fromkeys(sides))
+                break
+
+    async def _look_after_overrun(self, heard: dict[HibernatingSide, int | None]) -> None:
+        await asyncio.sleep(LOOK_SECONDS)
+        self._overrun_seen = False
+        await self._fetch(heard)
+
+    # Fetching
+
+    async def _fetch(self, heard: dict[HibernatingSide, int | None]) -> None:
+        """Fetch what is kept for each of these clients, unless it was heard since the given index: then all of it has come.
+
+        A connection that is lost meanwhile ends it: on the next one it is done anew.
+        """
+        connection = self._uplink.connection_number
+        for _ in range(LOOKS):
+            before = {side: side.stream.arrived for side in heard}
+            asked = await self._fetch_once(heard, connection)
+            await asyncio.sleep(LOOK_SECONDS)
+            came = sum(side.stream.arrived_since(before[side]) for side in asked)
+            if came <= SAFE_BURST or not self._uplink.is_on(connection):
+                break
+            heard = dict.fromkeys(asked)
+
+    async def _fetch_once(self, heard: dict[HibernatingSide, int | None], connection: int) -> set[HibernatingSide]:
+        """Fetch for as many clients at once as is safe; return those for which the gateway was asked.
+
+        How much it has for a client shows only when it comes; where it was too much, some of it may be lost again, so the
+        same is done once more for fewer clients.
+        """
+        asked: set[HibernatingSide] = set()
+        left, size = [*heard], MOST_AT_ONCE
+        while left and self._uplink.is_on(connection):
+            # What was heard of whom was asked may have been a part of the replay.
+            batch = [side for side in left[:size] if not side.is_settled(None if side in asked else heard[side])]
+            asked.update(batch)
+            came = await self._fetch_batch(batch)
+            if sum(came) > SAFE_BURST and len(came) > 1:
+                size = max(1, min(len(came) // 2, SAFE_BURST // max(came)))
+                continue
+            left = left[size:]
+            if sum(came) < SAFE_BURST // 4:
+                size = min(size * 2, MOST_AT_ONCE)
+        return asked
+
+    async def _fetch_batch(self, batch: list[HibernatingSide]) -> list[int]:
+        """How many messages have come meanwhile, for each client for which the gateway was asked."""
+        await asyncio.gather(*(journal.flush_before_replay() for journal in {side.journal for side in batch}))
+        async with self.turn(SAFE_BURST):
+            batch = [side for side in batch if not side.is_settled(None)]
+            if not batch:
+                return []
+            before = [side.stream.arrived for side in batch]
+            seconds = self.attach_seconds(len(batch))
+            for side in batch:
+                side.fetch_missed(seconds)
+            await self._uplink.lost(seconds)
+            return [side.stream.arrived_since(number) for side, number in zip(batch, before, strict=True)]

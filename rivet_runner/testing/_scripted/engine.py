@@ -1,0 +1,190 @@
+"""The server: who connects, who is refused, and what all connections share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from rivet_runner.protocol.wire import ToServerTunnelMessage
+from rivet_runner.testing._scripted.connection import RunnerConnection
+from rivet_runner.testing._scripted.kv_store import ScriptedKv
+from rivet_runner.testing._scripted.mailbox import Mailbox
+from rivet_runner.testing._scripted.tunnel import TIMEOUT, TunnelEnd
+
+__all__ = ["Dial", "ScriptedEngine"]
+
+HOST: Final = "127.0.0.1"
+CONNECT_PATH: Final = "/runners/connect"
+GATEWAY_ID: Final = b"gate"
+
+_silent = logging.getLogger(f"{__name__}.websockets")
+"""What the library says about broken connections: a script breaks them on purpose. And it would show tokens."""
+_silent.addFilter(lambda _: False)
+
+
+class Dial(NamedTuple):
+    """An upgrade request that reached the engine, and the event loop's time at which it did."""
+
+    time: float
+    target: str
+    refused_with: int | None
+
+
+class ScriptedEngine:
+    """The engine's side of the runner protocol, as a real WebSocket server on loopback that does what a test says.
+
+    ::
+
+        async with ScriptedEngine() as engine:
+            runner = Counter(endpoint=engine.endpoint)
+            starting = asyncio.create_task(runner.start())
+            connection = await engine.accept()
+            await connection.init()
+            await starting
+            connection.start_actor("a1")
+            await connection.running("a1")
+            response = await connection.request("a1", "GET", "/count").response()
+
+    It answers key-value requests by itself, from memory (``kv``), and the library answers WebSocket pings; everything else
+    the script does. ``connections`` are all that were ever accepted, oldest first, and ``dials`` all upgrade requests,
+    refused ones too. Waiting takes the event loop's time, so it works with a loop whose clock is virtual as well.
+    """
+
+    def __init__(self) -> None:
+        self.kv = ScriptedKv()
+        self.connections: list[RunnerConnection] = []
+        self.dials: list[Dial] = []
+        self.exchanges: dict[bytes, TunnelEnd] = {}
+        self.next_command_index = 0
+        self._request_numbers = itertools.count(1)
+        self._refusals: list[int] = []
+        self._refuse_all: int | None = None
+        self._moving = asyncio.Event()
+        self._moving.set()
+        self._arrivals: Mailbox[RunnerConnection] = Mailbox("scripted engine")
+        self._server: Server | None = None
+        self._port = 0
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # Being there
+
+    @property
+    def endpoint(self) -> str:
+        """The URL for a runner's ``endpoint``; it stays the same over `stop` and `start`."""
+        return f"http://{HOST}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen; after `stop`, on the same port as before."""
+        self._server = await serve(
+            self._handle,
+            HOST,
+            self._port,
+            subprotocols=[Subprotocol("rivet")],
+            process_request=self._judge,
+            compression=None,
+            max_size=None,
+            max_queue=None,
+            ping_interval=None,
+            logger=_silent,
+        )
+        self._port = next(iter(self._server.sockets)).getsockname()[1]
+
+    async def stop(self) -> None:
+        """Go away as a killed engine does: every connection is dropped without a close frame, and dials are refused."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        self._moving.set()
+        for connection in [*server.all_connections]:
+            connection.transport.abort()
+        server.close()
+        await server.wait_closed()
+
+    # Who connects
+
+    async def accept(self, timeout: float = TIMEOUT) -> RunnerConnection:
+        """The next connection of a runner, upgraded and not initialised. Raises `TimeoutError`."""
+        return await self._arrivals.take(lambda _: True, timeout, "connection")
+
+    def refuse(self, status: int = 503, *, times: int | None = None) -> None:
+        """Answer upgrade requests with this HTTP status: the next ``times``, or all until `allow`."""
+        if times is None:
+            self._refuse_all = status
+        else:
+            self._refusals += [status] * times
+
+    def allow(self) -> None:
+        """Accept upgrades again."""
+        self._refuse_all = None
+        self._refusals.clear()
+
+    def stall(self) -> None:
+        """Stop reading on every connection, and leave upgrade requests unanswered until `resume`."""
+        self._moving.clear()
+        for connection in self.connections:
+            if connection.is_open:
+                connection.stall()
+
+    def resume(self) -> None:
+        """Undo `stall`."""
+        self._moving.set()
+        for connection in self.connections:
+            if connection.is_open:
+                connection.resume()
+
+    # For the connections
+
+    def route(self, message: ToServerTunnelMessage) -> bool:
+        """Hand a tunnel message to the handle that it is for; false where there is none."""
+        identity = message.message_id
+        exchange = self.exchanges.get(identity.gateway_id + identity.request_id)
+        if exchange is None:
+            return False
+        exchange.arrived(message)
+        return True
+
+    def new_request_key(self) -> tuple[bytes, bytes]:
+        """A gateway id and a request id that were not used before."""
+        return GATEWAY_ID, next(self._request_numbers).to_bytes(4, "big")
+
+    def take_command_indexes(self, count: int) -> int:
+        """Give out the next ``count`` command indexes; return the first."""
+        first = self.next_command_index
+        self.next_command_index += count
+        return first
+
+    async def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
+        now = asyncio.get_running_loop().time()
+        status = self._refusals.pop(0) if self._refusals else self._refuse_all
+        if status is None and not request.path.split("?")[0].endswith(CONNECT_PATH):
+            status = HTTPStatus.NOT_FOUND
+        self.dials.append(Dial(now, request.path, status))
+        await self._moving.wait()
+        if status is None:
+            return None
+        return connection.respond(status, "refused by the script\n")
+
+    async def _handle(self, ws: ServerConnection) -> None:
+        connection = RunnerConnection(self, ws)
+        self.connections.append(connection)
+        self._arrivals.put(connection)
+        with contextlib.suppress(ConnectionClosed):  # the script knows from `RunnerConnection.closed`
+            await connection.read()
