@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rivet_runner.kv import KV
 
 if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import ActorHost
+    from rivet_runner._hosting.generation import Generation
     from rivet_runner.protocol.wire import ActorConfig
     from rivet_runner.websocket import WebSocket
 
@@ -42,7 +42,7 @@ class Actor:
 
     __slots__ = ("_host", "_log", "create_ts", "generation", "id", "input", "key", "kv", "name", "state")
 
-    def __init__(self, actor_id: str, generation: int, config: ActorConfig, kv: KV, host: ActorHost) -> None:
+    def __init__(self, actor_id: str, generation: int, config: ActorConfig, kv: KV, host: Generation) -> None:
         self.id = actor_id
         self.generation = generation
         self.name = config.name

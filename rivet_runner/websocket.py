@@ -23,7 +23,7 @@ from rivet_runner.protocol.wire import (
 
 if TYPE_CHECKING:
     from rivet_runner._connection.uplink import Uplink
-    from rivet_runner._sockets.hibernatable import HibernatingSide
+    from rivet_runner._sockets.hibernatable import Hibernation
     from rivet_runner.http import Request
 
 __all__ = ["SocketState", "WebSocket"]
@@ -98,7 +98,7 @@ class WebSocket:
         self._waiter: Arrival[ToClientWebSocketMessage | None] | None = None
         self._sent_index = 0
         self._attachment = b""
-        self._hibernation: HibernatingSide | None = None
+        self._hibernation: Hibernation | None = None
 
     def __repr__(self) -> str:
         return f"<WebSocket {self.path} {self._state.value}{', hibernatable' if self.hibernatable else ''}>"
@@ -150,7 +150,7 @@ class WebSocket:
     async def __anext__(self) -> str | bytes:
         hibernation = self._hibernation
         if hibernation is not None:
-            hibernation.handler_asks()
+            hibernation.mark_processed()
         if self._queue:
             message = self._queue.popleft()
             self._queued_bytes -= len(message.data)
@@ -171,7 +171,7 @@ class WebSocket:
                 raise StopAsyncIteration
             message = arrived
         if hibernation is not None:
-            hibernation.handed_out(self._waiting)
+            hibernation.mark_delivered(self._waiting)
         return message.data if message.binary else str(message.data, "utf-8", "replace")
 
     async def recv(self) -> str | bytes:
@@ -246,7 +246,7 @@ class WebSocket:
                 self._receive_early(index, message)
             return
         hibernation = self._hibernation
-        if hibernation is not None and not hibernation.accepts(index):
+        if hibernation is not None and not hibernation.receive(index):
             return
         waiter = self._waiter
         if waiter is not None and not waiter.done():

@@ -3,7 +3,7 @@
 A process that waits is put to sleep, and to wake it takes the system some 10 to 50 µs: more than a short handler needs, and
 most of what a quick conversation takes. So after a read the event loop is kept turning for a moment; each turn looks at
 every socket and timer, so nothing else has to wait. It is done only while it pays: whenever a moment has passed in vain,
-twice as many of the next reads do without, up to `MOST_SKIPPED`. Whoever gets nothing from it hardly pays for it, and an
+twice as many of the next reads do without, up to `MAX_SKIPPED`. Whoever gets nothing from it hardly pays for it, and an
 idle runner, which reads nothing, does not poll at all.
 
 Linux does the same for idle processors (``haltpoll``), and for sockets where it is asked to (``SO_BUSY_POLL``, which does
@@ -19,7 +19,7 @@ from typing import Final
 
 __all__ = ["BusyPoll"]
 
-MOST_SKIPPED: Final = 63
+MAX_SKIPPED: Final = 63
 """Reads between two attempts, while none pays."""
 
 
@@ -54,4 +54,4 @@ class BusyPoll:
             self._loop.call_soon(self._poll)
             return
         self._polling = False
-        self._skipped = self._to_skip = min(2 * self._skipped + 1, MOST_SKIPPED)
+        self._skipped = self._to_skip = min(2 * self._skipped + 1, MAX_SKIPPED)

@@ -29,15 +29,15 @@ from rivet_runner._lifecycle import Lifecycle
 from rivet_runner._session.session import Session
 from rivet_runner.errors import EngineRejected
 
-__all__ = ["Connection", "ConnectionEvents"]
+__all__ = ["LinkEvents", "ReconnectLoop"]
 
 log = logging.getLogger("rivet_runner.connection")
 
 PING_SECONDS: Final = 3.0
 """Between two protocol pings after init; the engine counts a runner as lost without a sign of life."""
 
-HELLO_AGAIN_SECONDS: Final = 4.0
-HELLOS_AGAIN: Final = 2
+INIT_AGAIN_SECONDS: Final = 4.0
+INITS_AGAIN: Final = 2
 """Now and then the engine does not answer an init: one of some thousand first ones, one of some 60 after a cut of a busy
 connection. A runner would wait for `init_timeout`, and its actors are lost after 15 s, so init is sent again, so often."""
 
@@ -47,7 +47,7 @@ _TOKEN: Final = re.compile(r"rivet_token\.[^\s,;'\"]+")
 """A proxy that answers with all that it was offered puts the token into the library's error."""
 
 
-class ConnectionEvents(Protocol):
+class LinkEvents(Protocol):
     """What the layer above is told. Each is called synchronously and must not raise."""
 
     def frame_received(self, frame: bytes) -> None: ...
@@ -58,7 +58,7 @@ class ConnectionEvents(Protocol):
         """No further connection will be made, because the engine said so: with ``error``, or cleanly."""
 
 
-class Connection:
+class ReconnectLoop:
     """The reconnect loop. `run` is its only task."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Connection:
         lifecycle: Lifecycle,
         session: Session,
         uplink: Uplink,
-        events: ConnectionEvents,
+        events: LinkEvents,
     ) -> None:
         self._url = url
         self._endpoint = endpoint
@@ -85,7 +85,7 @@ class Connection:
         self._socket: EngineSocket | None = None
         self._init_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
-        self._hello_timer: asyncio.TimerHandle | None = None
+        self._init_again_timer: asyncio.TimerHandle | None = None
         self._initialised_at: float | None = None
 
     @property
@@ -150,7 +150,7 @@ class Connection:
         self._uplink.attach(socket)
         loop = asyncio.get_running_loop()
         self._init_timer = loop.call_later(self._init_timeout, self._init_timed_out, socket)
-        self._hello_timer = loop.call_later(HELLO_AGAIN_SECONDS, self._say_hello_again, HELLOS_AGAIN)
+        self._init_again_timer = loop.call_later(INIT_AGAIN_SECONDS, self._send_init_again, INITS_AGAIN)
         code, reason = LOCAL_CLOSE, RUNNER_SHUTDOWN_REASON
         try:
             code, reason = await socket.wait_ended()
@@ -232,18 +232,18 @@ class Connection:
         self._uplink.flush_soon()
         self._schedule_ping()
 
-    def _say_hello_again(self, times: int) -> None:
-        self._session.say_hello()
+    def _send_init_again(self, times: int) -> None:
+        self._session.send_init()
         self._uplink.flush_soon()
         if times > 1:
             loop = asyncio.get_running_loop()
-            self._hello_timer = loop.call_later(HELLO_AGAIN_SECONDS, self._say_hello_again, times - 1)
+            self._init_again_timer = loop.call_later(INIT_AGAIN_SECONDS, self._send_init_again, times - 1)
 
     def _cancel_timers(self) -> None:
-        for timer in (self._init_timer, self._ping_timer, self._hello_timer):
+        for timer in (self._init_timer, self._ping_timer, self._init_again_timer):
             if timer is not None:
                 timer.cancel()
-        self._init_timer = self._ping_timer = self._hello_timer = None
+        self._init_timer = self._ping_timer = self._init_again_timer = None
 
 
 _ADVICE: Final[dict[str, Callable[[str], str]]] = {

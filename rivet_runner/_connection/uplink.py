@@ -131,7 +131,7 @@ class Uplink:
         """Whether `send` would wait now."""
         return self._outbox.full or bool(self._waiting)
 
-    async def left(self, timeout: float | None) -> bool:
+    async def flushed(self, timeout: float | None) -> bool:
         """Wait until every tunnel message handed over so far was given to the socket; false after ``timeout`` seconds.
 
         Cancelling is safe.
@@ -153,7 +153,7 @@ class Uplink:
                 self._leaving.remove(entry)
         return True
 
-    async def events_left(self, timeout: float) -> bool:
+    async def events_flushed(self, timeout: float) -> bool:
         """Wait until every event reported so far was sent; false after ``timeout`` seconds. Cancelling is safe."""
         if not self._session.events.pending:
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from rivet_runner._sockets.hibernatable import HibernatingSide
+from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._tasks import is_being_cancelled
 from rivet_runner.errors import WebSocketClosed
 from rivet_runner.hibernation import HibernationRecord, encode_record
@@ -13,7 +13,7 @@ from rivet_runner.http import Request
 from rivet_runner.websocket import SocketState, WebSocket
 
 if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import ActorHost
+    from rivet_runner._hosting.generation import Generation
 
 __all__ = ["close_unknown", "restore", "run_stale", "serve"]
 
@@ -29,7 +29,7 @@ MAX_RECORD_BYTES: Final = 56 * 1024
 """Of a record without its attachment; with the largest one it still fits a KV value."""
 
 
-async def serve(host: ActorHost, ws: WebSocket) -> None:
+async def serve(host: Generation, ws: WebSocket) -> None:
     """Answer the open once the actor has started, unless the socket is restored, and run the handler to its end.
 
     One coroutine on purpose: each socket holds one of these for as long as it is open.
@@ -38,7 +38,7 @@ async def serve(host: ActorHost, ws: WebSocket) -> None:
         host.forget_socket(ws)
         return
     try:
-        await host.context.hooks.websocket(host.actor, ws)
+        await host.services.hooks.websocket(host.actor, ws)
         close = RETURNED
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
@@ -51,13 +51,13 @@ async def serve(host: ActorHost, ws: WebSocket) -> None:
     _handler_ended(ws, close)
 
 
-def _answer_open(host: ActorHost, ws: WebSocket) -> bool:
+def _answer_open(host: Generation, ws: WebSocket) -> bool:
     """Ask whether the socket can hibernate and tell the gateway; false where the handler is not to run."""
     if ws._state is not SocketState.OPENING:
         return False  # the client has gone meanwhile
     try:
-        if host.context.hooks.can_hibernate(host.actor, ws.request) and _fits_a_record(host, ws):
-            ws._hibernation = HibernatingSide(ws, host, received=OPEN_INDEX)
+        if host.services.hooks.can_hibernate(host.actor, ws.request) and _fits_a_record(host, ws):
+            ws._hibernation = Hibernation(ws, host, received=OPEN_INDEX)
     except Exception:
         # The gateway retries an open that is answered with a close, for 19 s; so first open, then close.
         host.actor.log.exception("can_hibernate raised for the WebSocket %s; the client is closed with 1011", ws.path)
@@ -72,7 +72,7 @@ def _answer_open(host: ActorHost, ws: WebSocket) -> bool:
     return True
 
 
-def restore(host: ActorHost, ws: WebSocket, record: HibernationRecord, hold: float) -> HibernatingSide:
+def restore(host: Generation, ws: WebSocket, record: HibernationRecord, hold: float) -> Hibernation:
     """Give a listed socket back what was stored of it and run its handler.
 
     What the handler sends is held until the client's first message, for at most ``hold`` seconds. Raises nothing.
@@ -81,25 +81,25 @@ def restore(host: ActorHost, ws: WebSocket, record: HibernationRecord, hold: flo
     ws.restored = True
     ws._attachment = record.attachment
     ws._sent_index = record.sent
-    side = ws._hibernation = HibernatingSide(ws, host, received=record.received)
+    side = ws._hibernation = Hibernation(ws, host, received=record.received)
     side.hold_back(hold)
     ws._open()
     host.work.spawn(serve(host, ws), name=host.socket_task_name)
     return side
 
 
-def close_unknown(host: ActorHost, ws: WebSocket, hold: float, *, damaged: bool) -> None:
+def close_unknown(host: Generation, ws: WebSocket, hold: float, *, damaged: bool) -> None:
     """Close a listed socket that cannot be restored; the close waits until the gateway has attached the client."""
-    side = ws._hibernation = HibernatingSide(ws, host, received=OPEN_INDEX)
+    side = ws._hibernation = Hibernation(ws, host, received=OPEN_INDEX)
     side.hold_back(hold)
     ws._state = SocketState.OPEN
     ws._early = None
     ws._close(*(RESTORE_FAILED if damaged else RECORD_MISSING))
 
 
-async def run_stale(host: ActorHost, key: bytes, record: HibernationRecord) -> None:
+async def run_stale(host: Generation, key: bytes, record: HibernationRecord) -> None:
     """The client left while the actor slept: let the handler see that once, then forget the socket."""
-    ws = WebSocket(key, Request("GET", record.target, record.headers, b""), host.uplink, host.context.config.max_payload)
+    ws = WebSocket(key, Request("GET", record.target, record.headers, b""), host.uplink, host.services.config.max_payload)
     ws.restored = True
     ws._attachment = record.attachment
     ws._state = SocketState.CLOSED
@@ -113,11 +113,11 @@ async def run_stale(host: ActorHost, key: bytes, record: HibernationRecord) -> N
 def _handler_ended(ws: WebSocket, close: tuple[int, str]) -> None:
     if ws._state is SocketState.OPEN:
         if ws._hibernation is not None:
-            ws._hibernation.handler_asks()
+            ws._hibernation.mark_processed()
         ws._close(*close)
 
 
-def _close_after(host: ActorHost, ws: WebSocket, error: BaseException) -> tuple[int, str]:
+def _close_after(host: Generation, ws: WebSocket, error: BaseException) -> tuple[int, str]:
     """The close for a handler that raised, which is logged; its own socket's end is no error."""
     if isinstance(error, WebSocketClosed) and ws._state is not SocketState.OPEN:
         return RETURNED
@@ -126,7 +126,7 @@ def _close_after(host: ActorHost, ws: WebSocket, error: BaseException) -> tuple[
     return RESTORE_FAILED if unused else HANDLER_RAISED
 
 
-def _fits_a_record(host: ActorHost, ws: WebSocket) -> bool:
+def _fits_a_record(host: Generation, ws: WebSocket) -> bool:
     size = len(encode_record(HibernationRecord(ws._key, ws.request._target, dict(ws.request._headers), b"", 0, 0)))
     if size > MAX_RECORD_BYTES:
         host.actor.log.warning(

@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from rivet_runner._hosting import actor_sockets as sockets
 from rivet_runner._hosting.matching import match
-from rivet_runner._hosting.services import Context, log
+from rivet_runner._hosting.services import Services, log
 from rivet_runner._hosting.stopping import HURRY_SECONDS, StopClock, StopReason, stop_actor
-from rivet_runner._sockets.hibernatable import HibernatingSide
+from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.journal import Journal
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
 from rivet_runner.actor import Actor
@@ -42,7 +42,7 @@ from rivet_runner.protocol.wire import (
 )
 from rivet_runner.websocket import SocketState, WebSocket
 
-__all__ = ["ActorHost", "HostPhase"]
+__all__ = ["Generation", "GenerationPhase"]
 
 MAX_ERROR_TEXT: Final = 4096
 """Characters of a crash's text; the engine shows it with the actor."""
@@ -50,34 +50,34 @@ MAX_ERROR_TEXT: Final = 4096
 UNKNOWN_REQUEST: Final = Request("GET", "/", {}, b"")
 
 
-class HostPhase(enum.Enum):
+class GenerationPhase(enum.Enum):
     STARTING = "starting"
     RUNNING = "running"
     STOPPING = "stopping"
     STOPPED = "stopped"
 
 
-class ActorHost:
+class Generation:
     """Everything that this runner holds for one actor generation. Made, synchronously, by the start command."""
 
-    def __init__(self, context: Context, command: CommandStartActor) -> None:
-        self.context = context
-        self.uplink = context.uplink
-        kv = KV(command.actor_id, context.kv_calls)
+    def __init__(self, services: Services, command: CommandStartActor) -> None:
+        self.services = services
+        self.uplink = services.uplink
+        kv = KV(command.actor_id, services.kv_calls)
         self.actor = Actor(command.actor_id, command.generation, command.config, kv, self)
-        self.phase = HostPhase.STARTING
+        self.phase = GenerationPhase.STARTING
         self.sockets: dict[bytes, WebSocket] = {}
         # Made when they are first needed: the fewer objects an idle actor has, the less there is to collect garbage from.
-        self.working: TaskGroup | None = None
+        self._work: TaskGroup | None = None
         self.background: TaskGroup | None = None
-        self.written: Journal | None = None
-        self.holding: set[HibernatingSide] | None = None
+        self._journal: Journal | None = None
+        self.holding: set[Hibernation] | None = None
         self.socket_task_name = f"actor {command.actor_id}: websocket"
         self.stop_commanded = False
         self.intent: StopReason | None = None
         self._alarm_ms: int | None = None
         self._going_since_ms: int | None = None
-        self.started_well = False
+        self.start_succeeded = False
         self.requests = 0
         self._gate: asyncio.Future[bool] | None = None
         self._running_reported = False
@@ -90,46 +90,46 @@ class ActorHost:
         """The hibernating WebSockets that the engine has listed, until they are restored."""
         for request in command.hibernating_requests:
             key = request.gateway_id + request.request_id
-            if not context.left_while_away.take(key):
+            if not services.departed_clients.take(key):
                 self.listed[key] = self._new_socket(key, UNKNOWN_REQUEST)
 
     @property
     def work(self) -> TaskGroup:
         """Its requests and the handlers of its WebSockets."""
-        if self.working is None:
-            self.working = TaskGroup(f"actor {self.actor.id}", log)
-        return self.working
+        if self._work is None:
+            self._work = TaskGroup(f"actor {self.actor.id}", log)
+        return self._work
 
     @property
     def journal(self) -> Journal:
         """The records of this actor's hibernatable sockets."""
-        if self.written is None:
-            self.written = Journal(self.context.store(self.actor), self.work, self.actor.log)
-        return self.written
+        if self._journal is None:
+            self._journal = Journal(self.services.store(self.actor), self.work, self.actor.log)
+        return self._journal
 
     # Starting
 
-    def start(self, after: ActorHost | None) -> None:
+    def start(self, after: Generation | None) -> None:
         """Begin to start; ``after`` is an older generation that must have stopped first."""
-        self._start_task = self.context.tasks.spawn(self._start(after), name=f"actor {self.actor.id}: start")
+        self._start_task = self.services.tasks.spawn(self._start(after), name=f"actor {self.actor.id}: start")
 
     async def wait_started(self) -> bool:
         """Wait until `Runner.on_actor_start` has finished; false where it failed. Cancelling is safe."""
-        if self.phase is HostPhase.RUNNING:
+        if self.phase is GenerationPhase.RUNNING:
             return True
-        if self.phase is HostPhase.STARTING:
+        if self.phase is GenerationPhase.STARTING:
             if self._gate is None:
                 self._gate = asyncio.get_running_loop().create_future()
             return await asyncio.shield(self._gate)
-        return self.started_well
+        return self.start_succeeded
 
-    async def _start(self, after: ActorHost | None) -> None:
+    async def _start(self, after: Generation | None) -> None:
         if after is not None:
             await after.stopped()
-        self.context.slow_starts.watch(self)
+        self.services.slow_starts.watch(self)
         try:
-            await self.context.hooks.on_actor_start(self.actor)
-            stored = await self.journal.load_all() if self.listed or self.context.hibernates else {}
+            await self.services.hooks.on_actor_start(self.actor)
+            stored = await self.journal.load_all() if self.listed or self.services.hibernates else {}
         except (Exception, asyncio.CancelledError) as error:
             self._open_gate(False)
             if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
@@ -137,9 +137,9 @@ class ActorHost:
             self.actor.log.exception("on_actor_start raised; the actor is reported as crashed")
             self.stop(StopReason.CRASHED, error=error_text(error))
             return
-        self.started_well = True
-        if self.phase is HostPhase.STARTING:
-            self.phase = HostPhase.RUNNING
+        self.start_succeeded = True
+        if self.phase is GenerationPhase.STARTING:
+            self.phase = GenerationPhase.RUNNING
         self.report_running()
         if self.listed or stored:
             self._restore_sockets(stored)
@@ -152,14 +152,14 @@ class ActorHost:
 
     def report_running(self) -> None:
         """Tell the engine, once, that the actor runs."""
-        if not self._running_reported and self.phase in (HostPhase.STARTING, HostPhase.RUNNING):
+        if not self._running_reported and self.phase in (GenerationPhase.STARTING, GenerationPhase.RUNNING):
             self._running_reported = True
             self.report_state(ActorStateRunning())
 
     def _restore_sockets(self, stored: dict[bytes, HibernationRecord | RecordError]) -> None:
         listed, self.listed = self.listed, {}
         matched = match(listed, stored)
-        hold = self.context.replays.attach_seconds(len(listed))
+        hold = self.services.replays.attach_seconds(len(listed))
         restored = []
         for key, record in matched.restore.items():
             if isinstance(record, RecordError):
@@ -169,7 +169,7 @@ class ActorHost:
             else:
                 restored.append(sockets.restore(self, listed[key], record, hold))
         if restored:
-            self.context.replays.woken(restored, hold)
+            self.services.replays.woken(restored, hold)
         for key in matched.unknown:
             self.actor.log.warning("the gateway holds a WebSocket of which no record is stored; the client is closed")
             sockets.close_unknown(self, listed[key], hold, damaged=False)
@@ -195,7 +195,7 @@ class ActorHost:
 
     def forget_socket(self, ws: WebSocket) -> None:
         """No message finds this socket any more."""
-        for table in (self.sockets, self.context.sockets):
+        for table in (self.sockets, self.services.sockets):
             if table.get(ws._key) is ws:
                 del table[ws._key]
 
@@ -235,8 +235,8 @@ class ActorHost:
         return reached
 
     def _new_socket(self, key: bytes, request: Request) -> WebSocket:
-        ws = WebSocket(key, request, self.uplink, self.context.config.max_payload)
-        self.sockets[key] = self.context.sockets[key] = ws
+        ws = WebSocket(key, request, self.uplink, self.services.config.max_payload)
+        self.sockets[key] = self.services.sockets[key] = ws
         return ws
 
     # What a hook asks for
@@ -244,15 +244,15 @@ class ActorHost:
     def ask_to_sleep(self) -> None:
         if self.intent is None:
             self._ask(StopReason.ASLEEP)
-            if self.written is not None:
-                self.written.flush_soon()
+            if self._journal is not None:
+                self._journal.flush_soon()
 
     def ask_to_destroy(self) -> None:
         if self.intent is not StopReason.DESTROYED:
             self._ask(StopReason.DESTROYED)
 
     def _ask(self, reason: StopReason) -> None:
-        if self.phase not in (HostPhase.STARTING, HostPhase.RUNNING):
+        if self.phase not in (GenerationPhase.STARTING, GenerationPhase.RUNNING):
             return
         self.intent = reason
         self._going_since_ms = _now_ms()
@@ -261,13 +261,13 @@ class ActorHost:
         self._report(EventActorIntent(self.actor.id, self.actor.generation, intent))
 
     def set_alarm(self, when_ms: int | None) -> None:
-        if self.phase is HostPhase.STOPPED:
+        if self.phase is GenerationPhase.STOPPED:
             raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, its alarm can no longer be set")
         self._alarm_ms = when_ms
         self._report(EventActorSetAlarm(self.actor.id, self.actor.generation, when_ms))
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        if self.phase is HostPhase.STOPPED or (self.background is not None and self.background.closed):
+        if self.phase is GenerationPhase.STOPPED or (self.background is not None and self.background.closed):
             coroutine.close()
             raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, no task can be spawned")
         if self.background is None:
@@ -279,15 +279,15 @@ class ActorHost:
 
     def stop(self, reason: StopReason, *, error: str | None = None) -> None:
         """Begin to stop. A stop that is under way goes on, and hurries where the new reason does not wait."""
-        if self.phase in (HostPhase.STARTING, HostPhase.RUNNING):
+        if self.phase in (GenerationPhase.STARTING, GenerationPhase.RUNNING):
             self.stop_reason = reason
             self._going_since_ms = self._going_since_ms or _now_ms()
-            self.phase = HostPhase.STOPPING
-            self.stop_clock = StopClock(self.context.config.actor_stop_timeout)
-            self._stop_task = self.context.tasks.spawn(
+            self.phase = GenerationPhase.STOPPING
+            self.stop_clock = StopClock(self.services.config.actor_stop_timeout)
+            self._stop_task = self.services.tasks.spawn(
                 self._stop(self._start_task, error), name=f"actor {self.actor.id}: stop"
             )
-        elif self.phase is HostPhase.STOPPING and reason.cut_off:
+        elif self.phase is GenerationPhase.STOPPING and reason.cut_off:
             self.stop_reason = reason
             self.cut()
         if reason.hurries and self.stop_clock is not None:
@@ -304,9 +304,9 @@ class ActorHost:
         try:
             await stop_actor(self, start, error)
         finally:
-            self.phase = HostPhase.STOPPED
+            self.phase = GenerationPhase.STOPPED
             self._open_gate(False)
-            self.context.forget(self)
+            self.services.forget(self)
 
     async def released(self) -> None:
         """Wait until nothing is held back for a WebSocket any more."""
@@ -314,13 +314,13 @@ class ActorHost:
             self._released = asyncio.get_running_loop().create_future()
             await self._released
 
-    def hold(self, side: HibernatingSide) -> None:
+    def hold(self, side: Hibernation) -> None:
         """``side`` holds back what is sent."""
         if self.holding is None:
             self.holding = set()
         self.holding.add(side)
 
-    def let_go(self, side: HibernatingSide) -> None:
+    def let_go(self, side: Hibernation) -> None:
         """``side`` holds nothing back any more."""
         if self.holding is not None:
             self.holding.discard(side)
@@ -341,7 +341,7 @@ class ActorHost:
         if self._alarm_ms is None or self._going_since_ms is None or self._alarm_ms < self._going_since_ms:
             return
         self._report(EventActorSetAlarm(self.actor.id, self.actor.generation, self._alarm_ms))
-        await self.uplink.events_left(timeout)
+        await self.uplink.events_flushed(timeout)
 
     def report_state(self, state: ActorStateRunning | ActorStateStopped) -> None:
         """Tell the engine that the actor runs, or that it has stopped."""

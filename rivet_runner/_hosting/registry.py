@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from rivet_runner._hosting.generation import ActorHost, HostPhase
-from rivet_runner._hosting.services import Context
+from rivet_runner._hosting.generation import Generation, GenerationPhase
+from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.stopping import StopReason
-from rivet_runner._sockets.hibernatable import HibernatingSide
+from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.actor import Actor
 from rivet_runner.errors import KvError, RivetRunnerError
@@ -27,11 +27,11 @@ NO_SUCH_ACTOR: Final = "actor does not exist"
 
 
 class ActorRegistry:
-    """One `ActorHost` for each actor: the newest generation. An older one that still stops is held by the newer's start."""
+    """One `Generation` for each actor: the newest generation. An older one that still stops is held by the newer's start."""
 
     def __init__(self) -> None:
-        self._hosts: dict[str, ActorHost] = {}
-        self._stopping_older: dict[ActorHost, None] = {}
+        self._hosts: dict[str, Generation] = {}
+        self._stopping_older: dict[Generation, None] = {}
         self._actors: dict[str, Actor] = {}
         self.actors: Mapping[str, Actor] = MappingProxyType(self._actors)
         """Every actor from its start command until it has stopped, by id."""
@@ -43,26 +43,26 @@ class ActorRegistry:
     def task_groups(self) -> Iterator[TaskGroup]:
         """The task groups of every actor."""
         for host in (*self._hosts.values(), *self._stopping_older):
-            yield from (group for group in (host.working, host.background) if group is not None)
+            yield from (group for group in (host._work, host.background) if group is not None)
 
-    def find(self, actor_id: str) -> ActorHost | None:
+    def find(self, actor_id: str) -> Generation | None:
         """The actor's newest generation, unless it has begun to stop: what is new then is for the next generation."""
         host = self._hosts.get(actor_id)
-        if host is None or host.phase not in (HostPhase.STARTING, HostPhase.RUNNING):
+        if host is None or host.phase not in (GenerationPhase.STARTING, GenerationPhase.RUNNING):
             return None
         return host
 
     def is_going_to_sleep(self, actor_id: str) -> bool:
         """Whether the engine runs again, in the next generation, what this one leaves without an answer."""
         host = self._hosts.get(actor_id)
-        return host is not None and host.phase is HostPhase.STOPPING and host.stop_commanded and not host.destroyed
+        return host is not None and host.phase is GenerationPhase.STOPPING and host.stop_commanded and not host.destroyed
 
-    def start(self, command: CommandStartActor, context: Context) -> None:
+    def start(self, command: CommandStartActor, services: Services) -> None:
         """Register an actor and begin to start it. Everything that must be found by the next message is in place then."""
         older = self._hosts.get(command.actor_id)
         if older is not None and older.actor.generation >= command.generation:
             return
-        host = ActorHost(context, command)
+        host = Generation(services, command)
         self._hosts[command.actor_id] = host
         self._actors[command.actor_id] = host.actor
         if older is not None:
@@ -96,12 +96,12 @@ class ActorRegistry:
                     deleted = not await _exists(host.actor)
         self.stop(command, draining=not deleted)
 
-    def hibernating_sides(self) -> list[HibernatingSide]:
+    def hibernations(self) -> list[Hibernation]:
         """The hibernatable WebSockets that are open on running actors."""
         return [
             ws._hibernation
             for host in self._hosts.values()
-            if host.phase is HostPhase.RUNNING
+            if host.phase is GenerationPhase.RUNNING
             for ws in host.open_websockets()
             if ws._hibernation is not None
         ]
@@ -111,7 +111,7 @@ class ActorRegistry:
         for host in [*self._hosts.values(), *self._stopping_older]:
             host.stop(reason)
 
-    def forget(self, host: ActorHost) -> None:
+    def forget(self, host: Generation) -> None:
         """A generation has stopped."""
         self._stopping_older.pop(host, None)
         if self._hosts.get(host.actor.id) is host:

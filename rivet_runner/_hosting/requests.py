@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from rivet_runner._hosting.services import Context
+from rivet_runner._hosting.services import Services
 from rivet_runner._tasks import is_being_cancelled
 from rivet_runner.http import Request, Response, wire_headers
 from rivet_runner.protocol.wire import MessageId, ToServerResponseStart, ToServerTunnelMessage
 
 if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import ActorHost
+    from rivet_runner._hosting.generation import Generation
 
 __all__ = ["ACTOR_NOT_HERE", "ACTOR_OVERLOADED", "UPLOAD_TOO_LARGE", "answer_with", "serve"]
 
@@ -31,7 +31,7 @@ _HOOK_FAILED: Final = Response("internal error", status=500)
 _TOO_LARGE: Final = Response("the response is too large", status=500)
 
 
-async def serve(host: ActorHost, key: bytes, request: Request) -> None:
+async def serve(host: Generation, key: bytes, request: Request) -> None:
     """Answer one request: with what the hook returns, or with an error that tells the client nothing of its insides.
 
     Cancelling (the actor's stop has no time left) answers 503.
@@ -49,14 +49,14 @@ async def serve(host: ActorHost, key: bytes, request: Request) -> None:
         await host.uplink.send(_message(host, key, request, response))
 
 
-def answer_with(context: Context, key: bytes, response: Response) -> None:
+def answer_with(services: Services, key: bytes, response: Response) -> None:
     """Answer a request that reaches no hook, with one of the small responses of this module."""
-    context.uplink.send_now(_encode(key, response))
+    services.uplink.send_now(_encode(key, response))
 
 
-async def _call_hook(host: ActorHost, request: Request) -> Response:
+async def _call_hook(host: Generation, request: Request) -> Response:
     try:
-        response: object = await host.context.hooks.fetch(host.actor, request)
+        response: object = await host.services.hooks.fetch(host.actor, request)
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
             raise
@@ -73,8 +73,8 @@ async def _call_hook(host: ActorHost, request: Request) -> Response:
     return response
 
 
-def _message(host: ActorHost, key: bytes, request: Request, response: Response) -> ToServerTunnelMessage:
-    limit = host.context.config.max_payload
+def _message(host: Generation, key: bytes, request: Request, response: Response) -> ToServerTunnelMessage:
+    limit = host.services.config.max_payload
     if len(response.body) > limit:
         host.actor.log.error(
             "the response to %s %s has %d bytes, over max_payload (%d); the client gets a 500",

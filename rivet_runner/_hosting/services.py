@@ -19,9 +19,9 @@ from rivet_runner.http import Request, Response
 from rivet_runner.websocket import WebSocket
 
 if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import ActorHost
+    from rivet_runner._hosting.generation import Generation
 
-__all__ = ["Context", "Hooks", "log"]
+__all__ = ["Hooks", "Services", "log"]
 
 log = logging.getLogger("rivet_runner.hosting")
 
@@ -40,21 +40,21 @@ class Hooks(Protocol):
     def can_hibernate(self, actor: Actor, request: Request) -> bool: ...
 
 
-class LeftWhileAway:
+class DepartedClients:
     """Clients whose close arrived when their WebSocket had just hibernated.
 
     The gateway may list such a client with the next start all the same, and nothing would ever come from it. Bounded: the
     oldest is forgotten first.
     """
 
-    MOST: Final = 4096
+    MAX_KEYS: Final = 4096
 
     def __init__(self) -> None:
         self._keys: dict[bytes, None] = {}
 
     def add(self, key: bytes) -> None:
         self._keys[key] = None
-        if len(self._keys) > self.MOST:
+        if len(self._keys) > self.MAX_KEYS:
             del self._keys[next(iter(self._keys))]
 
     def take(self, key: bytes) -> bool:
@@ -63,7 +63,7 @@ class LeftWhileAway:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class Services:
     """Made once per runner."""
 
     hooks: Hooks
@@ -74,10 +74,10 @@ class Context:
     store: Callable[[Actor], HibernationStore]
     sockets: dict[bytes, WebSocket]
     """Every WebSocket of every actor that messages are for, by its 8-byte request key."""
-    left_while_away: LeftWhileAway
+    departed_clients: DepartedClients
     slow_starts: SlowStarts
     replays: Replays
-    forget: Callable[[ActorHost], None]
+    forget: Callable[[Generation], None]
     """Called once a generation has stopped."""
     hibernates: bool
     """Whether the hooks can hibernate at all; where not, no records are looked for when an actor starts."""

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import ActorHost
+    from rivet_runner._hosting.generation import Generation
 
 __all__ = ["SlowStarts"]
 
@@ -22,10 +22,10 @@ class SlowStarts:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._begun: deque[tuple[float, ActorHost]] = deque()
+        self._begun: deque[tuple[float, Generation]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, host: ActorHost) -> None:
+    def watch(self, host: Generation) -> None:
         """``host`` begins to start."""
         self._begun.append((self._loop.time() + RUNNING_AT_LATEST, host))
         if self._timer is None:

@@ -21,7 +21,7 @@ from rivet_runner.errors import RivetRunnerError
 from rivet_runner.protocol.wire import ActorStateStopped, StopCode
 
 if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import ActorHost
+    from rivet_runner._hosting.generation import Generation
 
 __all__ = ["HURRY_SECONDS", "StopClock", "StopReason", "stop_actor"]
 
@@ -97,7 +97,7 @@ class StopClock:
         return True
 
 
-async def stop_actor(host: ActorHost, start: asyncio.Task[Any] | None, error: str | None) -> None:
+async def stop_actor(host: Generation, start: asyncio.Task[Any] | None, error: str | None) -> None:
     """Run all steps. No step's failure keeps the next from running. ``start``: the start that is under way, if any."""
     clock = host.stop_clock
     assert clock is not None
@@ -106,7 +106,7 @@ async def stop_actor(host: ActorHost, start: asyncio.Task[Any] | None, error: st
     if start is not None and not await clock.ended(start):
         start.cancel()
         await asyncio.wait([start], timeout=clock.cancel_seconds)
-    if host.started_well:
+    if host.start_succeeded:
         await _call_stop_hook(host, clock)
     for ws in [*host.sockets.values()]:
         host.end_socket(ws)
@@ -119,28 +119,28 @@ async def stop_actor(host: ActorHost, start: asyncio.Task[Any] | None, error: st
     if host.background is not None:
         host.background.close()
         await host.background.cancel_all(clock.cancel_seconds)
-    if not host.cut_off and not await host.uplink.left(max(clock.remaining, HURRY_SECONDS)):
+    if not host.cut_off and not await host.uplink.flushed(max(clock.remaining, HURRY_SECONDS)):
         host.actor.log.warning("stopped before everything that it sent had left")
-    if host.written is not None and host.written.acknowledged_recently:
+    if host._journal is not None and host._journal.acknowledged_recently:
         await asyncio.sleep(ACKNOWLEDGEMENT_SECONDS)
     if not host.cut_off and not host.destroyed:
         await host.repeat_alarm(max(clock.remaining, HURRY_SECONDS))
-    if host.written is not None:
-        host.written.close()
+    if host._journal is not None:
+        host._journal.close()
     host.actor.kv._close("this generation of the actor has stopped")
     _report(host, error)
 
 
-async def _flush(host: ActorHost) -> None:
-    if host.written is not None:
-        await host.written.flush()
+async def _flush(host: Generation) -> None:
+    if host._journal is not None:
+        await host._journal.flush()
 
 
-async def _call_stop_hook(host: ActorHost, clock: StopClock) -> None:
+async def _call_stop_hook(host: Generation, clock: StopClock) -> None:
     async def call() -> None:
-        await host.context.hooks.on_actor_stop(host.actor)
+        await host.services.hooks.on_actor_stop(host.actor)
 
-    task = host.context.tasks.spawn(
+    task = host.services.tasks.spawn(
         call(),
         name=f"actor {host.actor.id}: on_actor_stop",
         on_error=lambda error: host.actor.log.error("on_actor_stop raised; the actor stops all the same", exc_info=error),
@@ -151,18 +151,18 @@ async def _call_stop_hook(host: ActorHost, clock: StopClock) -> None:
         await asyncio.wait([task], timeout=clock.cancel_seconds)
 
 
-async def _finish_work(host: ActorHost, clock: StopClock) -> None:
+async def _finish_work(host: Generation, clock: StopClock) -> None:
     """Let requests and handlers finish. After a hook that took all the time there was, they get a moment of their own."""
-    if not host.working:
+    if not host._work:
         return
-    idle = host.context.tasks.spawn(host.work.wait_idle(), name=f"actor {host.actor.id}: finish")
+    idle = host.services.tasks.spawn(host.work.wait_idle(), name=f"actor {host.actor.id}: finish")
     if not await clock.ended(idle, at_least=clock.cancel_seconds):
         host.actor.log.warning("%d requests or WebSocket handlers did not finish in time; cancelled", len(host.work))
         await host.work.cancel_all(clock.cancel_seconds)
     idle.cancel()
 
 
-async def _bounded(host: ActorHost, step: Coroutine[Any, Any, None], seconds: float, failure: str) -> None:
+async def _bounded(host: Generation, step: Coroutine[Any, Any, None], seconds: float, failure: str) -> None:
     try:
         async with asyncio.timeout(seconds):
             await step
@@ -174,7 +174,7 @@ async def _bounded(host: ActorHost, step: Coroutine[Any, Any, None], seconds: fl
         host.actor.log.exception("%s", failure)
 
 
-def _report(host: ActorHost, error: str | None) -> None:
+def _report(host: Generation, error: str | None) -> None:
     """Tell the engine what it does not know, and nothing else.
 
     ``Stopped(OK)`` that the engine did not ask for destroys the actor. So it is only ever an answer to a stop command; a

@@ -10,9 +10,9 @@ import sys
 from typing import Any, Final
 
 from rivet_runner._hosting import requests
-from rivet_runner._hosting.generation import ActorHost
+from rivet_runner._hosting.generation import Generation
 from rivet_runner._hosting.registry import ActorRegistry
-from rivet_runner._hosting.services import Context
+from rivet_runner._hosting.services import Services
 from rivet_runner.http import Request
 from rivet_runner.protocol.wire import (
     MessageId,
@@ -54,10 +54,10 @@ class _Upload:
 class Tunnel:
     """Knows which key belongs to whom."""
 
-    def __init__(self, context: Context, registry: ActorRegistry) -> None:
-        self._context = context
+    def __init__(self, services: Services, registry: ActorRegistry) -> None:
+        self._services = services
         self._registry = registry
-        self._sockets = context.sockets
+        self._sockets = services.sockets
         self._exchanges: dict[bytes, asyncio.Task[Any]] = {}
         self._uploads: dict[bytes, _Upload] = {}
 
@@ -89,7 +89,7 @@ class Tunnel:
         elif len(self._uploads) < MAX_UPLOADS:
             self._uploads[key] = _Upload(start)
         else:
-            requests.answer_with(self._context, key, requests.ACTOR_OVERLOADED)
+            requests.answer_with(self._services, key, requests.ACTOR_OVERLOADED)
 
     def _chunk(self, key: bytes, chunk: ToClientRequestChunk) -> None:
         upload = self._uploads.get(key)
@@ -99,7 +99,7 @@ class Tunnel:
         upload.size += len(chunk.body)
         if upload.size > MAX_UPLOAD:
             del self._uploads[key]
-            requests.answer_with(self._context, key, requests.UPLOAD_TOO_LARGE)
+            requests.answer_with(self._services, key, requests.UPLOAD_TOO_LARGE)
         elif chunk.finish:
             del self._uploads[key]
             self._serve(key, upload.start, b"".join(upload.pieces))
@@ -121,11 +121,11 @@ class Tunnel:
         host = self._registry.find(start.actor_id)
         if host is None:
             if not self._registry.is_going_to_sleep(start.actor_id):
-                requests.answer_with(self._context, key, requests.ACTOR_NOT_HERE)
+                requests.answer_with(self._services, key, requests.ACTOR_NOT_HERE)
             return
         if host.requests >= MAX_REQUESTS:
             host.actor.log.warning("%d requests wait for an answer; a further one got a 503", host.requests)
-            requests.answer_with(self._context, key, requests.ACTOR_OVERLOADED)
+            requests.answer_with(self._services, key, requests.ACTOR_OVERLOADED)
             return
         host.requests += 1
         request = Request(start.method, start.path, start.headers, body)
@@ -133,7 +133,7 @@ class Tunnel:
         self._exchanges[key] = task
         task.add_done_callback(lambda _: self._served(key, host))
 
-    def _served(self, key: bytes, host: ActorHost) -> None:
+    def _served(self, key: bytes, host: Generation) -> None:
         host.requests -= 1
         self._exchanges.pop(key, None)
 
@@ -146,7 +146,7 @@ class Tunnel:
         if host is None:
             # Closing an open that was not answered makes the gateway look the actor up again and retry.
             refusal = ToServerWebSocketClose(1011, "actor.not_found", False)
-            self._context.uplink.send_now(ToServerTunnelMessage(MessageId(key[:4], key[4:], 0), refusal))
+            self._services.uplink.send_now(ToServerTunnelMessage(MessageId(key[:4], key[4:], 0), refusal))
             return
         # Thousands of open sockets keep their headers, and the names are always the same few.
         headers = {sys.intern(name): value for name, value in opened.headers.items()}
@@ -156,5 +156,5 @@ class Tunnel:
         ws: WebSocket | None = self._sockets.get(key)
         if ws is not None and ws._state is not SocketState.HIBERNATED:
             ws._peer_closed(closed.code, closed.reason)
-        elif ws is not None or self._context.hibernates:
-            self._context.left_while_away.add(key)
+        elif ws is not None or self._services.hibernates:
+            self._services.departed_clients.add(key)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from rivet_runner._connection.busy_poll import BusyPoll
-from rivet_runner._connection.reconnecting import Connection
+from rivet_runner._connection.reconnecting import ReconnectLoop
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.registry import ActorRegistry
-from rivet_runner._hosting.services import Context, LeftWhileAway
+from rivet_runner._hosting.services import DepartedClients, Services
 from rivet_runner._hosting.slow_starts import SlowStarts
 from rivet_runner._hosting.stopping import StopReason
 from rivet_runner._hosting.tunnel import Tunnel
@@ -67,9 +67,9 @@ class Core:
         self.session = Session(_hello(config), max_buffered=config.max_buffered, pace=pace)
         self.uplink = Uplink(self.session, BusyPoll(config.busy_poll))
         self.kv_calls = KvCalls(self.session, self.uplink, config.kv_timeout)
-        self.context = self._new_context()
-        self.tunnel = Tunnel(self.context, self.registry)
-        self.connection = Connection(
+        self.services = self._new_services()
+        self.tunnel = Tunnel(self.services, self.registry)
+        self.connection = ReconnectLoop(
             url=config.connect_url(PROTOCOL_VERSION),
             endpoint=config.endpoint,
             subprotocols=config.subprotocols,
@@ -93,8 +93,8 @@ class Core:
             CloseRequested: self._close_requested,
         }
 
-    def _new_context(self) -> Context:
-        return Context(
+    def _new_services(self) -> Services:
+        return Services(
             hooks=self.runner,
             config=self.config,
             uplink=self.uplink,
@@ -102,9 +102,9 @@ class Core:
             tasks=self.actor_tasks,
             store=self.config.hibernation_store or (lambda actor: KvHibernationStore(actor.kv)),
             sockets={},
-            left_while_away=LeftWhileAway(),
+            departed_clients=DepartedClients(),
             slow_starts=SlowStarts(),
-            replays=Replays(self.uplink, self.kv_calls, self.tasks, self.registry.hibernating_sides),
+            replays=Replays(self.uplink, self.kv_calls, self.tasks, self.registry.hibernations),
             forget=self._actor_stopped,
             hibernates=_overrides_can_hibernate(self.runner),
         )
@@ -174,7 +174,7 @@ class Core:
         if decision.forgotten:
             self._forgotten(decision)
         elif not first:
-            self.context.replays.reconnected()
+            self.services.replays.reconnected()
         self.uplink.flush_soon()
         log.info("%s to %s as runner %s", "connected" if first else "reconnected", self.config.endpoint, decision.runner_id)
         if not self.first_init.done():
@@ -190,7 +190,7 @@ class Core:
 
     def _start_actor(self, command: CommandStartActor) -> None:
         if not self.shutdown.immediate:
-            self.registry.start(command, self.context)
+            self.registry.start(command, self.services)
 
     def _stop_actor(self, command: CommandStopActor) -> None:
         if self.runner._engine_may_drain:
@@ -250,7 +250,7 @@ class Core:
     def down(self, error: BaseException | None) -> None:
         """Nothing runs any more."""
         self._cancel_lost_timer()
-        self.context.slow_starts.close()
+        self.services.slow_starts.close()
         if not self.first_init.done():
             if error is None:
                 error = RunnerShutDown("the runner was shut down before the engine had answered")

@@ -147,8 +147,8 @@ class Shutdown:
         """Ends the connection's task wherever it stands."""
         seconds = IMMEDIATE_CLOSE_SECONDS if self.immediate else CLOSE_SECONDS
         if self._core.connection.is_up:
-            await self._core.uplink.left(seconds / 2)
-            await self._core.uplink.events_left(seconds / 2)
+            await self._core.uplink.flushed(seconds / 2)
+            await self._core.uplink.events_flushed(seconds / 2)
         await self._core.end_connection(seconds)
 
     async def _run_last_hook(self) -> None:

@@ -133,9 +133,9 @@ class Session:
         """A new connection is open: init is the first thing to send on it."""
         self.phase = Phase.HANDSHAKING
         self._control = []
-        self.say_hello()
+        self.send_init()
 
-    def say_hello(self) -> None:
+    def send_init(self) -> None:
         """Send init, or send it again while there is no answer; the engine answers each, and the first one counts."""
         if self.phase is Phase.HANDSHAKING:
             hello = msgspec.structs.replace(self._hello, last_command_idx=self._last_command_idx)

@@ -26,21 +26,21 @@ from rivet_runner.protocol.wire import (
 )
 
 if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import ActorHost
+    from rivet_runner._hosting.generation import Generation
     from rivet_runner._sockets.journal import Journal
     from rivet_runner.websocket import WebSocket
 
-__all__ = ["HibernatingSide"]
+__all__ = ["Hibernation"]
 
 REPAIR_QUEUE: Final = 256
 """A replay is asked for when no more messages than this wait for the handler: what is not processed is replayed too, and the
 engine loses what goes beyond about 1,000 at once."""
 
 REPLAY_SECONDS: Final = 0.25
-MOST_PATIENCE: Final = 8
+MAX_PATIENCE: Final = 8
 LONGEST_REPLAY_SECONDS: Final = 4.0
 """For a replay to begin (measured: under 20 ms), and for its next message; then it is asked for again. More where the engine
-is slow, and twice as long after each that was in vain, up to `MOST_PATIENCE` times: a busy engine answers every request in
+is slow, and twice as long after each that was in vain, up to `MAX_PATIENCE` times: a busy engine answers every request in
 the end, and whatever it replays twice is in the way of the others."""
 
 REPLAYS_IN_VAIN: Final = 5
@@ -50,7 +50,7 @@ engine is very slow."""
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 
 
-class HibernatingSide:
+class Hibernation:
     """Belongs to one open `WebSocket`; ``stream.last`` is where its client's messages go on."""
 
     __slots__ = (
@@ -74,7 +74,7 @@ class HibernatingSide:
         "ws",
     )
 
-    def __init__(self, ws: WebSocket, host: ActorHost, received: int) -> None:
+    def __init__(self, ws: WebSocket, host: Generation, received: int) -> None:
         self.ws = ws
         self._host = host
         self.stream = InboundStream(received)
@@ -112,12 +112,12 @@ class HibernatingSide:
 
     # Messages from the client
 
-    def accepts(self, index: int) -> bool:
+    def receive(self, index: int) -> bool:
         """Judge an arriving message; whether it is to be delivered."""
         verdict = self.stream.receive(index)
         if verdict is Verdict.GAP:
             self._ask_for_replay()
-            self._host.context.replays.overrun()
+            self._host.services.replays.overrun()
         elif verdict is not Verdict.AHEAD and (self.held is not None or self._flowing is not None):
             self._replay_moves(verdict)
         if verdict is not Verdict.DELIVER:
@@ -144,13 +144,13 @@ class HibernatingSide:
         self.stream.refuse()
         self._ask_for_replay()
 
-    def handed_out(self, waiting: int) -> None:
+    def mark_delivered(self, waiting: int) -> None:
         """The handler has the next message in its hands; ``waiting`` more are queued."""
         self._handed = self.was_used = True
         if self._room is not None and waiting <= REPAIR_QUEUE and not self._room.done():
             self._room.set_result(None)
 
-    def handler_asks(self) -> None:
+    def mark_processed(self) -> None:
         """The handler asks for its next message: the one in its hands is processed."""
         if self._handed:
             self._handed = False
@@ -198,7 +198,7 @@ class HibernatingSide:
         if self._repairing is not None:
             self._repairing.cancel()
             if self.held is not None:
-                self.hold_back(self._host.context.replays.attach_seconds(1))
+                self.hold_back(self._host.services.replays.attach_seconds(1))
         if closed:
             self.journal.ended(self)
 
@@ -280,7 +280,7 @@ class HibernatingSide:
     async def _repair_once(self, in_vain: int) -> bool:
         """Work off what is queued, acknowledge it, and have the rest replayed; false where the connection was lost."""
         await self._wait_for_room()
-        uplink, replays = self._host.uplink, self._host.context.replays
+        uplink, replays = self._host.uplink, self._host.services.replays
         await self.journal.flush_before_replay()
         async with replays.turn(ahead(self.stream.furthest, self.acknowledged)):
             if self.stream.flow is Flow.FLOWING:
@@ -289,8 +289,8 @@ class HibernatingSide:
             self.hold_back(None)
             self.stream.replay_asked()
             self._send_replay_request()
-            await uplink.left(None)
-            seconds = max(REPLAY_SECONDS, replays.attach_seconds(1)) * min(2**in_vain, MOST_PATIENCE)
+            await uplink.flushed(None)
+            seconds = max(REPLAY_SECONDS, replays.attach_seconds(1)) * min(2**in_vain, MAX_PATIENCE)
             await self._replayed(min(seconds, LONGEST_REPLAY_SECONDS))
             return uplink.is_on(connection)
 

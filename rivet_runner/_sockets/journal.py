@@ -22,7 +22,7 @@ from rivet_runner.errors import RecordError, RivetRunnerError
 from rivet_runner.hibernation import HibernationRecord
 
 if TYPE_CHECKING:
-    from rivet_runner._sockets.hibernatable import HibernatingSide
+    from rivet_runner._sockets.hibernatable import Hibernation
     from rivet_runner.actor import ActorLog
 
 __all__ = ["Journal"]
@@ -54,35 +54,35 @@ class Journal:
         self._store = store
         self._tasks = tasks
         self._log = actor_log
-        self._changed: dict[HibernatingSide, None] = {}
+        self._changed: dict[Hibernation, None] = {}
         self._ended: dict[bytes, None] = {}
-        self._unacknowledged: dict[HibernatingSide, float] = {}
+        self._unacknowledged: dict[Hibernation, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._late_timer: asyncio.TimerHandle | None = None
         self._writing = asyncio.Lock()
         self._acknowledged_at = float("-inf")
         self._closed = False
 
-    def changed(self, side: HibernatingSide) -> None:
-        """``side`` has something new to store; it says so once until it was stored."""
-        self._changed[side] = None
+    def changed(self, hibernation: Hibernation) -> None:
+        """``hibernation`` has something new to store; it says so once until it was stored."""
+        self._changed[hibernation] = None
         self._schedule(DEBOUNCE_SECONDS)
 
-    def ended(self, side: HibernatingSide) -> None:
+    def ended(self, hibernation: Hibernation) -> None:
         """The socket is closed for good: its record goes."""
-        self._changed.pop(side, None)
-        self._unacknowledged.pop(side, None)
-        self.forget(side.key)
+        self._changed.pop(hibernation, None)
+        self._unacknowledged.pop(hibernation, None)
+        self.forget(hibernation.key)
 
     def forget(self, key: bytes) -> None:
         """Remove the record with this request key."""
         self._ended[key] = None
         self._schedule(DEBOUNCE_SECONDS)
 
-    def received(self, side: HibernatingSide) -> None:
-        """``side`` has its first message that is not acknowledged; it says so once until all of them are."""
+    def received(self, hibernation: Hibernation) -> None:
+        """``hibernation`` has its first message that is not acknowledged; it says so once until all of them are."""
         loop = asyncio.get_running_loop()
-        self._unacknowledged[side] = loop.time()
+        self._unacknowledged[hibernation] = loop.time()
         if self._late_timer is None and not self._closed:
             self._late_timer = loop.call_later(LATE_SECONDS, self._look_for_late)
 
@@ -130,26 +130,26 @@ class Journal:
         changed, self._changed = self._changed, {}
         try:
             if changed:
-                records = [side.record() for side in changed]
+                records = [hibernation.record() for hibernation in changed]
                 await self._store.save_many(records)
-                for side, record in zip(changed, records, strict=True):
-                    self._stored(side, record.received)
+                for hibernation, record in zip(changed, records, strict=True):
+                    self._stored(hibernation, record.received)
                 changed = {}
             if ended:
                 await self._store.delete([*ended])
                 ended = {}
         finally:
             # Whatever was not stored goes back, before what has changed meanwhile.
-            self._changed = {side: None for side in changed if not side.is_over} | self._changed
+            self._changed = {hibernation: None for hibernation in changed if not hibernation.is_over} | self._changed
             self._ended = ended | self._ended
 
-    def _stored(self, side: HibernatingSide, received: int) -> None:
+    def _stored(self, hibernation: Hibernation, received: int) -> None:
         self._acknowledged_at = asyncio.get_running_loop().time()
-        progress = received != side.acknowledged
-        if side.acknowledge(received):
-            self._unacknowledged.pop(side, None)
-        elif progress and side in self._unacknowledged:
-            self._unacknowledged[side] = asyncio.get_running_loop().time()
+        progress = received != hibernation.acknowledged
+        if hibernation.acknowledge(received):
+            self._unacknowledged.pop(hibernation, None)
+        elif progress and hibernation in self._unacknowledged:
+            self._unacknowledged[hibernation] = asyncio.get_running_loop().time()
 
     def _schedule(self, delay: float) -> None:
         if self._timer is not None and not delay:
@@ -180,13 +180,13 @@ class Journal:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        waiting = {side: since for side, since in self._unacknowledged.items() if since < math.inf}
-        for side, since in waiting.items():
+        waiting = {hibernation: since for hibernation, since in self._unacknowledged.items() if since < math.inf}
+        for hibernation, since in waiting.items():
             if now - since >= LATE_SECONDS - CLOCK_SLACK:
-                self._unacknowledged[side] = math.inf  # told once
+                self._unacknowledged[hibernation] = math.inf  # told once
                 self._log.warning(
                     "a message on the WebSocket %s has been unprocessed for %.0f s; the gateway closes the client at 30 s",
-                    side.path,
+                    hibernation.path,
                     now - since,
                 )
         oldest = min(waiting.values(), default=now)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from rivet_runner._connection.uplink import Uplink
     from rivet_runner._kv.calls import KvCalls
-    from rivet_runner._sockets.hibernatable import HibernatingSide
+    from rivet_runner._sockets.hibernatable import Hibernation
     from rivet_runner._tasks import TaskGroup
 
 __all__ = ["Replays"]
@@ -33,7 +33,7 @@ SAFE_BURST: Final = 512
 SHARE: Final = 64
 """Messages; turns are counted in these."""
 
-MOST_AT_ONCE: Final = 128
+MAX_AT_ONCE: Final = 128
 """Clients for which the gateway is asked at once where it is not known how much it has; it takes some 5 ms for each."""
 
 ATTACH_SECONDS: Final = 0.15
@@ -53,14 +53,14 @@ LOOKS: Final = 4
 
 
 class Replays:
-    """One for each runner. ``tasks`` owns what it starts; ``everybody`` tells which clients there are."""
+    """One for each runner. ``tasks`` owns what it starts; ``open_sockets`` tells which clients there are."""
 
     def __init__(
-        self, uplink: Uplink, kv_calls: KvCalls, tasks: TaskGroup, everybody: Callable[[], list[HibernatingSide]]
+        self, uplink: Uplink, kv_calls: KvCalls, tasks: TaskGroup, open_sockets: Callable[[], list[Hibernation]]
     ) -> None:
         self._uplink = uplink
         self._kv_calls = kv_calls
-        self._everybody = everybody
+        self._open_sockets = open_sockets
         self._tasks = tasks
         self._shares = asyncio.Semaphore(SAFE_BURST // SHARE)
         self._queue = asyncio.Lock()
@@ -91,9 +91,11 @@ class Replays:
         """The engine was away; call it before any message of the new connection is taken."""
         self._tasks.spawn(self._fetch(self._heard()), name="fetch missed messages")
 
-    def woken(self, sides: Iterable[HibernatingSide], attached_in: float) -> None:
+    def woken(self, hibernations: Iterable[Hibernation], attached_in: float) -> None:
         """An actor runs again, and within so many seconds the gateway should have attached these clients to it."""
-        self._tasks.spawn(self._look_after_waking([*sides], attached_in), name="look whether messages were lost on waking")
+        self._tasks.spawn(
+            self._look_after_waking([*hibernations], attached_in), name="look whether messages were lost on waking"
+        )
 
     def overrun(self) -> None:
         """A gap has shown in what a client sent."""
@@ -101,50 +103,54 @@ class Replays:
             self._overrun_seen = True
             self._tasks.spawn(self._look_after_overrun(self._heard()), name="look whether messages were lost in a burst")
 
-    def _heard(self) -> dict[HibernatingSide, int | None]:
+    def _heard(self) -> dict[Hibernation, int | None]:
         """Everybody, with the last message that was heard from them."""
-        return {side: side.stream.last for side in self._everybody()}
+        return {hibernation: hibernation.stream.last for hibernation in self._open_sockets()}
 
-    async def _look_after_waking(self, sides: list[HibernatingSide], attached_in: float) -> None:
+    async def _look_after_waking(self, hibernations: list[Hibernation], attached_in: float) -> None:
         for seconds in (attached_in, LOOK_SECONDS):
             await asyncio.sleep(seconds)
-            if sum(side.stream.arrived for side in sides) > SAFE_BURST:
-                await self._fetch(dict.fromkeys(sides))
+            if sum(hibernation.stream.arrived for hibernation in hibernations) > SAFE_BURST:
+                await self._fetch(dict.fromkeys(hibernations))
                 break
 
-    async def _look_after_overrun(self, heard: dict[HibernatingSide, int | None]) -> None:
+    async def _look_after_overrun(self, heard: dict[Hibernation, int | None]) -> None:
         await asyncio.sleep(LOOK_SECONDS)
         self._overrun_seen = False
         await self._fetch(heard)
 
     # Fetching
 
-    async def _fetch(self, heard: dict[HibernatingSide, int | None]) -> None:
+    async def _fetch(self, heard: dict[Hibernation, int | None]) -> None:
         """Fetch what is kept for each of these clients, unless it was heard since the given index: then all of it has come.
 
         A connection that is lost meanwhile ends it: on the next one it is done anew.
         """
         connection = self._uplink.connection_number
         for _ in range(LOOKS):
-            before = {side: side.stream.arrived for side in heard}
+            before = {hibernation: hibernation.stream.arrived for hibernation in heard}
             asked = await self._fetch_once(heard, connection)
             await asyncio.sleep(LOOK_SECONDS)
-            came = sum(side.stream.arrived_since(before[side]) for side in asked)
+            came = sum(hibernation.stream.arrived_since(before[hibernation]) for hibernation in asked)
             if came <= SAFE_BURST or not self._uplink.is_on(connection):
                 break
             heard = dict.fromkeys(asked)
 
-    async def _fetch_once(self, heard: dict[HibernatingSide, int | None], connection: int) -> set[HibernatingSide]:
+    async def _fetch_once(self, heard: dict[Hibernation, int | None], connection: int) -> set[Hibernation]:
         """Fetch for as many clients at once as is safe; return those for which the gateway was asked.
 
         How much it has for a client shows only when it comes; where it was too much, some of it may be lost again, so the
         same is done once more for fewer clients.
         """
-        asked: set[HibernatingSide] = set()
-        left, size = [*heard], MOST_AT_ONCE
+        asked: set[Hibernation] = set()
+        left, size = [*heard], MAX_AT_ONCE
         while left and self._uplink.is_on(connection):
             # What was heard of whom was asked may have been a part of the replay.
-            batch = [side for side in left[:size] if not side.is_settled(None if side in asked else heard[side])]
+            batch = [
+                hibernation
+                for hibernation in left[:size]
+                if not hibernation.is_settled(None if hibernation in asked else heard[hibernation])
+            ]
             asked.update(batch)
             came = await self._fetch_batch(batch)
             if sum(came) > SAFE_BURST and len(came) > 1:
@@ -152,19 +158,19 @@ class Replays:
                 continue
             left = left[size:]
             if sum(came) < SAFE_BURST // 4:
-                size = min(size * 2, MOST_AT_ONCE)
+                size = min(size * 2, MAX_AT_ONCE)
         return asked
 
-    async def _fetch_batch(self, batch: list[HibernatingSide]) -> list[int]:
+    async def _fetch_batch(self, batch: list[Hibernation]) -> list[int]:
         """How many messages have come meanwhile, for each client for which the gateway was asked."""
-        await asyncio.gather(*(journal.flush_before_replay() for journal in {side.journal for side in batch}))
+        await asyncio.gather(*(journal.flush_before_replay() for journal in {hibernation.journal for hibernation in batch}))
         async with self.turn(SAFE_BURST):
-            batch = [side for side in batch if not side.is_settled(None)]
+            batch = [hibernation for hibernation in batch if not hibernation.is_settled(None)]
             if not batch:
                 return []
-            before = [side.stream.arrived for side in batch]
+            before = [hibernation.stream.arrived for hibernation in batch]
             seconds = self.attach_seconds(len(batch))
-            for side in batch:
-                side.fetch_missed(seconds)
+            for hibernation in batch:
+                hibernation.fetch_missed(seconds)
             await self._uplink.lost(seconds)
-            return [side.stream.arrived_since(number) for side, number in zip(batch, before, strict=True)]
+            return [hibernation.stream.arrived_since(number) for hibernation, number in zip(batch, before, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from rivet_runner._connection.busy_poll import MOST_SKIPPED, BusyPoll
+from rivet_runner._connection.busy_poll import MAX_SKIPPED, BusyPoll
 
 SECONDS = 10
 
@@ -59,7 +59,7 @@ async def test_it_tries_ever_less_often_when_it_never_pays() -> None:
     polled = [bool(await looks_after_a_read(poll, clock)) for _ in range(300)]
     tries = [number for number, looked in enumerate(polled) if looked]
     assert [after - before - 1 for before, after in itertools.pairwise(tries)] == [
-        *(1, 3, 7, 15, 31, MOST_SKIPPED, MOST_SKIPPED, MOST_SKIPPED)
+        *(1, 3, 7, 15, 31, MAX_SKIPPED, MAX_SKIPPED, MAX_SKIPPED)
     ]
 
 

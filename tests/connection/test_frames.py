@@ -111,5 +111,5 @@ def test_nothing_is_lost_when_the_bytes_are_random(stream: bytes) -> None:
     for kind, data in seen.all:
         if kind == "other" and client.state is OPEN:
             client.receive_data(data)
-    handed_out = sum(len(data) for _, data in seen.all)
-    assert handed_out <= len(stream)
+    mark_delivered = sum(len(data) for _, data in seen.all)
+    assert mark_delivered <= len(stream)

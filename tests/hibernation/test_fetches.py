@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rivet_runner._sockets.replays import LOOK_SECONDS, LOOKS, MOST_AT_ONCE, SAFE_BURST
+from rivet_runner._sockets.replays import LOOK_SECONDS, LOOKS, MAX_AT_ONCE, SAFE_BURST
 from rivet_runner.protocol.v3 import ToServerWebSocketMessage
 from tests.connection.scene import settle
 from tests.hibernation.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts
@@ -20,7 +20,7 @@ async def test_everything_arrives_when_what_was_missed_is_more_than_the_engine_q
         while runner.received != everything(200, 40):
             await asyncio.sleep(0.1)
             assert current.now - began < 25, "the gateway gives a client up after 30 s"
-        assert gateway.largest == MOST_AT_ONCE * 40, "how much there is shows with the first replays"
+        assert gateway.largest == MAX_AT_ONCE * 40, "how much there is shows with the first replays"
 
 
 @virtual_time
