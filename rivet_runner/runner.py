@@ -107,7 +107,7 @@ class Runner:
     @property
     def connected(self) -> bool:
         """Whether there is a connection on which the engine has accepted this runner."""
-        return self.__core is not None and self.__core.connection.is_up
+        return self.__core is not None and self.__core.session.connected
 
     @property
     def actors(self) -> Mapping[str, Actor]:

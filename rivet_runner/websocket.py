@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from multidict import CIMultiDictProxy
 
-from rivet_runner._connection.arrivals import Arrival
+from rivet_runner._connection.arrivals import Arrival, Arrivals
 from rivet_runner._sockets.close_frames import checked_close
 from rivet_runner.errors import PayloadTooLarge, WebSocketClosed
 from rivet_runner.protocol.wire import (
@@ -63,6 +63,7 @@ class WebSocket:
     """
 
     __slots__ = (
+        "_arrivals",
         "_attachment",
         "_early",
         "_gateway_id",
@@ -81,7 +82,7 @@ class WebSocket:
         "restored",
     )
 
-    def __init__(self, key: bytes, request: Request, uplink: Uplink, max_payload: int) -> None:
+    def __init__(self, key: bytes, request: Request, uplink: Uplink, arrivals: Arrivals, max_payload: int) -> None:
         self.request = request
         self.restored = False
         self.close_code: int | None = None
@@ -89,6 +90,7 @@ class WebSocket:
         self._gateway_id = key[:4]
         self._request_id = key[4:]
         self._uplink = uplink
+        self._arrivals = arrivals
         self._max_payload = max_payload
         self._state = SocketState.OPENING
         self._early: list[tuple[int, ToClientWebSocketMessage]] | None = None
@@ -159,7 +161,7 @@ class WebSocket:
                 raise StopAsyncIteration
             if self._waiter is not None:
                 raise RuntimeError("another task is receiving from this WebSocket; one at a time may")
-            waiter = self._waiter = Arrival(loop=self._uplink.loop)
+            waiter = self._waiter = Arrival(loop=self._arrivals.loop)
             try:
                 arrived = await waiter
             except asyncio.CancelledError:
@@ -250,7 +252,7 @@ class WebSocket:
             return
         waiter = self._waiter
         if waiter is not None and not waiter.done():
-            self._uplink.arrivals.bring(waiter, message)  # the handler waits, so nothing is queued
+            self._arrivals.bring(waiter, message)  # the handler waits, so nothing is queued
             return
         queue = self._queue
         if queue is None:

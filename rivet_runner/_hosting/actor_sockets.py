@@ -99,7 +99,8 @@ def close_unknown(host: Generation, ws: WebSocket, hold: float, *, damaged: bool
 
 async def run_stale(host: Generation, key: bytes, record: HibernationRecord) -> None:
     """The client left while the actor slept: let the handler see that once, then forget the socket."""
-    ws = WebSocket(key, Request("GET", record.target, record.headers, b""), host.uplink, host.services.config.max_payload)
+    services, request = host.services, Request("GET", record.target, record.headers, b"")
+    ws = WebSocket(key, request, host.uplink, services.arrivals, services.config.max_payload)
     ws.restored = True
     ws._attachment = record.attachment
     ws._state = SocketState.CLOSED

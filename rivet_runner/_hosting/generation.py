@@ -235,7 +235,7 @@ class Generation:
         return reached
 
     def _new_socket(self, key: bytes, request: Request) -> WebSocket:
-        ws = WebSocket(key, request, self.uplink, self.services.config.max_payload)
+        ws = WebSocket(key, request, self.uplink, self.services.arrivals, self.services.config.max_payload)
         self.sockets[key] = self.services.sockets[key] = ws
         return ws
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rivet_runner._connection.arrivals import Arrivals
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.slow_starts import SlowStarts
 from rivet_runner._kv.calls import KvCalls
@@ -69,6 +70,7 @@ class Services:
     hooks: Hooks
     config: RunnerConfig
     uplink: Uplink
+    arrivals: Arrivals
     kv_calls: KvCalls
     tasks: TaskGroup
     store: Callable[[Actor], HibernationStore]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from rivet_runner._connection.busy_poll import BusyPoll
+from rivet_runner._connection.reading import Reading
 from rivet_runner._connection.reconnecting import ReconnectLoop
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.registry import ActorRegistry
@@ -29,7 +30,7 @@ from rivet_runner._session.pace import Pace
 from rivet_runner._session.session import CloseRequested, Initialised, KvAnswered, Session, WindowMoved
 from rivet_runner._sockets.replays import Replays
 from rivet_runner._tasks import TaskGroup
-from rivet_runner.errors import DecodeError, RunnerEvicted, RunnerShutDown
+from rivet_runner.errors import DecodeError, EngineRejected, RunnerEvicted, RunnerShutDown
 from rivet_runner.protocol.wire import (
     PROTOCOL_VERSION,
     ActorName,
@@ -65,7 +66,8 @@ class Core:
         self.registry = ActorRegistry()
         pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None))
         self.session = Session(_hello(config), max_buffered=config.max_buffered, pace=pace)
-        self.uplink = Uplink(self.session, BusyPoll(config.busy_poll))
+        self.uplink = Uplink(self.session)
+        self.reading = Reading(self.uplink, BusyPoll(config.busy_poll))
         self.kv_calls = KvCalls(self.session, self.uplink, config.kv_timeout)
         self.services = self._new_services()
         self.tunnel = Tunnel(self.services, self.registry)
@@ -77,11 +79,11 @@ class Core:
             lifecycle=lifecycle,
             session=self.session,
             uplink=self.uplink,
+            reading=self.reading,
             events=self,
         )
         self.shutdown = Shutdown(self)
         self.first_init: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._connection_task: asyncio.Task[Any] | None = None
         self._lost_timer: asyncio.TimerHandle | None = None
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             ToClientTunnelMessage: self.tunnel.receive,
@@ -98,6 +100,7 @@ class Core:
             hooks=self.runner,
             config=self.config,
             uplink=self.uplink,
+            arrivals=self.reading.arrivals,
             kv_calls=self.kv_calls,
             tasks=self.actor_tasks,
             store=self.config.hibernation_store or (lambda actor: KvHibernationStore(actor.kv)),
@@ -111,16 +114,7 @@ class Core:
 
     def begin(self) -> None:
         """Start to connect."""
-        self._connection_task = self.tasks.spawn(self.connection.run(), name="connection", on_error=self.failed)
-
-    async def end_connection(self, seconds: float) -> None:
-        """End the connection's task wherever it stands, and with it the connection."""
-        if self._connection_task is not None:
-            self._connection_task.cancel()
-            _, unfinished = await asyncio.wait([self._connection_task], timeout=seconds)
-            if unfinished:
-                self.connection.drop()
-                await asyncio.wait(unfinished, timeout=seconds)
+        self.connection.start(self.tasks, self.failed)
 
     def failed(self, error: BaseException) -> None:
         """The connection loop has raised what it must not: nothing can go on without it."""
@@ -147,21 +141,23 @@ class Core:
             except Exception:
                 log.exception("a %s from the engine could not be handled; it is dropped", type(decision).__name__)
 
-    def connection_ended(self, code: int, reason: str, *, initialised: bool) -> None:
+    def connection_ended(self, code: int, reason: str, *, was_connected: bool) -> None:
         self.tunnel.disconnected()
-        if not initialised:
+        if not was_connected:
             return
         if not self.lifecycle.closed and self.session.lost_threshold is not None:
             self._lost_timer = asyncio.get_running_loop().call_later(self.session.lost_threshold, self._lost)
         self.run_hook(lambda: self.runner.on_disconnected(code, reason), "on_disconnected", self.last_hooks)
         self.shutdown.connection_ended()
 
-    def connection_finished(self, error: BaseException | None, *, asked: bool) -> None:
-        if error is None and not asked:
-            error = RunnerEvicted(
-                f"another runner connected to {self.config.endpoint} as {self.config.runner_name!r} with the key "
-                f"{self.config.runner_key!r}; give each process a key of its own"
-            )
+    def connection_finished(self, error: EngineRejected | None) -> None:
+        self.shutdown.begin(immediate=True, error=error)
+
+    def evicted(self) -> None:
+        error = RunnerEvicted(
+            f"another runner connected to {self.config.endpoint} as {self.config.runner_name!r} with the key "
+            f"{self.config.runner_key!r}; give each process a key of its own"
+        )
         self.shutdown.begin(immediate=True, error=error)
 
     # What the session decides
@@ -170,7 +166,7 @@ class Core:
         first = not self.lifecycle.was_initialised
         self.lifecycle.move(LifecycleEvent.INITIALISED)
         self._cancel_lost_timer()
-        self.connection.initialised()
+        self.connection.init_answered()
         if decision.forgotten:
             self._forgotten(decision)
         elif not first:
@@ -199,11 +195,11 @@ class Core:
             self.registry.stop(command, draining=self.lifecycle.shutting_down)
 
     def _kv_answered(self, decision: KvAnswered) -> None:
-        self.uplink.got_answer()
+        self.reading.got_answer()
         self.kv_calls.answered(decision.request_id, decision.data)
 
     def _send_on(self, _: WindowMoved) -> None:
-        self.uplink.got_answer()
+        self.reading.got_answer()
         self.uplink.flush_soon()
 
     def _close_requested(self, _: CloseRequested) -> None:

@@ -103,9 +103,9 @@ class Shutdown:
 
     async def _drain(self) -> None:
         core = self._core
-        if not core.connection.is_up:
+        if not core.session.connected:
             # A dial or a handshake that is under way must not come up as another runner now.
-            await core.end_connection(IMMEDIATE_CLOSE_SECONDS)
+            await core.connection.end(IMMEDIATE_CLOSE_SECONDS)
             return
         core.session.stopping()
         core.uplink.flush_soon()
@@ -113,14 +113,14 @@ class Shutdown:
             return
         actors = len(core.registry)
         log.info("shutting down: %d actors to stop, for at most %g s", actors, core.config.stop_timeout)
-        await self._until(lambda: not core.connection.is_up or self.immediate, core.config.stop_timeout)
+        await self._until(lambda: not core.session.connected or self.immediate, core.config.stop_timeout)
 
     async def _stop_actors_here(self) -> None:
         core = self._core
         if not len(core.registry):
             return
         if not self.immediate:
-            why = "the engine did not stop them in time" if core.connection.is_up else "the engine is away"
+            why = "the engine did not stop them in time" if core.session.connected else "the engine is away"
             log.warning("%d actors are stopped here, as %s", len(core.registry), why)
         core.registry.stop_all(StopReason.IMMEDIATE if self.immediate else StopReason.DRAINED)
         if not self.immediate:
@@ -146,10 +146,10 @@ class Shutdown:
     async def _close_connection(self) -> None:
         """Ends the connection's task wherever it stands."""
         seconds = IMMEDIATE_CLOSE_SECONDS if self.immediate else CLOSE_SECONDS
-        if self._core.connection.is_up:
+        if self._core.session.connected:
             await self._core.uplink.flushed(seconds / 2)
             await self._core.uplink.events_flushed(seconds / 2)
-        await self._core.end_connection(seconds)
+        await self._core.connection.end(seconds)
 
     async def _run_last_hook(self) -> None:
         core, seconds = self._core, IMMEDIATE_HOOK_SECONDS if self.immediate else HOOK_SECONDS

@@ -148,8 +148,8 @@ def test_every_other_task_can_end_when_one_ends_the_process() -> None:
 
 
 def open_websocket(arrivals: Arrivals) -> WebSocket:
-    uplink: Any = SimpleNamespace(loop=asyncio.get_running_loop(), arrivals=arrivals)
-    ws = WebSocket(b"gateway1", Request("GET", "/", {}, b""), uplink, max_payload=1000)
+    uplink: Any = SimpleNamespace()
+    ws = WebSocket(b"gateway1", Request("GET", "/", {}, b""), uplink, arrivals, max_payload=1000)
     ws._open()
     return ws
 
