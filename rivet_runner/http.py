@@ -89,6 +89,10 @@ class Request:
             self._headers = headers = CIMultiDictProxy(CIMultiDict(headers))
         return headers
 
+    def wire_form(self) -> tuple[str, dict[str, str]]:
+        """Return the path with its query, and the headers, as they came: to make the same request again."""
+        return self._target, dict(self._headers)
+
     def text(self) -> str:
         """Return the body as text, by the charset of ``content-type``, or UTF-8 where it names none.
 

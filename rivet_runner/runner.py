@@ -132,7 +132,13 @@ class Runner:
         behind.
         """
         self.__lifecycle.move(LifecycleEvent.START)
-        core = self.__core = Core(self, self.__config, self.__lifecycle)
+        core = self.__core = Core(
+            self,
+            self.__config,
+            self.__lifecycle,
+            hibernates=type(self).can_hibernate is not Runner.can_hibernate,
+            engine_may_drain=self._engine_may_drain,
+        )
         core.begin()
         try:
             async with asyncio.timeout(self.__config.start_timeout):
