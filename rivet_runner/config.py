@@ -26,8 +26,8 @@ from urllib.parse import quote, unquote, urlsplit
 import msgspec
 
 if TYPE_CHECKING:
-    from rivet_runner._kv.records import HibernationStore
     from rivet_runner.actor import Actor
+    from rivet_runner.hibernation import HibernationStore
 
 __all__ = ["RunnerConfig"]
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from rivet_runner._hosting.generation_state import GenerationPhase, GenerationState
+from rivet_runner._kv.records import KvHibernationStore
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.hold import Holds
 from rivet_runner._sockets.journal import Journal
@@ -188,7 +189,9 @@ class ActorSockets:
         """The parts that the hibernatable sockets of this actor share."""
         if self._shared is None:
             state, services = self._state, self._state.services
-            journal = Journal(services.store(state.actor), state.work, state.actor.log)
+            make_store = services.config.hibernation_store
+            store = KvHibernationStore(state.kv_store) if make_store is None else make_store(state.actor)
+            journal = Journal(store, state.work, state.actor.log)
             self._shared = ActorHibernation(
                 journal, state.work, state.actor.log, services.uplink, services.turns, services.replays.overrun, Holds()
             )

@@ -25,6 +25,7 @@ from rivet_runner._hosting.generation_state import GenerationPhase, GenerationSt
 from rivet_runner._hosting.restoring import restore_sockets
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.stopping import HURRY_SECONDS, StopClock, StopReason
+from rivet_runner._kv.store import KvStore
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
@@ -116,7 +117,8 @@ class Generation(GenerationState):
 
     def __init__(self, services: Services, command: CommandStartActor) -> None:
         super().__init__(services)
-        self.actor = _HostedActor(self, command, KV(command.actor_id, services.kv_calls))
+        self.kv_store = KvStore(command.actor_id, services.kv_calls)
+        self.actor = _HostedActor(self, command, KV(self.kv_store))
         self.stop_commanded = False
         self.intent: StopReason | None = None
         self.requests = 0
@@ -255,7 +257,7 @@ class Generation(GenerationState):
 
     def _cut_off(self, reason: StopReason) -> None:
         """The engine does not listen any more: end everything that would wait for it."""
-        self.actor.kv._close(reason.value)
+        self.kv_store.close(reason.value)
         if self._sockets is not None:
             self._sockets.end_all()
 
@@ -293,7 +295,7 @@ class Generation(GenerationState):
             await self._repeat_alarm(clock.remaining_for_step)
         if self._sockets is not None:
             self._sockets.close()
-        self.actor.kv._close("this generation of the actor has stopped")
+        self.kv_store.close("this generation of the actor has stopped")
 
     async def _call_stop_hook(self, clock: StopClock) -> None:
         async def call() -> None:

@@ -16,6 +16,7 @@ import enum
 
 from rivet_runner._hosting.services import Services, log
 from rivet_runner._hosting.stopping import StopReason
+from rivet_runner._kv.store import KvStore
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.actor import Actor
 
@@ -34,9 +35,10 @@ class GenerationPhase(enum.Enum):
 class GenerationState:
     """How far one generation is in its life, and its tasks."""
 
-    __slots__ = ("_gate", "_work", "actor", "phase", "services", "start_succeeded", "stop_reason")
+    __slots__ = ("_gate", "_work", "actor", "kv_store", "phase", "services", "start_succeeded", "stop_reason")
 
     actor: Actor
+    kv_store: KvStore
 
     def __init__(self, services: Services) -> None:
         self.services = services

@@ -12,11 +12,9 @@ from rivet_runner._hosting.hooks import Hooks
 from rivet_runner._hosting.slow_starts import SlowStarts
 from rivet_runner._hosting.socket_table import SocketTable
 from rivet_runner._kv.calls import KvCalls
-from rivet_runner._kv.records import HibernationStore
 from rivet_runner._sockets.replays import Replays
 from rivet_runner._sockets.turns import ReplayTurns
 from rivet_runner._tasks import TaskGroup
-from rivet_runner.actor import Actor
 from rivet_runner.config import RunnerConfig
 
 __all__ = ["Services", "log"]
@@ -35,7 +33,6 @@ class Services:
     kv_calls: KvCalls
     tasks: TaskGroup
     """Owns the starts and stops of actors."""
-    store: Callable[[Actor], HibernationStore]
     sockets: SocketTable
     slow_starts: SlowStarts
     turns: ReplayTurns

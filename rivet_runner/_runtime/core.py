@@ -25,7 +25,6 @@ from rivet_runner._hosting.socket_table import SocketTable
 from rivet_runner._hosting.stopping import StopReason
 from rivet_runner._hosting.tunnel import Tunnel
 from rivet_runner._kv.calls import KvCalls
-from rivet_runner._kv.records import KvHibernationStore
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._runtime.shutdown import Shutdown
 from rivet_runner._session.pace import Pace
@@ -101,7 +100,6 @@ class Core:
             arrivals=self._reading.arrivals,
             kv_calls=self._kv_calls,
             tasks=self._actor_tasks,
-            store=self._config.hibernation_store or (lambda actor: KvHibernationStore(actor.kv)),
             sockets=SocketTable(),
             slow_starts=SlowStarts(),
             turns=turns,

@@ -16,11 +16,10 @@ import logging
 import math
 from typing import Final
 
-from rivet_runner._kv.records import HibernationStore
 from rivet_runner._sockets.delivery import Delivery
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import RecordError, RivetRunnerError
-from rivet_runner.hibernation import HibernationRecord
+from rivet_runner.hibernation import HibernationRecord, HibernationStore
 
 __all__ = ["Journal"]
 
