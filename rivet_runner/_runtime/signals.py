@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import RunnerShutDown
 
-__all__ = ["Runnable", "run_until_down"]
+__all__ = ["SIGNALS", "Runnable", "run_until_down"]
 
 log = logging.getLogger("rivet_runner")
 

@@ -11,11 +11,12 @@ Three rules of the gateway shape this:
 from __future__ import annotations
 
 from rivet_runner._sockets.delivery import Delivery
-from rivet_runner._sockets.inbound import Flow, InboundStream, Verdict, ahead, next_index
+from rivet_runner._sockets.inbound import Flow, InboundStream, Verdict, ahead
 from rivet_runner._sockets.journal import Journal
 from rivet_runner._sockets.repair import REPLAY, ActorHibernation, Repair
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner.hibernation import HibernationRecord
+from rivet_runner.protocol.tunnel_ids import next_index
 from rivet_runner.protocol.wire import ToServerWebSocketMessageAck
 
 __all__ = ["Hibernation"]
