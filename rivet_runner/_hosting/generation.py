@@ -33,6 +33,7 @@ from rivet_runner.actor import Actor
 from rivet_runner.errors import RivetRunnerError, RunnerShutDown
 from rivet_runner.http import Request
 from rivet_runner.kv import KV
+from rivet_runner.protocol.tunnel_ids import request_key
 from rivet_runner.protocol.wire import (
     ActorConfig,
     ActorIntentSleep,
@@ -134,7 +135,7 @@ class Generation(GenerationState):
         self._listed: dict[bytes, ClientSocket] = {}
         """The hibernating WebSockets that the engine has listed, until they are restored."""
         for request in command.hibernating_requests:
-            key = request.gateway_id + request.request_id
+            key = request_key(request)
             if not services.sockets.take_departed(key):
                 self._listed[key] = self.sockets.add(key, UNKNOWN_REQUEST)
 

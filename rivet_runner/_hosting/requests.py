@@ -12,7 +12,8 @@ from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.generation_state import GenerationState
 from rivet_runner._tasks import is_being_cancelled
 from rivet_runner.http import Request, Response, wire_headers
-from rivet_runner.protocol.wire import MessageId, ToServerResponseStart, ToServerTunnelMessage
+from rivet_runner.protocol.tunnel_ids import message_id
+from rivet_runner.protocol.wire import ToServerResponseStart, ToServerTunnelMessage
 
 __all__ = ["ACTOR_NOT_HERE", "ACTOR_OVERLOADED", "UPLOAD_TOO_LARGE", "answer_with", "serve"]
 
@@ -97,6 +98,6 @@ def _encode(key: bytes, response: Response) -> ToServerTunnelMessage:
     if size > MAX_HEADER_BYTES:
         raise ValueError(f"the headers have {size} characters, more than {MAX_HEADER_BYTES}")
     return ToServerTunnelMessage(
-        MessageId(key[:4], key[4:], 0),
+        message_id(key, 0),
         ToServerResponseStart(response.status, headers, response.body or None, False),
     )

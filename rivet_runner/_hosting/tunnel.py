@@ -15,8 +15,8 @@ from rivet_runner._hosting.registry import ActorRegistry
 from rivet_runner._hosting.services import Services
 from rivet_runner._sockets.socket import SocketState
 from rivet_runner.http import Request
+from rivet_runner.protocol.tunnel_ids import message_id, request_key
 from rivet_runner.protocol.wire import (
-    MessageId,
     ToClientRequestAbort,
     ToClientRequestChunk,
     ToClientRequestStart,
@@ -64,7 +64,7 @@ class Tunnel:
     def receive(self, message: ToClientTunnelMessage) -> None:
         """Hand ``message`` to whom it is for. What belongs to nobody any more is dropped."""
         identity, kind = message.message_id, message.message_kind
-        key = identity.gateway_id + identity.request_id
+        key = request_key(identity)
         what = type(kind)
         if what is ToClientWebSocketMessage:
             ws = self._find_socket(key)
@@ -146,7 +146,7 @@ class Tunnel:
         if generation is None:
             # Closing an open that was not answered makes the gateway look the actor up again and retry.
             refusal = ToServerWebSocketClose(1011, "actor.not_found", False)
-            self._services.uplink.send_now(ToServerTunnelMessage(MessageId(key[:4], key[4:], 0), refusal))
+            self._services.uplink.send_now(ToServerTunnelMessage(message_id(key, 0), refusal))
             return
         # Thousands of open sockets keep their headers, and the names are always the same few.
         headers = {sys.intern(name): value for name, value in opened.headers.items()}

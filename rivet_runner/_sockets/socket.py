@@ -32,6 +32,7 @@ from rivet_runner._sockets.delivery import Delivery
 from rivet_runner._sockets.hold import Hold, Holds
 from rivet_runner.errors import PayloadTooLarge, WebSocketClosed
 from rivet_runner.http import Request
+from rivet_runner.protocol.tunnel_ids import split_request_key
 from rivet_runner.protocol.wire import (
     MessageId,
     ToClientWebSocketMessage,
@@ -91,8 +92,7 @@ class ClientSocket(WebSocket):
 
     def __init__(self, key: bytes, request: Request, uplink: Uplink, arrivals: Arrivals, max_payload: int) -> None:
         super().__init__(request)
-        self.gateway_id = key[:4]
-        self.request_id = key[4:]
+        self.gateway_id, self.request_id = split_request_key(key)
         self.state = SocketState.OPENING
         self.sent_index = 0
         """The index of the next message to the client."""
