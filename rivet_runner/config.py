@@ -25,6 +25,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
+from rivet_runner._connection.subprotocols import offered_subprotocols
 from rivet_runner.http import TOKEN, TOKEN_RULE
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     @property
     def subprotocols(self) -> list[str]:
         """The WebSocket subprotocols to offer to the engine, in order. Holds the token: do not log it."""
-        return ["rivet"] if self.token is None else ["rivet", f"rivet_token.{self.token}"]
+        return offered_subprotocols(self.token)
 
     def connect_url(self, protocol_version: int) -> str:
         """Return the ws(s) URL for a runner that speaks ``protocol_version``. It holds no credentials."""

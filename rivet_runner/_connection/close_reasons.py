@@ -9,11 +9,20 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-__all__ = ["CLOSE_ACTIONS", "NO_CLOSE_FRAME", "RUNNER_SHUTDOWN_REASON", "CloseAction", "CloseReason", "close_action"]
+__all__ = [
+    "CLOSE_ACTIONS",
+    "NO_CLOSE_FRAME",
+    "RUNNER_SHUTDOWN_REASON",
+    "CloseAction",
+    "CloseReason",
+    "close_action",
+    "rejection_message",
+]
 
 RUNNER_SHUTDOWN_REASON: Final = "pegboard.runner_shutdown"
 """The reason that this runner itself gives when it leaves."""
@@ -70,3 +79,24 @@ def close_action(reason: CloseReason | None) -> CloseAction:
     if reason is None:
         return CloseAction.RECONNECT
     return CLOSE_ACTIONS.get(reason.name, CloseAction.RECONNECT)
+
+
+_ADVICE: Final[dict[str, Callable[[str], str]]] = {
+    "namespace.not_found": lambda endpoint: (
+        f"the engine at {endpoint} has no such namespace: create it there, or correct `namespace` (RIVET_NAMESPACE)"
+    ),
+    "guard.missing_header": lambda endpoint: (
+        f"the engine at {endpoint} wants a token and none was given: set `token` (RIVET_TOKEN)"
+    ),
+    "api.forbidden": lambda endpoint: f"the engine at {endpoint} refused the token: correct `token` (RIVET_TOKEN)",
+    "ws.invalid_url": lambda endpoint: (
+        f"the engine at {endpoint} did not understand the request: check the path in `endpoint` (RIVET_ENDPOINT)"
+    ),
+}
+
+
+def rejection_message(reason: CloseReason, endpoint: str) -> str:
+    """One sentence that says what the engine refused, where, and what to do about it."""
+    advice = _ADVICE[reason.name](endpoint)
+    ray = f", ray {reason.ray_id}" if reason.ray_id else ""
+    return f"{advice} ({reason.name}{ray})"

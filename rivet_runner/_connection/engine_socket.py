@@ -32,6 +32,7 @@ from websockets.typing import Subprotocol
 
 from rivet_runner._connection.close_reasons import NO_CLOSE_FRAME
 from rivet_runner._connection.frames import FrameSplitter, binary_frames
+from rivet_runner._connection.subprotocols import has_token
 
 __all__ = ["DIAL_ERRORS", "EngineSocket", "dial"]
 
@@ -82,7 +83,7 @@ class _RedactingFilter(logging.Filter):
     """Keeps the token, which travels as a subprotocol, out of the library's debug log of the handshake."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.args and "rivet_token." in str(record.args):
+        if record.args and has_token(str(record.args)):
             record.msg, record.args = "> Sec-WebSocket-Protocol: (not shown, it carries the token)", ()
         return True
 

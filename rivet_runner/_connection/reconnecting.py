@@ -1,15 +1,25 @@
 """Keeps one connection to the engine for as long as the runner's life allows: every retry is decided here.
 
-The loop is: dial (tenacity retries that, and nothing else) → hand the socket to the uplink → wait until it ends → look
-the close reason up in the table → wait as long as the table and the back-off say → again. It runs as one task, which `end`
-cancels wherever it stands.
+::
+
+                  dialled                 init answered
+    DIALLING ───────────────► HANDSHAKING ─────────────► CONNECTED
+        ▲                          │ closed, lost,           │ closed,
+        │ the delay is over        ▼ or no answer            ▼ or lost
+        └─────────────────── BACKING OFF ◄───────────────────┘
+
+* ``DIALLING``: tenacity retries this, and nothing else, with the delays of `Backoff`.
+* ``HANDSHAKING``: init is sent, and sent again, until ``init_timeout``; then the connection is dropped.
+* ``CONNECTED``: pings go out until the connection ends.
+* ``BACKING OFF``: for as long as the close reason's row in the table and `Backoff` say.
+
+The loop ends when a close reason or the lifecycle says so, and in any state when `ReconnectLoop.end` cancels its one task.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -22,9 +32,11 @@ from rivet_runner._connection.close_reasons import (
     CloseAction,
     CloseReason,
     close_action,
+    rejection_message,
 )
 from rivet_runner._connection.engine_socket import DIAL_ERRORS, EngineSocket, dial
 from rivet_runner._connection.reading import Reading
+from rivet_runner._connection.subprotocols import without_token
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._lifecycle import Lifecycle
 from rivet_runner._session.session import Session
@@ -44,9 +56,6 @@ INITS_AGAIN: Final = 2
 connection. A runner would wait for `init_timeout`, and its actors are lost after 15 s, so init is sent again, so often."""
 
 LOCAL_CLOSE: Final = 1000
-
-_TOKEN: Final = re.compile(r"rivet_token\.[^\s,;'\"]+")
-"""A proxy that answers with all that it was offered puts the token into the library's error."""
 
 
 class LinkEvents(Protocol):
@@ -161,7 +170,7 @@ class ReconnectLoop:
         log.warning(
             "cannot reach the engine at %s (%s); trying again in %.1f s. Is it running, and is RIVET_ENDPOINT right?",
             self._endpoint,
-            _TOKEN.sub("rivet_token.***", str(error)) or type(error).__name__,
+            without_token(str(error)) or type(error).__name__,
             delay,
         )
 
@@ -272,24 +281,3 @@ class ReconnectLoop:
             if timer is not None:
                 timer.cancel()
         self._init_timer = self._ping_timer = self._init_again_timer = None
-
-
-_ADVICE: Final[dict[str, Callable[[str], str]]] = {
-    "namespace.not_found": lambda endpoint: (
-        f"the engine at {endpoint} has no such namespace: create it there, or correct `namespace` (RIVET_NAMESPACE)"
-    ),
-    "guard.missing_header": lambda endpoint: (
-        f"the engine at {endpoint} wants a token and none was given: set `token` (RIVET_TOKEN)"
-    ),
-    "api.forbidden": lambda endpoint: f"the engine at {endpoint} refused the token: correct `token` (RIVET_TOKEN)",
-    "ws.invalid_url": lambda endpoint: (
-        f"the engine at {endpoint} did not understand the request: check the path in `endpoint` (RIVET_ENDPOINT)"
-    ),
-}
-
-
-def rejection_message(reason: CloseReason, endpoint: str) -> str:
-    """One sentence that says what the engine refused, where, and what to do about it."""
-    advice = _ADVICE[reason.name](endpoint)
-    ray = f", ray {reason.ray_id}" if reason.ray_id else ""
-    return f"{advice} ({reason.name}{ray})"

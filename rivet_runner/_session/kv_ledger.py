@@ -8,7 +8,10 @@ from rivet_runner.protocol.wire import KvRequestData, ToServerKvRequest, encode_
 
 __all__ = ["KvLedger"]
 
-FIRST_BARRIER_ID: Final = 2**31
+REQUEST_IDS: Final = 2**32
+"""A request id is a ``u32`` on the wire."""
+
+FIRST_BARRIER_ID: Final = REQUEST_IDS // 2
 """Request ids from here on are the pace's own; see `rivet_runner._session.pace`."""
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID
+from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID, REQUEST_IDS
 from rivet_runner._session.outbox import Outbox
 from rivet_runner.protocol.wire import KvGetRequest, ToServerKvRequest, encode_to_server
 
@@ -45,8 +45,6 @@ error (a third of a second was seen), so a barrier asks for an actor that is the
 PATIENCE: Final = 30.0
 """Seconds without an answer to a barrier after which messages leave all the same: the wait must end some day."""
 
-BARRIER_IDS: Final = 2**31
-
 
 class Pace:
     """Decides how many messages may leave. ``rate`` is in messages a second; 0 lets everything through at once.
@@ -64,7 +62,7 @@ class Pace:
         self._barriers: dict[int, tuple[int, int]] = {}
         self._sent_bytes = 0
         self._confirmed_bytes = 0
-        self._next_id = 0
+        self._next_id = FIRST_BARRIER_ID
         self._tokens = float(BURST)
         self._counted_at = 0.0
         self._barred_since: float | None = None
@@ -142,8 +140,8 @@ class Pace:
         return min(WINDOW - self._sent + self._confirmed, self._next_barrier_at - self._sent, int(self._tokens))
 
     def _barrier(self) -> bytes:
-        request_id = FIRST_BARRIER_ID + self._next_id
-        self._next_id = (self._next_id + 1) % BARRIER_IDS
+        request_id = self._next_id
+        self._next_id = request_id + 1 if request_id + 1 < REQUEST_IDS else FIRST_BARRIER_ID
         self._barriers[request_id] = self._sent, self._sent_bytes
         self._next_barrier_at = self._sent + STEP
         return encode_to_server(ToServerKvRequest(self._some_actor() or NO_ACTOR, request_id, KvGetRequest([b""])))
