@@ -9,7 +9,7 @@ import itertools
 import pytest
 
 from rivet_runner import EngineRejected, RunnerEvicted, RunnerShutDown
-from tests.connection.scene import scene, settle, started
+from tests.support.scene import scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 REJECTIONS = ["namespace.not_found", "guard.missing_header", "api.forbidden", "ws.invalid_url"]

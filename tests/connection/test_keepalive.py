@@ -25,7 +25,7 @@ from rivet_runner.protocol.v3 import (
     encode_to_client,
 )
 from rivet_runner.protocol.v3 import KvPutResponse as Put
-from tests.connection.scene import scene, settle, started
+from tests.support.scene import scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 

@@ -16,7 +16,7 @@ from rivet_runner import Actor, Request, Response, Runner, WebSocket
 from rivet_runner._connection.engine_socket import LONG_READ, MESSAGES_AT_ONCE, SHORT_READ
 from rivet_runner.protocol import v3
 from rivet_runner.testing.scripted_engine import RunnerConnection, ScriptedEngine
-from tests.connection.scene import HookedRunner, started
+from tests.support.scene import HookedRunner, started
 from tests.support.virtual_time import virtual_time
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rivet_runner import Actor, Request, WebSocket
 from rivet_runner.protocol.v3 import ToServerWebSocketClose
 from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection
-from tests.connection.scene import HookedRunner, Scene, scene
+from tests.support.scene import HookedRunner, Scene, scene
 
 __all__ = ["REPLAY", "Gateway", "Room", "all_lost", "asleep", "everything", "reconnected", "replays_asked", "rooms", "texts"]
 

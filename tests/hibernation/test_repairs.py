@@ -10,8 +10,8 @@ import pytest
 from rivet_runner import HibernationRecord
 from rivet_runner._sockets.turns import SAFE_BURST, ReplayTurns
 from rivet_runner.testing.hibernation import MemoryHibernationStore
-from tests.connection.scene import settle
 from tests.hibernation.replaying import REPLAY, all_lost, asleep, everything, reconnected, replays_asked, rooms, texts
+from tests.support.scene import settle
 from tests.support.virtual_time import virtual_time
 
 

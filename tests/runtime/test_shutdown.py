@@ -10,7 +10,7 @@ import pytest
 
 from rivet_runner import Response, RunnerEvicted
 from rivet_runner.protocol.v3 import ToServerStopping
-from tests.connection.scene import Hook, HookedRunner, scene, settle, started
+from tests.support.scene import Hook, HookedRunner, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rivet_runner import Actor, KvError, KvTimeout
 from rivet_runner.protocol.v3 import ActorStateStopped, EventActorStateUpdate, StopCode, ToServerKvRequest
-from tests.connection.scene import settle, started
+from tests.support.scene import settle, started
 from tests.support.virtual_time import virtual_time
 
 

@@ -16,7 +16,7 @@ import pytest
 from rivet_runner import EngineRejected, RunnerEvicted
 from rivet_runner.protocol.v3 import ToServerStopping
 from rivet_runner.testing.scripted_engine import RunnerConnection, ScriptedEngine
-from tests.connection.scene import HookedRunner
+from tests.support.scene import HookedRunner
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 

@@ -23,7 +23,7 @@ from rivet_runner.protocol.v3 import (
     ToServerTunnelMessage,
 )
 from rivet_runner.testing.scripted_engine import RunnerConnection
-from tests.connection.scene import Scene, scene, settle, started
+from tests.support.scene import Scene, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 WHEN = datetime(2030, 1, 1, tzinfo=UTC)

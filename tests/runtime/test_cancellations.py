@@ -16,8 +16,8 @@ import pytest
 from rivet_runner import Actor, EngineRejected, WebSocket
 from rivet_runner.protocol.v3 import ActorStateStopped, StopCode, ToServerKvRequest, ToServerStopping
 from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection, ScriptedEngine
-from tests.connection.scene import HookedRunner, Scene, scene, settle, started
-from tests.connection.traps import Trap, at_each_await
+from tests.support.scene import HookedRunner, Scene, scene, settle, started
+from tests.support.traps import Trap, at_each_await
 from tests.support.virtual_time import virtual_time
 
 NEVER_LOST: Final = 3_600_000

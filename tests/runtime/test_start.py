@@ -8,7 +8,7 @@ import pytest
 
 from rivet_runner import RunnerShutDown
 from rivet_runner.protocol.v3 import ToServerInit
-from tests.connection.scene import scene, settle, started
+from tests.support.scene import scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 

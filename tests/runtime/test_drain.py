@@ -18,7 +18,7 @@ from rivet_runner.protocol.v3 import (
     ToServerTunnelMessage,
 )
 from rivet_runner.testing.scripted_engine import RunnerConnection
-from tests.connection.scene import Scene, hang, hang_and_swallow, settle, started
+from tests.support.scene import Scene, hang, hang_and_swallow, settle, started
 from tests.support.virtual_time import virtual_time
 
 

@@ -10,7 +10,7 @@ import pytest
 from rivet_runner import Actor, Request, Response
 from rivet_runner._session.session import EVENT_SPACING
 from rivet_runner.protocol.v3 import ActorStateStopped, StopCode
-from tests.connection.scene import Call, Hook, settle, started
+from tests.support.scene import Call, Hook, settle, started
 from tests.support.virtual_time import virtual_time
 
 ENGINE_LIMIT = 20 * 1024 * 1024

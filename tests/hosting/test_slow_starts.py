@@ -9,7 +9,7 @@ from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
 from rivet_runner._session.session import EVENT_SPACING
 from rivet_runner.protocol.v3 import ActorStateRunning, EventActorStateUpdate, StopCode
 from rivet_runner.testing.scripted_engine import RunnerConnection
-from tests.connection.scene import SETTLE, settle, started
+from tests.support.scene import SETTLE, settle, started
 from tests.support.virtual_time import virtual_time
 
 
