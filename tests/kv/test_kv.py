@@ -8,20 +8,9 @@ from typing import Any
 import pytest
 
 from rivet_runner import KV, KvError, KvLimitExceeded
-from rivet_runner._kv.calls import KvCalls
 from rivet_runner._kv.store import KvStore
-from rivet_runner.protocol.wire import (
-    KvDeleteRequest,
-    KvDeleteResponse,
-    KvGetRequest,
-    KvGetResponse,
-    KvListRequest,
-    KvListResponse,
-    KvPutRequest,
-    KvPutResponse,
-    KvRequestData,
-    KvResponseData,
-)
+from rivet_runner.protocol.wire import KvDeleteRequest, KvGetRequest, KvListRequest, KvPutRequest
+from tests.kv.stores import ACTOR, MemoryCalls
 
 RESERVED = b"\xff" * 8
 LONGEST = b"k" * 2046
@@ -32,39 +21,17 @@ KEYS_128 = [b"%03d" % number for number in range(128)]
 FULL_PUT = {b"%d" % number: LARGEST for number in range(7)} | {b"7": bytes(976 * 1024 - 7 * 128 * 1024 - 8 * 3)}
 
 
-class EmptyStore(KvCalls):
-    """Answers every call as an engine with nothing in it would, and keeps what it was sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[KvRequestData] = []
-
-    async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvResponseData:
-        self.sent.append(data)
-        match data:
-            case KvListRequest():
-                return KvListResponse([], [], [])
-            case KvPutRequest():
-                return KvPutResponse()
-            case KvDeleteRequest():
-                return KvDeleteResponse()
-            case _:
-                return KvGetResponse([], [], [])
-
-    def fail_actor(self, actor_id: str, why: str) -> None:
-        pass
-
-
 Call = Callable[[KV], Awaitable[Any]]
 
 
 @pytest.fixture
-def calls() -> EmptyStore:
-    return EmptyStore()
+def calls() -> MemoryCalls:
+    return MemoryCalls()
 
 
 @pytest.fixture
-def kv(calls: EmptyStore) -> KV:
-    return KV(KvStore("an-actor", calls))
+def kv(calls: MemoryCalls) -> KV:
+    return KV(KvStore(ACTOR, calls))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +54,7 @@ def kv(calls: EmptyStore) -> KV:
     ],
 )
 async def test_call_is_refused_unsent_when_it_is_one_over_a_limit(
-    kv: KV, calls: EmptyStore, call: Call, limit: str, figure: str
+    kv: KV, calls: MemoryCalls, call: Call, limit: str, figure: str
 ) -> None:
     with pytest.raises(KvLimitExceeded) as caught:
         await call(kv)
@@ -113,13 +80,13 @@ async def test_call_is_refused_unsent_when_it_is_one_over_a_limit(
         lambda kv: kv.list(LONGEST),
     ],
 )
-async def test_call_is_sent_when_it_is_exactly_at_a_limit(kv: KV, calls: EmptyStore, call: Call) -> None:
+async def test_call_is_sent_when_it_is_exactly_at_a_limit(kv: KV, calls: MemoryCalls, call: Call) -> None:
     await call(kv)
     assert len(calls.sent) == 1
 
 
 @pytest.mark.parametrize("key", [RESERVED, RESERVED + b"ws/1", b"\xff" * 2046])
-async def test_writing_is_a_value_error_when_the_key_is_reserved(kv: KV, calls: EmptyStore, key: bytes) -> None:
+async def test_writing_is_a_value_error_when_the_key_is_reserved(kv: KV, calls: MemoryCalls, key: bytes) -> None:
     attempts: list[Call] = [
         lambda kv: kv.put(key, b""),
         lambda kv: kv.put_many({b"mine": b"", key: b""}),
@@ -132,7 +99,7 @@ async def test_writing_is_a_value_error_when_the_key_is_reserved(kv: KV, calls: 
     assert calls.sent == []
 
 
-async def test_reserved_keys_are_not_asked_for_when_they_are_read(kv: KV, calls: EmptyStore) -> None:
+async def test_reserved_keys_are_not_asked_for_when_they_are_read(kv: KV, calls: MemoryCalls) -> None:
     assert await kv.get(RESERVED) is None
     assert await kv.get_many([b"mine", RESERVED + b"x"]) == {}
     assert await kv.list(RESERVED) == await kv.list(start=RESERVED + b"x") == {}
@@ -141,7 +108,7 @@ async def test_reserved_keys_are_not_asked_for_when_they_are_read(kv: KV, calls:
 
 @pytest.mark.parametrize("given", [{}, {"prefix": b"\xff"}, {"start": b"a"}, {"end": b"\xff" * 20}, {"prefix": b"\xff" * 7}])
 async def test_range_ends_before_the_reserved_keys_when_it_would_reach_them(
-    kv: KV, calls: EmptyStore, given: dict[str, bytes]
+    kv: KV, calls: MemoryCalls, given: dict[str, bytes]
 ) -> None:
     await kv.list(**given)  # type: ignore[arg-type]
     (request,) = calls.sent
@@ -163,7 +130,7 @@ async def test_range_ends_before_the_reserved_keys_when_it_would_reach_them(
         lambda kv: kv.list(end=1),
     ],
 )
-async def test_call_is_a_type_error_when_key_or_value_is_not_bytes(kv: KV, calls: EmptyStore, call: Call) -> None:
+async def test_call_is_a_type_error_when_key_or_value_is_not_bytes(kv: KV, calls: MemoryCalls, call: Call) -> None:
     with pytest.raises(TypeError, match="must be bytes"):
         await call(kv)
     assert calls.sent == []
@@ -180,14 +147,14 @@ async def test_call_is_a_type_error_when_key_or_value_is_not_bytes(kv: KV, calls
     ],
 )
 async def test_list_is_a_value_error_when_its_arguments_contradict(
-    kv: KV, calls: EmptyStore, given: dict[str, Any], match: str
+    kv: KV, calls: MemoryCalls, given: dict[str, Any], match: str
 ) -> None:
     with pytest.raises(ValueError, match=match):
         await kv.list(**given)
     assert calls.sent == []
 
 
-async def test_nothing_is_sent_when_there_is_nothing_to_do(kv: KV, calls: EmptyStore) -> None:
+async def test_nothing_is_sent_when_there_is_nothing_to_do(kv: KV, calls: MemoryCalls) -> None:
     await kv.put_many({})
     await kv.delete_many([])
     assert await kv.get_many([]) == {}
@@ -197,7 +164,13 @@ async def test_nothing_is_sent_when_there_is_nothing_to_do(kv: KV, calls: EmptyS
     assert calls.sent == []
 
 
-async def test_one_request_carries_all_keys_when_several_are_written(kv: KV, calls: EmptyStore) -> None:
+async def test_one_request_carries_all_keys_when_several_are_written(kv: KV, calls: MemoryCalls) -> None:
     await kv.put_many({b"b": b"2", b"a": b"1"})
     await kv.delete_many(key for key in (b"x", b"y"))
     assert calls.sent == [KvPutRequest([b"b", b"a"], [b"2", b"1"]), KvDeleteRequest([b"x", b"y"])]
+
+
+async def test_only_the_users_keys_are_removed_when_the_store_is_cleared(kv: KV, calls: MemoryCalls) -> None:
+    calls.entries.update(dict.fromkeys([b"%03d" % number for number in range(300)] + [RESERVED, RESERVED + b"x"], b""))
+    await kv.clear()
+    assert [*calls.entries] == [RESERVED, RESERVED + b"x"]
