@@ -1,21 +1,15 @@
-"""The serverless application under uvicorn, in this process, and a note of each ``/start`` request."""
+"""A note of each ``/start`` request that reaches the serverless application."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-import uvicorn
 
 from rivet_runner.serverless import ServerlessApp
 
-__all__ = ["StartRequest", "StartRequests", "served"]
+__all__ = ["StartRequest", "StartRequests"]
 
 
 class StartRequest(msgspec.Struct):
@@ -49,28 +43,3 @@ class StartRequests:
             await self._app(scope, receive, noting_send)
         finally:
             request.ended = time.monotonic()
-
-
-class _Server(uvicorn.Server):
-    """Leaves Ctrl-C to the harness."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def served(app: ServerlessApp, starts: StartRequests) -> AsyncIterator[str]:
-    """Serve ``starts`` on a free port and give the URL; at the end every runner goes down at once."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = _Server(uvicorn.Config(starts, log_config=None, access_log=False))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            while not server.started:
-                await asyncio.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            await app.drain(immediate=True)
-            server.should_exit = True
-            await serving

@@ -15,10 +15,11 @@ import msgspec
 from benchmarks.race.heart import HEART, HELD, Heart, Journal, Life
 from benchmarks.race.probes import OLD_SOCKET, OldSocket, Probe, probes_for
 from benchmarks.race.samples import Outcome, Sample, outcome_of
-from benchmarks.race.server import StartRequest, StartRequests, served
+from benchmarks.race.server import StartRequest, StartRequests
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.engine_api import CrashPolicy
+from tests.support.uvicorn_server import served
 
 __all__ = ["HEARTBEAT", "Plan", "Trial", "run_trial"]
 
@@ -69,7 +70,7 @@ async def run_trial(plan: Plan) -> Trial:
     app = serverless_app(Heart, journal=journal)
     starts = StartRequests(app)
     config = {} if plan.lost_threshold is None else {"pegboard": {"runner_lost_threshold": plan.lost_threshold}}
-    async with LocalEngine(config) as engine, served(app, starts) as url:
+    async with LocalEngine(config) as engine, served(starts, drained=[app]) as url:
         api = EngineApi(engine.endpoint)
         await api.upsert_runner_config(POOL, serverless_url=url)
         actor = await api.create_actor(HEART, runner_name=POOL, crash_policy=plan.crash_policy)

@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.http_client import exchange
-from tests.engine.serverless_support import Notes, eventually_ok, served
+from tests.engine.serverless_support import Notes, eventually_ok
 from tests.engine.support import Program, eventually
+from tests.support.uvicorn_server import served
 
 
 @pytest.fixture
