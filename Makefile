@@ -60,7 +60,7 @@ dev-serverless: $(INSTALLED) engine ## a real engine that starts runners at a Fa
 	@$(BIN)/python -m examples.serverless_fastapi
 
 race: $(INSTALLED) engine ## what an engine restart does to a serverless actor (ARGS="--quick")
-	@$(BIN)/python -m benchmarks.restart_race $(ARGS)
+	@$(BIN)/python -m reliability.race $(ARGS)
 
 # Without Node.js the TypeScript runner is left out of the table, and without the engine its rows.
 bench: $(INSTALLED) ## measure beside the TypeScript runner (ARGS="--quick" for a first look)
@@ -70,7 +70,7 @@ bench: $(INSTALLED) ## measure beside the TypeScript runner (ARGS="--quick" for 
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 soak: $(INSTALLED) engine ## load and network faults for ten minutes (ARGS="--minutes 2")
-	@$(BIN)/python -m benchmarks.soak $(ARGS)
+	@$(BIN)/python -m reliability.soak $(ARGS)
 
 clean: ## remove everything that these targets made
 	@rm -rf $(VENV) .engine benchmarks/typescript_runner/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

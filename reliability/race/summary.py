@@ -1,21 +1,21 @@
-"""Many restarts in one table: for each signal and probe the median and the worst."""
+"""Many restarts in one table: for each signal and probe the median and the worst case."""
 
 from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Any
 
 import msgspec
 
-from benchmarks.race.samples import Outcome
-from benchmarks.race.trial import Trial
+from reliability.race.trial import Trial
 
-__all__ = ["as_json", "facts", "markdown"]
+__all__ = ["as_json", "markdown"]
 
 NEVER = "never"
+MOST_CODES = 4
+"""Kinds of failure shown for one probe."""
 
 
 def markdown(trials: Sequence[Trial]) -> str:
@@ -34,26 +34,18 @@ def _probe_table(trials: Sequence[Trial]) -> Iterable[str]:
     yield "|---|---|---|---|---|"
     for name in trials[0].outcomes:
         outcomes = [trial.outcomes[name] for trial in trials]
-        failures: Counter[str] = Counter()
-        for outcome in outcomes:
-            failures.update(outcome.failures)
-        codes = ", ".join(f"{code} ×{count}" for code, count in failures.most_common(4)) or "-"
-        times = (
-            _spread(outcomes, get)
-            for get in (
-                lambda outcome: outcome.first_failure,
-                lambda outcome: outcome.first_success,
-                lambda outcome: outcome.stable_success,
-            )
-        )
-        first_failure, first_success, stable = times
-        yield f"| {name} | {first_failure} | {codes} | {first_success} | {stable} |"
+        failures = sum((Counter(outcome.failures) for outcome in outcomes), Counter[str]())
+        if failures:
+            codes = ", ".join(f"{code} ×{count}" for code, count in failures.most_common(MOST_CODES))
+            first_failure = _spread([outcome.first_failure for outcome in outcomes])
+            first_success = _spread([outcome.first_success for outcome in outcomes])
+            stable = _spread([outcome.stable_success for outcome in outcomes])
+            yield f"| {name} | {first_failure} | {codes} | {first_success} | {stable} |"
+        else:
+            yield f"| {name} | - | - | - | - |"
 
 
-def _spread(outcomes: Sequence[Outcome], get: Callable[[Outcome], float | None]) -> str:
-    if not any(outcome.failures for outcome in outcomes):
-        return "-"
-    values = [get(outcome) for outcome in outcomes]
+def _spread(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return NEVER
@@ -62,15 +54,7 @@ def _spread(outcomes: Sequence[Outcome], get: Callable[[Outcome], float | None])
 
 
 def _fact_table(trials: Sequence[Trial]) -> Iterable[str]:
-    yield "| | median | worst |"
-    yield "|---|---|---|"
-    for name, values in facts(trials).items():
-        yield f"| {name} | {median(values):.4g} | {max(values):.4g} |"
-
-
-def facts(trials: Sequence[Trial]) -> dict[str, list[float]]:
-    """What is no probe: one number a restart."""
-    return {
+    facts: dict[str, list[float]] = {
         "engine had ended, s": [trial.exited for trial in trials],
         "engine answered again, s": [trial.ready for trial in trials],
         "runners that `/start` made after the signal": [trial.runners_after for trial in trials],
@@ -79,9 +63,13 @@ def facts(trials: Sequence[Trial]) -> dict[str, list[float]]:
         "times the counter went backwards": [trial.backwards for trial in trials],
         "times the counter skipped": [trial.skipped for trial in trials],
     }
+    yield "| | median | worst |"
+    yield "|---|---|---|"
+    for name, values in facts.items():
+        yield f"| {name} | {median(values):.4g} | {max(values):.4g} |"
 
 
-def as_json(trials: Sequence[Trial], settings: dict[str, Any]) -> bytes:
+def as_json(trials: Sequence[Trial]) -> bytes:
     """Everything that was seen, for other programs."""
     machine = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    return msgspec.json.encode({"settings": settings, "machine": machine, "restarts": trials})
+    return msgspec.json.encode({"machine": machine, "restarts": trials})

@@ -1,8 +1,8 @@
 """The looks from outside: each ten times a second, unless the one before has no answer yet.
 
-A request to an actor that sleeps wakes it, and so does a fresh WebSocket; the probes that do so carry "wakes" in their name.
-The others change nothing: the management API, the actor's own heartbeat, and the WebSocket that was open before, on which
-only what the actor sends is answered.
+A request to an actor that sleeps wakes it, and so does a fresh WebSocket: such probes carry "wakes" in their name. The
+others change nothing: the management API, the actor's own heartbeat, and the WebSocket that was open before, which only
+answers the actor's messages.
 """
 
 from __future__ import annotations
@@ -17,63 +17,54 @@ from typing import Final
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from benchmarks.race.samples import Sample
+from reliability.race.samples import Sample
 from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed, HttpResponse
 
-__all__ = ["OLD_SOCKET", "PROBES", "Failed", "OldSocket", "Probe", "probes_for"]
+__all__ = ["OldSocket", "Probe", "probes_for"]
 
 EVERY_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 2.0
 """An attempt without an answer for so long has failed."""
 
-HEALTH, SAME, NEW, FRESH = (
-    "management API, health",
-    "HTTP to the same actor (wakes it)",
-    "HTTP to a new actor",
-    "fresh WebSocket (wakes the actor)",
-)
-OLD_SOCKET: Final = "old WebSocket"
-PROBES: Final = (HEALTH, SAME, NEW, FRESH)
+ENGINE_ERROR: Final = re.compile(rb'"group":"([^"]*)","code":"([^"]*)"')
 
 
-class Failed(Exception):
-    """An attempt failed; the message is the code to show."""
+class _Refused(Exception):
+    """The answer was an error. The message is the code to show."""
 
 
 class Probe:
     """Makes one attempt after the other, until it is cancelled.
 
-    Not side by side: an engine that answers nothing for half a minute would be left with hundreds of requests and actors to
-    see to first, and the harness would measure itself.
+    Attempts never run side by side. An engine that answers nothing for half a minute would have hundreds of requests and
+    actors to see to first, and the harness would measure itself.
     """
 
     def __init__(self, name: str, attempt: Callable[[], Awaitable[None]], kill_time: float) -> None:
         self.name = name
         self._attempt = attempt
-        self._zero = kill_time
+        self._kill_time = kill_time
         self.samples: list[Sample] = []
 
     async def run(self) -> None:
-        """Until cancelled; the attempt that is under way then does not count."""
+        """Probe until cancelled. The attempt that is under way then does not count."""
         while True:
             began = time.monotonic()
-            self.samples.append(await self._measure(began))
-            await asyncio.sleep(max(0.0, began + EVERY_SECONDS - time.monotonic()))
-
-    async def _measure(self, began: float) -> Sample:
-        failure: str | None = None
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._attempt()
-        except Exception as error:
-            failure = code_of(error)
-        return Sample(began - self._zero, time.monotonic() - began, failure)
+            failure: str | None = None
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._attempt()
+            except Exception as error:
+                failure = code_of(error)
+            took = time.monotonic() - began
+            self.samples.append(Sample(began - self._kill_time, took, failure))
+            await asyncio.sleep(max(0.0, EVERY_SECONDS - took))
 
 
 def code_of(error: Exception) -> str:
-    """A short name for what went wrong, the same for the same cause."""
+    """A short name for a failure, the same for the same cause."""
     match error:
-        case Failed():
+        case _Refused():
             return str(error)
         case TimeoutError():
             return "no answer"
@@ -82,27 +73,31 @@ def code_of(error: Exception) -> str:
         case HttpExchangeFailed():
             return "refused" if "cannot connect" in str(error) else "cut off"
         case InvalidStatus():
-            return f"{error.response.status_code} {_engine_error(bytes(error.response.body or b''))}".strip()
+            return _status_code(error.response.status_code, bytes(error.response.body or b""))
         case ConnectionClosed():
-            return f"closed {error.rcvd.code} {error.rcvd.reason.partition('#')[0]}" if error.rcvd else "closed 1006"
-        case InvalidHandshake() | EOFError():
-            return "cut off"
+            return _close_code(error.rcvd.code, error.rcvd.reason) if error.rcvd else "closed 1006"
         case ConnectionRefusedError():
             return "refused"
         case OSError():
             return "refused" if "refused" in str(error).lower() else "cut off"
+        case InvalidHandshake() | EOFError():
+            return "cut off"
         case _:
             return type(error).__name__
 
 
-def _engine_error(body: bytes) -> str:
-    found = re.search(rb'"group":"([^"]*)","code":"([^"]*)"', body)
-    return b".".join(found.groups()).decode() if found else ""
+def _status_code(status: int, body: bytes) -> str:
+    found = ENGINE_ERROR.search(body)
+    return f"{status} {b'.'.join(found.groups()).decode()}" if found else str(status)
+
+
+def _close_code(code: int | None, reason: str | None) -> str:
+    return f"closed {code} {(reason or '').partition('#')[0]}".strip()
 
 
 def _check(response: HttpResponse) -> None:
     if response.status != 200:
-        raise Failed(f"{response.status} {_engine_error(response.body)}".strip())
+        raise _Refused(_status_code(response.status, response.body))
 
 
 def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float) -> list[Probe]:
@@ -127,12 +122,16 @@ def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float
             await ws.send("ping")
             await ws.recv()
 
-    attempts = (health, same_actor, new_actor, fresh_socket)
-    return [Probe(name, attempt, kill_time) for name, attempt in zip(PROBES, attempts, strict=True)]
+    return [
+        Probe("management API, health", health, kill_time),
+        Probe("HTTP to the same actor (wakes it)", same_actor, kill_time),
+        Probe("HTTP to a new actor", new_actor, kill_time),
+        Probe("fresh WebSocket (wakes the actor)", fresh_socket, kill_time),
+    ]
 
 
 class OldSocket:
-    """The WebSocket from before the kill: answers each beat with a pong, and notes beats and the close."""
+    """The WebSocket from before the kill: answers each beat, and notes the beats and the close."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
@@ -141,19 +140,16 @@ class OldSocket:
         self._closed: tuple[float, str] | None = None
 
     async def run(self) -> None:
-        """Until the socket closes."""
-        try:
+        """Answer until the socket closes."""
+        with contextlib.suppress(ConnectionClosed):
             async for message in self._connection:
                 self._heard.append(time.monotonic())
                 self.beat.set()
                 await self._connection.send(f"pong {message!s}")
-            code, reason = self._connection.close_code, self._connection.close_reason or ""
-            self._closed = (time.monotonic(), f"closed {code} {reason.partition('#')[0]}".strip())
-        except ConnectionClosed as error:
-            self._closed = (time.monotonic(), code_of(error))
+        self._closed = (time.monotonic(), _close_code(self._connection.close_code, self._connection.close_reason))
 
     def samples(self, kill_time: float) -> list[Sample]:
-        """A beat is a success, the close is the failure."""
+        """Each beat is a success, and the close is a failure."""
         samples = [Sample(at - kill_time, 0.0) for at in self._heard if at >= kill_time]
         if self._closed is not None:
             samples.append(Sample(self._closed[0] - kill_time, 0.0, self._closed[1]))

@@ -1,12 +1,13 @@
-"""The actor that is watched: it counts in KV four times a second, and everything that it does is written down here.
+"""The actor under test: it counts in KV four times a second, and a journal notes all that it does.
 
-The journal lives in the process that hosts every runner, so it sees what no client can: which generations were alive at the
-same time, and whether the count that one of them found was the one that its predecessor had left.
+The journal lives in the process that hosts every runner, so it sees more than any client: which generations were alive at
+the same time, and whether each found the count that its predecessor had left.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import Any, Final
 
@@ -17,17 +18,17 @@ from rivet_runner import Actor, Request, Response, RivetRunnerError, Runner, Web
 __all__ = ["HEART", "HELD", "Heart", "Journal", "Life"]
 
 HEART: Final = "heart"
-"""The name of the actor that beats; others only answer."""
+"""The name of the actor that beats. Actors of another name only answer."""
 
 HELD: Final = "/held"
-"""The path of the WebSocket that is open before the restart; it hibernates."""
+"""The path of the WebSocket that is open before the restart. It hibernates."""
 
 BEAT_SECONDS: Final = 0.25
 COUNT: Final = b"count"
 
 
 class Life(msgspec.Struct):
-    """One generation: when it could write, and the count that it found and left. Times are `time.monotonic`."""
+    """One generation: when it could write, and the count that it found. Times are `time.monotonic`."""
 
     generation: int
     began: float
@@ -36,7 +37,7 @@ class Life(msgspec.Struct):
 
 
 class Journal:
-    """What the heart has done so far."""
+    """Everything that the heart has done so far."""
 
     def __init__(self) -> None:
         self.lives: list[Life] = []
@@ -48,7 +49,7 @@ class Journal:
         self.backwards = self.skipped = 0
 
     def born(self, generation: int, found: int) -> Life:
-        """A generation starts with this count: at least what was acknowledged, at most what was tried."""
+        """A generation starts with this count, which must lie between the acknowledged and the attempted one."""
         self.backwards += found < self.acknowledged
         self.skipped += found > self.attempted
         life = Life(generation, time.monotonic(), found)
@@ -56,6 +57,7 @@ class Journal:
         return life
 
     def acknowledge(self, count: int) -> None:
+        """The engine has stored ``count``."""
         self.backwards += count <= self.acknowledged
         self.acknowledged = max(count, self.acknowledged)
         self.beats.append(time.monotonic())
@@ -65,16 +67,13 @@ class Journal:
     def overlap(self) -> float:
         """The longest time, in seconds, for which two generations were alive at once."""
         now = time.monotonic()
-        longest = 0.0
-        for index, one in enumerate(self.lives):
-            for other in self.lives[index + 1 :]:
-                together = min(one.ended or now, other.ended or now) - max(one.began, other.began)
-                longest = max(longest, together)
-        return longest
+        pairs = itertools.combinations(self.lives, 2)
+        together = (min(a.ended or now, b.ended or now) - max(a.began, b.began) for a, b in pairs)
+        return max([0.0, *together])
 
 
 class Heart(Runner):
-    """Counts, tells the count to whoever listens, and answers requests."""
+    """Counts, sends each count to the held WebSocket, and answers requests."""
 
     def __init__(self, *, journal: Journal, **options: Any) -> None:
         super().__init__(**options)
@@ -93,7 +92,7 @@ class Heart(Runner):
                 await actor.kv.put(COUNT, str(count).encode())
                 self._journal.acknowledge(count)
                 for ws in actor.websockets:
-                    await _tell(ws, count)
+                    await _send_count(ws, count)
                 await asyncio.sleep(BEAT_SECONDS)
         except RivetRunnerError as error:
             actor.log.info("the heart stops: %s", error)
@@ -112,7 +111,7 @@ class Heart(Runner):
                 await ws.send(message)
 
 
-async def _tell(ws: WebSocket, count: int) -> None:
+async def _send_count(ws: WebSocket, count: int) -> None:
     if ws.path == HELD:
         try:
             await ws.send(str(count))

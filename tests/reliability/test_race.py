@@ -1,14 +1,13 @@
-"""What the restart-race harness makes of what it saw."""
+"""The figures that the restart race makes of its samples."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.race.heart import Journal
-from benchmarks.race.samples import Sample, outcome_of
-from benchmarks.race.summary import as_json, markdown
-from benchmarks.race.timeline import page
-from benchmarks.race.trial import Plan, Trial
+from reliability.race.heart import Journal
+from reliability.race.samples import Sample, outcome_of
+from reliability.race.summary import as_json, markdown
+from reliability.race.trial import Plan, Trial
 
 
 def samples(*failures: str | None) -> list[Sample]:
@@ -30,6 +29,7 @@ def test_nothing_is_stable_when_the_last_failure_was_just_now() -> None:
 
 def test_the_journal_counts_it_when_a_generation_finds_another_count() -> None:
     journal = Journal()
+    assert journal.overlap() == 0
     journal.born(0, 0)
     journal.attempted = 2
     journal.acknowledge(1)
@@ -41,10 +41,19 @@ def test_the_journal_counts_it_when_a_generation_finds_another_count() -> None:
     assert journal.overlap() > 0
 
 
-def test_table_json_and_page_are_made_when_a_probe_never_succeeded() -> None:
-    seen = {"old WebSocket": samples("closed <1006>"), "health": samples(None, None)}
+def test_generations_do_not_overlap_when_one_ends_before_the_next_begins() -> None:
+    journal = Journal()
+    for generation in range(3):
+        life = journal.born(generation, 0)
+        life.began, life.ended = generation, generation + 0.5
+    assert journal.overlap() == 0
+
+
+def test_table_and_json_are_made_when_a_probe_never_succeeded() -> None:
+    seen = {"old WebSocket": samples("closed 1006"), "health": samples(None, None)}
     outcomes = {name: outcome_of(probe) for name, probe in seen.items()}
-    trial = Trial(Plan("SIGKILL", 0.08, "restart", 60), 0.1, 0.2, seen, outcomes, [], [], 0.0, 0, 0)
-    assert "| old WebSocket | 0.0 (0.0) | closed <1006> ×1 | never | never |" in markdown([trial])
-    assert b'"signal":"SIGKILL"' in as_json([trial], {})
-    assert "closed &lt;1006&gt;" in page([trial])
+    trial = Trial(Plan("SIGKILL", 0.08, "restart"), 0.1, 0.2, seen, outcomes, [], 0.0, 1, 0, 0)
+    table = markdown([trial])
+    assert "| old WebSocket | 0.0 (0.0) | closed 1006 ×1 | never | never |" in table
+    assert "| health | - | - | - | - |" in table
+    assert b'"signal":"SIGKILL"' in as_json([trial])

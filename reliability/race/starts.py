@@ -13,15 +13,14 @@ __all__ = ["StartRequest", "StartRequests"]
 
 
 class StartRequest(msgspec.Struct):
-    """One request of the engine for a runner. Times are `time.monotonic`."""
+    """One request of the engine for a runner. ``began`` is `time.monotonic`."""
 
     began: float
     status: int | None = None
-    ended: float | None = None
 
 
 class StartRequests:
-    """An application around the application that notes each request to ``/start``."""
+    """An application around the application, which notes the requests to ``/start``."""
 
     def __init__(self, app: ServerlessApp) -> None:
         self._app = app
@@ -39,7 +38,4 @@ class StartRequests:
                 request.status = message["status"]
             await send(message)
 
-        try:
-            await self._app(scope, receive, noting_send)
-        finally:
-            request.ended = time.monotonic()
+        await self._app(scope, receive, noting_send)

@@ -1,15 +1,17 @@
-"""What one probe saw, and what it comes to."""
+"""The attempts of one probe, and their outcome."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-__all__ = ["STABLE_SECONDS", "Outcome", "Sample", "outcome_of"]
+__all__ = ["Outcome", "Sample", "outcome_of"]
 
-STABLE_SECONDS = 2.0
+STABLE_SECONDS: Final = 2.0
 """Successes for so long, without a failure between them, count as stable."""
 
 
@@ -22,7 +24,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """Times in seconds after the kill; none for what did not happen."""
+    """Times in seconds after the kill, or `None` if it did not happen."""
 
     first_failure: float | None
     failures: dict[str, int]
@@ -33,23 +35,17 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def outcome_of(samples: Sequence[Sample]) -> Outcome:
-    """``samples`` in the order in which they began."""
-    failed = [sample for sample in samples if sample.failure is not None]
-    if not failed:
+    """The outcome of ``samples``, which are in the order in which they began."""
+    failures = Counter(sample.failure for sample in samples if sample.failure is not None)
+    first = next((sample.at for sample in samples if sample.failure is not None), None)
+    if first is None:
         return Outcome(None, {}, 0.0, 0.0)
-    first = failed[0].at
-    later = [sample for sample in samples if sample.at > first]
-    success = next((sample.at + sample.took for sample in later if sample.failure is None), None)
-    failures = Counter(sample.failure for sample in failed if sample.failure is not None)
-    return Outcome(first, dict(failures.most_common()), success, _stable(samples))
+    successes = (sample.at + sample.took for sample in samples if sample.at > first and sample.failure is None)
+    return Outcome(first, dict(failures.most_common()), next(successes, None), _stable(samples))
 
 
 def _stable(samples: Sequence[Sample]) -> float | None:
-    run: list[Sample] = []
-    for sample in reversed(samples):
-        if sample.failure is not None:
-            break
-        run.append(sample)
+    run = [*itertools.takewhile(lambda sample: sample.failure is None, reversed(samples))]
     if not run or run[0].at - run[-1].at < STABLE_SECONDS:
         return None
     return run[-1].at + run[-1].took
