@@ -16,7 +16,7 @@ from rivet_runner.protocol.v3 import (
     ToServerWebSocketMessage,
 )
 from rivet_runner.testing.scripted_engine import RunnerConnection
-from tests.hibernation.replaying import REPLAY, asleep, replays_asked
+from tests.support.replaying import REPLAY, asleep, replays_asked
 from tests.support.scene import HookedRunner, Scene, scene, settle
 from tests.support.virtual_time import virtual_time
 

@@ -7,7 +7,7 @@ import asyncio
 from rivet_runner._sockets.replays import LOOK_SECONDS, LOOKS, MAX_AT_ONCE
 from rivet_runner._sockets.turns import SAFE_BURST
 from rivet_runner.protocol.v3 import ToServerWebSocketMessage
-from tests.hibernation.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts
+from tests.support.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts
 from tests.support.scene import settle
 from tests.support.virtual_time import virtual_time
 

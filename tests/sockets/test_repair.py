@@ -10,7 +10,7 @@ import pytest
 from rivet_runner import HibernationRecord
 from rivet_runner._sockets.turns import SAFE_BURST, ReplayTurns
 from rivet_runner.testing.hibernation import MemoryHibernationStore
-from tests.hibernation.replaying import REPLAY, all_lost, asleep, everything, reconnected, replays_asked, rooms, texts
+from tests.support.replaying import REPLAY, all_lost, asleep, everything, reconnected, replays_asked, rooms, texts
 from tests.support.scene import settle
 from tests.support.virtual_time import virtual_time
 
