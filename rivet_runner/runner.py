@@ -1,4 +1,4 @@
-"""`Runner`: what a user subclasses."""
+"""`Runner`, the class that you subclass."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Runner:
     ``Counter(runner_name="counter").run()`` is a whole program. In a program that has an event loop already, use
     ``async with Counter(...) as runner`` or `start`, `wait_closed` and `shutdown`.
 
-    The options are the fields of `RunnerConfig`; given both, they replace the fields of ``config``. An unknown option is a
+    The options are the fields of `RunnerConfig`. Given both, they replace the fields of ``config``. An unknown option is a
     `TypeError`, a value that cannot be used a `ValueError`, and both name it. A runner is used once: from its `start` to its
     end, on one event loop.
 
@@ -54,7 +54,7 @@ class Runner:
     async def on_actor_start(self, actor: Actor) -> None:
         """An actor starts here. It gets no request or WebSocket before this has returned.
 
-        Raising reports the actor as crashed, with the error's text; `on_actor_stop` is not called then.
+        Raising reports the actor as crashed, with the error's text. `on_actor_stop` is not called then.
         """
 
     async def on_actor_stop(self, actor: Actor) -> None:
@@ -72,7 +72,7 @@ class Runner:
         return Response("not found", status=404)
 
     async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        """Serve a WebSocket; called again, with ``ws.restored``, when it comes back from hibernation.
+        """Serve a WebSocket. Called again, with ``ws.restored``, when it comes back from hibernation.
 
         Returning closes it with 1000, raising with 1011. The default returns at once.
         """
@@ -82,15 +82,15 @@ class Runner:
         return False
 
     async def on_connected(self) -> None:
-        """The engine has accepted this runner; called again after each reconnect."""
+        """The engine has accepted this runner. Called again after each reconnect."""
 
     async def on_disconnected(self, code: int, reason: str) -> None:
-        """The connection of the last `on_connected` is gone. ``code`` is 1006 where there was no close frame."""
+        """The connection of the last `on_connected` is gone. ``code`` is 1006 if there was no close frame."""
 
     async def on_shutdown(self) -> None:
         """The runner is going down: actors and connection are gone. Called once, and cancelled after 10 s."""
 
-    # What it is
+    # Properties
 
     @property
     def config(self) -> RunnerConfig:
@@ -99,7 +99,7 @@ class Runner:
 
     @property
     def runner_id(self) -> str | None:
-        """The id that the engine gave this runner; none before the first connection."""
+        """The id that the engine gave this runner, or ``None`` before the first connection."""
         return None if self.__core is None else self.__core.session.runner_id
 
     @property
@@ -113,7 +113,7 @@ class Runner:
         return _NO_ACTORS if self.__core is None else self.__core.registry.actors
 
     def get_actor(self, actor_id: str, generation: int | None = None) -> Actor | None:
-        """The actor with this id, if it is here, and of this generation where one is given."""
+        """The actor with this id, if it is here, and of this generation if you give one."""
         actor = self.actors.get(actor_id)
         if actor is None or (generation is not None and actor.generation != generation):
             return None
@@ -124,10 +124,9 @@ class Runner:
     async def start(self) -> None:
         """Connect, and return once the engine has accepted this runner.
 
-        An engine that cannot be reached, or refuses the connection for a while, is tried again. Raises `TimeoutError`
-        after ``start_timeout`` seconds, `EngineRejected` where trying again cannot help, and `RunnerShutDown` when the
-        runner is shut down meanwhile. After any of these, and after a cancellation, the runner is down and leaves nothing
-        behind.
+        If the engine cannot be reached, or refuses the connection for a while, the runner tries again. Raises `TimeoutError`
+        after ``start_timeout`` seconds, `EngineRejected` if trying again cannot help, and `RunnerShutDown` if you shut the
+        runner down meanwhile. After any of these, and after a cancellation, the runner is down and leaves nothing behind.
         """
         self.__lifecycle.move(LifecycleEvent.START)
         core = self.__core = Core(
@@ -152,15 +151,15 @@ class Runner:
             raise
 
     async def shutdown(self, immediate: bool = False) -> None:
-        """Take the runner down, and return when it is.
+        """Take the runner down, and return when it is down.
 
-        The engine is asked to stop the actors; each finishes what it does. After ``stop_timeout`` seconds, or at once where
-        the engine is away, the rest are stopped here. ``immediate`` does not wait for requests, WebSockets or
-        ``actor_stop_timeout``: about a second; `on_actor_stop` still runs.
+        The engine is asked to stop the actors, and each finishes its work. After ``stop_timeout`` seconds, or at once if the
+        engine is unreachable, the rest are stopped here. ``immediate`` takes about a second: it does not wait for requests,
+        WebSockets or ``actor_stop_timeout``. `on_actor_stop` still runs.
 
-        Safe to call many times and from anywhere, also to hurry a shutdown that is under way. Called from one of this
-        runner's own hooks or tasks it returns at once, since the shutdown waits for those. Cancelling stops the waiting, not
-        the shutdown.
+        You may call it many times and from anywhere, also to hurry a shutdown that is under way. If you call it from one of
+        this runner's own hooks or tasks it returns at once, since the shutdown waits for those. Cancelling stops the
+        waiting, not the shutdown.
         """
         core = self.__core
         if core is None:
@@ -171,10 +170,10 @@ class Runner:
             await asyncio.shield(core.shutdown.closed)
 
     async def wait_closed(self) -> None:
-        """Return when the runner is down; raise what took it down, if that was not a shutdown of yours.
+        """Return when the runner is down. Raise the error that took it down, if that was not a shutdown of yours.
 
-        Raises `RunnerEvicted` or `EngineRejected`. Returns at once for a runner that was never started and is shut down;
-        `RuntimeError` for one that was not started yet. Cancelling is safe.
+        Raises `RunnerEvicted` or `EngineRejected`. Raises `RuntimeError` if the runner was not started yet. Returns at
+        once if it was shut down before it was started. Cancelling is safe.
         """
         core = self.__core
         if core is None:
@@ -197,9 +196,9 @@ class Runner:
     def run(self) -> None:
         """Start, and return when the runner is down: the blocking form, for a program that does nothing else.
 
-        SIGINT and SIGTERM shut down gracefully; a second one does so immediately, and the process ends with a non-zero
-        status. The handlers are put back afterwards. Uses uvloop where it is installed. Raises what `start` and
-        `wait_closed` raise.
+        SIGINT and SIGTERM shut down gracefully. A second one does so immediately, and the process ends with a non-zero
+        status. The handlers are put back afterwards. Uses uvloop if it is installed. Raises the errors of `start`
+        and `wait_closed`.
         """
         run_until_down(self)
 

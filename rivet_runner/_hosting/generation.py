@@ -1,11 +1,11 @@
-"""One generation of one actor: how it starts, what its hooks may ask for, and the order in which it stops.
+"""One generation of one actor: how it starts, the requests of its hooks, and the order in which it stops.
 
-There is one way to stop, whatever the reason. `StopReason` tells the differences: how long tasks may take, whether clients
-stay connected, and what the engine is told. The steps, in the order that loses nothing:
+There is one way to stop, for every reason. `StopReason` tells the differences: how long tasks may take, whether clients stay
+connected, and which report the engine gets. The steps, in the order that loses nothing:
 
 1. ``on_actor_stop``, while its WebSockets and its KV still work
 2. the loops of its WebSockets end: hibernatable ones hibernate, others are closed (all of them if it is destroyed)
-3. tasks of requests and WebSockets finish, within the deadline; then they are cancelled
+3. tasks of requests and WebSockets finish, within the deadline, or are cancelled
 4. processed messages are stored and acknowledged
 5. its background tasks are cancelled
 6. everything that it sent has left for the engine, its alarm once more
@@ -52,10 +52,10 @@ from rivet_runner.websocket import WebSocket
 __all__ = ["Generation"]
 
 MAX_ERROR_TEXT: Final = 4096
-"""Characters of a crash's text; the engine shows it with the actor."""
+"""Characters of a crash's text, which the engine shows with the actor."""
 
 HOLDING_SECONDS: Final = 3.0
-"""For messages that are held back while clients are being attached; more than the longest such hold."""
+"""For messages that are held back while clients are being attached: more than the longest such hold."""
 
 ACKNOWLEDGEMENT_SECONDS: Final = 0.05
 """From the last acknowledgement to ``Stopped``. They take different ways to the gateway, and one that sees the stop first
@@ -149,7 +149,7 @@ class Generation(GenerationState):
     # Starting
 
     def start(self, after: Generation | None) -> None:
-        """Begin to start; ``after`` is an older generation that must have stopped first."""
+        """Begin to start. ``after`` is an older generation that must have stopped first."""
         self._start_task = self.services.tasks.spawn(self._start(after), name=f"actor {self.actor.id}: start")
 
     async def _start(self, after: Generation | None) -> None:
@@ -190,7 +190,7 @@ class Generation(GenerationState):
         return () if self._sockets is None else self._sockets.opened()
 
     def hibernations(self) -> list[Hibernation]:
-        """The bookkeeping of its open hibernatable WebSockets; none unless it is running."""
+        """The bookkeeping of its open hibernatable WebSockets, empty unless it is running."""
         return [] if self._sockets is None else self._sockets.hibernations()
 
     async def broadcast(self, message: str | bytes) -> int:
@@ -345,7 +345,7 @@ class Generation(GenerationState):
         """Make sure of an alarm that is due after the actor began to go to sleep.
 
         The engine loses one that comes due meanwhile, and one that reaches it together with ``Stopped`` (seen: a third of
-        them). Set again, and sent before ``Stopped``, none was lost.
+        them). Set again, and sent before ``Stopped``, no alarm was lost.
         """
         if self._alarm_ms is None or self._going_since_ms is None or self._alarm_ms < self._going_since_ms:
             return
@@ -355,7 +355,7 @@ class Generation(GenerationState):
     # Reports
 
     def _report_stopped(self, error: str | None) -> None:
-        """Tell the engine what it does not know, and nothing else.
+        """Report the end of this generation, if the engine does not know of it.
 
         ``Stopped(OK)`` that the engine did not ask for destroys the actor. So it is only ever an answer to a stop command. A
         stop of our own making is left to the engine, which sees the runner go.
@@ -377,7 +377,7 @@ class Generation(GenerationState):
 
 
 def error_text(error: BaseException) -> str:
-    """An error as text that can be sent: of bounded length, and UTF-8 whatever it was made from."""
+    """An error as text that can be sent: of bounded length, and always UTF-8."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:

@@ -1,4 +1,4 @@
-"""Which actors are on this runner: the engine's commands, carried out."""
+"""The actors that are on this runner: the engine's commands, carried out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rivet_runner.protocol.wire import CommandStartActor, CommandStopActor
 __all__ = ["ActorRegistry"]
 
 DELETED_SECONDS: Final = 2.0
-"""For the question whether an actor still exists; without an answer it is taken to move."""
+"""For the question whether an actor still exists. Without an answer, the actor is taken to move."""
 
 NO_SUCH_ACTOR: Final = "actor does not exist"
 """The engine's answer to a key-value call for a deleted actor."""
@@ -50,7 +50,7 @@ class ActorRegistry:
         return generation if generation is not None and generation.may_begin else None
 
     def is_going_to_sleep(self, actor_id: str) -> bool:
-        """Whether the engine runs again, in the next generation, what this one leaves without an answer."""
+        """Whether the engine sends requests that this generation leaves unanswered to the next generation."""
         generation = self._newest.get(actor_id)
         return (
             generation is not None
@@ -73,7 +73,7 @@ class ActorRegistry:
         generation.start(older)
 
     def stop(self, command: CommandStopActor, *, draining: bool) -> None:
-        """Stop the generation that the engine names; any other has stopped before.
+        """Stop the generation that the engine names. Any other has stopped before.
 
         A stop that neither the actor nor this runner has asked for means that the actor was deleted: the engine (2.3.19)
         sends one for nothing else. If the engine may drain this runner (``draining``), the actor may move instead.

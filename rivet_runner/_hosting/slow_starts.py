@@ -24,7 +24,7 @@ class SlowStarts:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, report_running: Callable[[], None]) -> None:
-        """A start begins; ``report_running`` is called when it has taken long, also if it has ended by then."""
+        """A start begins. ``report_running`` is called when it has taken long, also if it has ended by then."""
         self._begun.append((self._loop.time() + RUNNING_AT_LATEST, report_running))
         if self._timer is None:
             self._wait_for_first()

@@ -1,6 +1,6 @@
 """How a runner goes down: the steps, in order, once.
 
-1. the lifecycle moves to ``DRAINING``; from then on no connection is made
+1. the lifecycle moves to ``DRAINING``, and from then on no connection is made
 2. gracefully, and only if the engine is there: the engine is told, stops the actors one by one, and this waits until they
    are gone, for ``stop_timeout`` seconds, until the connection is lost, or until the shutdown is hurried
 3. actors that are left are stopped here
@@ -32,7 +32,7 @@ __all__ = ["Shutdown"]
 log = logging.getLogger("rivet_runner")
 
 LOCAL_STOP_MARGIN: Final = 5.0
-"""Seconds beyond ``actor_stop_timeout`` for stops of our own; each of their steps has its own bound."""
+"""Seconds beyond ``actor_stop_timeout`` for stops of our own, as each of their steps has its own bound."""
 
 IMMEDIATE_STOP: Final = 2.0
 CLOSE_SECONDS: Final = 6.0
@@ -82,11 +82,11 @@ class Shutdown:
         self._changed: asyncio.Event = asyncio.Event()
         self.immediate = False
         self.error: BaseException | None = None
-        """What took the runner down, unless a shutdown had been asked for before."""
+        """The error that took the runner down, unless a shutdown had been asked for before."""
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def begin(self, *, immediate: bool, error: BaseException | None = None) -> None:
-        """Ask for the shutdown; safe at any time. ``error`` is what took the runner down, if this call is the first."""
+        """Ask for the shutdown. Safe at any time. ``error`` is the cause, if this call is the first."""
         if self._lifecycle.move(LifecycleEvent.SHUT_DOWN):
             self.error = error
             self.immediate = immediate
@@ -109,7 +109,7 @@ class Shutdown:
             raise asyncio.CancelledError
 
     def actor_stopped(self) -> None:
-        """An actor has stopped: there may be none left."""
+        """An actor has stopped: it may have been the last."""
         self._changed.set()
 
     def connection_ended(self) -> None:

@@ -31,8 +31,8 @@ engine loses all beyond about 1,000 at once."""
 REPLAY_SECONDS: Final = 0.25
 MAX_PATIENCE: Final = 8
 MAX_REPLAY_SECONDS: Final = 4.0
-"""For a replay to begin (measured: under 20 ms), and for its next message; then it is asked for again. More if the engine is
-slow, and twice as long after each that was in vain, up to `MAX_PATIENCE` times: a busy engine answers every request in the
+"""For a replay to begin (measured: under 20 ms), and for its next message, before it is asked for again. More if the engine
+is slow, and twice as long after each replay in vain, up to `MAX_PATIENCE` times: a busy engine answers every request in the
 end, and messages that it replays twice are in the way of the others."""
 
 REPLAYS_IN_VAIN: Final = 5
@@ -97,7 +97,7 @@ class Repair:
             self._flowing.set_result(None)
 
     def delivered(self, waiting: int) -> None:
-        """The handler has got a message; ``waiting`` more are queued."""
+        """The handler has got a message, and ``waiting`` more are queued."""
         if self._room is not None and waiting <= REPAIR_QUEUE and not self._room.done():
             self._room.set_result(None)
 
