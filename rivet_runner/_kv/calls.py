@@ -98,5 +98,5 @@ class KvCalls:
         """Take a call out, here and in the session; none where it has ended before."""
         call = self._calls.pop(request_id, None)
         if call is not None:
-            self._session.kv.end(request_id)
+            self._session.end_call(request_id)
         return call

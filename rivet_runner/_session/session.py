@@ -115,7 +115,7 @@ class Session:
         self.lost_threshold: float | None = None
         """Seconds after which the engine gives up a runner that is away; none until it has said so."""
         self._events = EventLog()
-        self.kv = KvLedger()
+        self._kv = KvLedger()
         self._outbox = Outbox(max_buffered)
         self._pace = pace
         self._control: list[bytes] = []
@@ -180,11 +180,11 @@ class Session:
         if forgotten:
             self._events.start_over(message.last_event_idx)
             self._last_command_idx = self._acknowledged_command_idx = None
-            dropped = self.kv.drop_all()
+            dropped = self._kv.drop_all()
             self._outbox.drop_all()
         else:
             self._events.resume(message.last_event_idx)
-            self.kv.resume()
+            self._kv.resume()
         self.runner_id = message.runner_id
         self.lost_threshold = message.metadata.runner_lost_threshold / 1000
         self.phase = Phase.CONNECTED
@@ -203,7 +203,7 @@ class Session:
     def _kv_response(self, message: ToClientKvResponse) -> list[Decision]:
         if self._pace.confirm(message.request_id):
             return WINDOW_MOVED
-        if not self.kv.end(message.request_id):
+        if not self._kv.end(message.request_id):
             return NO_DECISION
         return [KvAnswered(message.request_id, message.data)]
 
@@ -230,16 +230,16 @@ class Session:
 
     def call_kv(self, actor_id: str, data: KvRequestData) -> int:
         """Make a key-value call; return the id that its `KvAnswered` will carry."""
-        return self.kv.add(actor_id, data)
+        return self._kv.add(actor_id, data)
 
     def end_call(self, request_id: int) -> bool:
         """End a key-value call for which no task waits any more; false if it had ended before."""
-        return self.kv.end(request_id)
+        return self._kv.end(request_id)
 
     @property
     def unanswered_calls(self) -> int:
         """How many key-value calls have no answer."""
-        return len(self.kv)
+        return len(self._kv)
 
     def queue(self, frame: bytes) -> None:
         """Send an encoded tunnel message when its turn comes. The bound is the sender's to keep: see `outbox_full`."""
@@ -288,8 +288,8 @@ class Session:
         if self._events.pending and now - self._events_sent_at >= EVENT_SPACING:
             frames.append(encode_to_server(ToServerEvents(self._events.take())))
             self._events_sent_at = now
-        if self.kv.pending:
-            frames += self.kv.take()
+        if self._kv.pending:
+            frames += self._kv.take()
         if self._outbox:
             frames += self._pace.take(self._outbox, now)
         return frames

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 
-import pytest
-
 from rivet_runner import Actor, Request, Response
 from rivet_runner._session.session import EVENT_SPACING
 from rivet_runner.protocol.v3 import ActorStateStopped, StopCode
-from tests.support.scene import Call, Hook, settle, started
+from tests.support.scene import Hook, settle, started
 from tests.support.virtual_time import virtual_time
 
 ENGINE_LIMIT = 20 * 1024 * 1024
@@ -83,20 +81,4 @@ async def test_the_client_gets_an_answer_when_fetch_raises_a_cancellation() -> N
     async with started({"fetch": fetch}) as (current, connection):
         await current.actor(connection)
         assert (await connection.request().response()).status >= 500
-        current.errors.clear()
-
-
-@pytest.mark.parametrize("name", ["on_connected", "on_disconnected", "on_shutdown"])
-@virtual_time
-async def test_the_runner_stays_when_a_hook_of_its_own_is_not_async(name: str) -> None:
-    def plain(*_: object) -> None:
-        current.runner.calls.append(Call(current.loop.time(), name, _))
-
-    async with started() as (current, connection):
-        setattr(current.runner, name, plain)
-        await asyncio.sleep(10)
-        connection.abort()
-        await current.reconnected()
-        assert current.runner.connected
-        await current.runner.shutdown()
         current.errors.clear()

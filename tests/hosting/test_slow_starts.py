@@ -10,7 +10,7 @@ from rivet_runner._session.session import EVENT_SPACING
 from rivet_runner.protocol.v3 import ActorStateRunning, EventActorStateUpdate, StopCode
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.support.scene import SETTLE, settle, started
-from tests.support.virtual_time import virtual_time
+from tests.support.virtual_time import VirtualTimeLoop, virtual_time
 
 
 def running(connection: RunnerConnection) -> list[str]:
@@ -67,6 +67,6 @@ async def test_no_start_is_waited_for_when_the_runner_is_down() -> None:
         connection.start_actor("slow-1")
         await settle()
         await current.runner.shutdown(immediate=True)
-        timers = [handle for handle in current.loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
-        assert timers == []
+        assert isinstance(current.loop, VirtualTimeLoop)
+        assert current.loop.timers == []
         assert running(connection) == []

@@ -13,18 +13,14 @@ from typing import Any, Final
 
 import pytest
 
-from rivet_runner import Actor, EngineRejected, WebSocket
-from rivet_runner.protocol.v3 import ActorStateStopped, StopCode, ToServerKvRequest, ToServerStopping
-from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection, ScriptedEngine
-from tests.support.scene import HookedRunner, Scene, scene, settle, started
-from tests.support.traps import Trap, at_each_await
-from tests.support.virtual_time import virtual_time
+from rivet_runner import EngineRejected
+from rivet_runner.protocol.v3 import ActorStateStopped, StopCode, ToServerStopping
+from rivet_runner.testing.scripted_engine import ScriptedEngine
+from tests.support.scene import HookedRunner, Scene, scene, started
+from tests.support.traps import TURNS, Trap, at_each_await
 
 NEVER_LOST: Final = 3_600_000
 """Milliseconds: for scenarios whose point is not that the engine gives the runner up."""
-
-DELAYS: Final = pytest.mark.parametrize("turns", [0, 1, 2])
-"""Turns of the loop between the await and the cancellation, which then meets what was waited for."""
 
 
 # What an engine does to whoever connects. Each answers init in the end, if there is one.
@@ -115,7 +111,7 @@ async def check_that_it_stays_down(current: Scene) -> None:
     assert [connection for connection in current.engine.connections if connection.is_open] == []
 
 
-@DELAYS
+@TURNS
 @pytest.mark.parametrize("behaves", BEHAVIOURS)
 def test_nothing_is_left_when_start_is_cancelled(behaves: Behaviour, turns: int) -> None:
     async def scenario(trap: Trap) -> None:
@@ -135,7 +131,7 @@ def test_nothing_is_left_when_start_is_cancelled(behaves: Behaviour, turns: int)
     at_each_await(scenario, turns)
 
 
-@DELAYS
+@TURNS
 @pytest.mark.parametrize("behaves", BEHAVIOURS)
 def test_nothing_is_left_when_a_shutdown_meets_a_reconnect(behaves: Behaviour, turns: int) -> None:
     async def scenario(trap: Trap) -> None:
@@ -156,7 +152,7 @@ def test_nothing_is_left_when_a_shutdown_meets_a_reconnect(behaves: Behaviour, t
     at_each_await(scenario, turns)
 
 
-@DELAYS
+@TURNS
 @pytest.mark.parametrize("immediate", [False, True])
 @pytest.mark.parametrize("victim", ["shutdown", "wait_closed"])
 def test_the_drain_goes_on_when_one_who_waits_for_it_is_cancelled(victim: str, immediate: bool, turns: int) -> None:
@@ -184,7 +180,7 @@ def test_the_drain_goes_on_when_one_who_waits_for_it_is_cancelled(victim: str, i
     at_each_await(scenario, turns)
 
 
-@DELAYS
+@TURNS
 @pytest.mark.parametrize("moment", ["start", "drain", "reconnect"])
 def test_nothing_is_left_when_every_task_is_cancelled_at_once(moment: str, turns: int) -> None:
     """As the end of `asyncio.run` does after an exception in its main task."""
@@ -220,142 +216,3 @@ async def begin(moment: str, current: Scene, trap: Trap) -> None:
             await connection.receive(ToServerStopping)
             connection.stop_actor("a1")
         await asyncio.wait([stopping], timeout=20)
-
-
-# Sending while the outbox is full
-
-
-async def full_outbox(current: Scene, connection: RunnerConnection) -> tuple[WebSocket, ClientWebSocket]:
-    """A client's socket whose actor cannot send, as the engine is away and one message fills the outbox."""
-    sockets: list[WebSocket] = []
-
-    async def keep(_: Actor, ws: WebSocket) -> None:
-        sockets.append(ws)
-        async for _message in ws:
-            pass
-
-    current.runner.hooks["websocket"] = keep
-    await current.actor(connection)
-    client = connection.open_websocket()
-    await client.opened()
-    connection.abort()
-    await connection.closed()
-    await settle()
-    await sockets[0].send("0")
-    return sockets[0], client
-
-
-@pytest.mark.parametrize("turns", range(20))
-@pytest.mark.parametrize("victim", [1, 3, 5])
-@virtual_time
-async def test_a_message_is_sent_or_not_and_the_others_keep_their_order_when_a_send_is_cancelled(
-    victim: int, turns: int
-) -> None:
-    """While nothing moves, and at each turn of the loop from the moment at which the engine is back."""
-    async with started(max_buffered=1) as (current, connection):
-        failures: list[dict[str, Any]] = []
-        current.loop.set_exception_handler(lambda _, context: failures.append(context))
-        ws, client = await full_outbox(current, connection)
-        sends = [asyncio.create_task(ws.send(str(number))) for number in range(1, 6)]
-        await settle()
-        assert not any(send.done() for send in sends)
-        if turns:
-            second = await current.engine.accept()
-            answer = asyncio.create_task(second.init())
-            for _ in range(turns):
-                await asyncio.sleep(0)
-        sends[victim - 1].cancel()
-        if not turns:
-            await settle()
-            assert [send.done() for send in sends] == [number == victim for number in range(1, 6)]
-            second = await current.engine.accept()
-            answer = asyncio.create_task(second.init())
-        _, stuck = await asyncio.wait([answer, *sends], timeout=1)
-        assert not stuck
-        await ws.send("last")
-        received = [await client.receive()]
-        while received[-1] != "last":
-            received.append(await client.receive())
-        for number, send in enumerate(sends, 1):
-            if send.cancelled():
-                assert number == victim
-                received = [message for message in received if message != str(number)]
-            else:
-                assert send.exception() is None
-        sent = [str(number) for number in range(1, 6) if not sends[number - 1].cancelled()]
-        assert received == ["0", *sent, "last"]
-        assert failures == []
-
-
-@virtual_time
-async def test_the_outbox_admits_everyone_when_all_sends_but_the_last_are_cancelled() -> None:
-    async with started(max_buffered=1) as (current, connection):
-        ws, client = await full_outbox(current, connection)
-        sends = [asyncio.create_task(ws.send(str(number))) for number in range(1, 101)]
-        await settle()
-        for send in sends[:-1]:
-            send.cancel()
-        await current.reconnected()
-        await asyncio.wait_for(sends[-1], 1)
-        assert [await client.receive() for _ in range(2)] == ["0", "100"]
-
-
-# Key-value calls
-
-KV_CALLS: Final[dict[str, Callable[[Actor], Coroutine[Any, Any, Any]]]] = {
-    "get": lambda actor: actor.kv.get(b"k"),
-    "put_many": lambda actor: actor.kv.put_many({b"a": b"1", b"b": b"2"}),
-    "delete": lambda actor: actor.kv.delete(b"k"),
-    "list": lambda actor: actor.kv.list(),
-    "clear": lambda actor: actor.kv.clear(),
-}
-
-
-@DELAYS
-@pytest.mark.parametrize("away", [False, True])
-@pytest.mark.parametrize("name", KV_CALLS)
-def test_a_call_is_forgotten_when_it_is_cancelled(name: str, away: bool, turns: int) -> None:
-    async def scenario(trap: Trap) -> None:
-        async with started() as (current, connection):
-            actor = await current.actor(connection)
-            await actor.kv.put_many({b"%03d" % number: b"" for number in range(100)})
-            current.engine.kv.delay = 0.01
-            if away:
-                connection.abort()
-                await connection.closed()
-            trap.arm(lambda: call.cancel())
-            call = asyncio.create_task(KV_CALLS[name](actor))
-            await asyncio.wait([call], timeout=0.5)
-            trap.disarm()
-            if not away:
-                connection.abort()
-            second = await current.reconnected()
-            if trap.sprung:
-                assert call.cancelled() or call.exception() is None
-                assert second.messages(ToServerKvRequest) == [], "a call was resent that nobody waits for"
-            await call_all(actor)
-            await asyncio.wait([call])
-
-    at_each_await(scenario, turns)
-
-
-async def call_all(actor: Actor) -> None:
-    """More at once than calls may be under way: a slot that was not given back would be missed."""
-    async with asyncio.timeout(30):
-        await asyncio.gather(*(actor.kv.put(b"k", b"%d" % number) for number in range(32)))
-        assert len(await actor.kv.get_many([b"k"])) == 1
-
-
-@virtual_time
-async def test_calls_have_their_slots_when_thousands_were_cancelled() -> None:
-    async with started() as (current, connection):
-        actor = await current.actor(connection)
-        current.engine.kv.answering = False
-        for _ in range(2):
-            calls = [asyncio.create_task(actor.kv.get(b"k")) for _ in range(1500)]
-            await settle()
-            for call in calls:
-                call.cancel()
-            await asyncio.wait(calls)
-        current.engine.kv.answering = True
-        assert await asyncio.wait_for(asyncio.gather(*(actor.kv.get(b"k") for _ in range(1024))), 1) == [None] * 1024

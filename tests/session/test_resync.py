@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 
-from rivet_runner import Actor, Request, Response
+from rivet_runner import Actor, Request, Response, WebSocket
 from rivet_runner._session.session import EVENT_SPACING
 from rivet_runner.protocol.v3 import (
-    ActorConfig,
-    CommandStartActor,
-    CommandStopActor,
     EventActorIntent,
     EventActorSetAlarm,
-    EventActorStateUpdate,
     StopCode,
     ToServerAckCommands,
     ToServerEvents,
@@ -65,21 +62,32 @@ async def test_events_then_kv_then_tunnel_messages_are_sent_when_the_runner_is_b
 
 @virtual_time
 async def test_on_connected_comes_after_the_resync_when_the_runner_is_back() -> None:
-    seen: list[bool] = []
+    sockets: list[WebSocket] = []
+    sent: list[bool] = []
 
-    async with started() as (current, connection):
-        actor = await current.actor(connection)
-        session = current.runner._Runner__core.session  # type: ignore[attr-defined]
+    async def keep(_: Actor, ws: WebSocket) -> None:
+        sockets.append(ws)
+        async for _message in ws:
+            pass
 
-        async def look() -> None:
-            seen.append(session.events_pending)
+    async def try_to_send() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await sockets[0].send("second")
+                sent.append(True)
 
+    async with started({"websocket": keep}, max_buffered=1) as (current, connection):
+        await current.actor(connection)
+        client = connection.open_websocket()
+        await client.opened()
         await lost(current, connection)
-        current.runner.hooks["on_connected"] = look
-        actor.set_alarm(None)
-        assert session.events_pending
+        await sockets[0].send("first")
+        await try_to_send()
+        assert sent == [], "one message fills the outbox"
+        current.runner.hooks["on_connected"] = try_to_send
         await current.reconnected(last_event_idx=0)
-        assert seen == [False]
+        assert sent == [True], "the outbox was empty before the hook was called"
+        assert [await client.receive() for _ in range(2)] == ["first", "second"]
 
 
 @virtual_time
@@ -162,71 +170,6 @@ async def test_commands_are_ignored_when_they_are_repeated() -> None:
         assert current.runner.called("on_actor_start") == [("a1", 1)]
         assert current.runner.called("on_actor_stop") == []
         assert second.events == []
-
-
-@virtual_time
-async def test_a_start_is_ignored_when_that_generation_runs_already() -> None:
-    async with started() as (current, connection):
-        await current.actor(connection, generation=2)
-        connection.start_actor(generation=2)
-        connection.start_actor(generation=1)
-        await settle()
-        assert current.runner.called("on_actor_start") == [("a1", 2)]
-
-
-@virtual_time
-async def test_a_stop_is_ignored_when_it_names_another_generation_or_actor() -> None:
-    async with started() as (current, connection):
-        actor = await current.actor(connection, generation=2)
-        connection.stop_actor(generation=1)
-        connection.stop_actor(generation=3)
-        connection.stop_actor("unknown")
-        await settle()
-        assert current.runner.get_actor("a1") is actor
-        assert current.runner.called("on_actor_stop") == []
-
-
-@virtual_time
-async def test_the_older_generation_stops_first_when_a_newer_one_starts() -> None:
-    order: list[str] = []
-
-    async def stop(actor: Actor) -> None:
-        await asyncio.sleep(5)
-        order.append(f"{actor.generation} stopped")
-
-    async def start(actor: Actor) -> None:
-        order.append(f"{actor.generation} started")
-
-    async with started({"on_actor_start": start, "on_actor_stop": stop}) as (current, connection):
-        await current.actor(connection)
-        connection.start_actor(generation=2)
-        exchange = connection.request()
-        await asyncio.sleep(4)
-        assert order == ["1 started"]
-        await asyncio.sleep(2)
-        assert order == ["1 started", "1 stopped", "2 started"]
-        assert (await exchange.response()).status == 200
-        actor = current.runner.get_actor("a1")
-        assert actor is not None
-        assert actor.generation == 2
-        states = [event.inner for event in connection.events if isinstance(event.inner, EventActorStateUpdate)]
-        assert [state.generation for state in states] == [1, 2]
-
-
-@virtual_time
-async def test_the_newest_generation_wins_when_several_start_at_once() -> None:
-    async with started() as (current, connection):
-        await current.actor(connection)
-        config = ActorConfig("a", None, 0, None)
-        connection.command(*(CommandStartActor("a1", generation, config, []) for generation in (2, 3, 4)))
-        connection.command(CommandStopActor("a1", 3))
-        await asyncio.sleep(5)
-        actor = current.runner.get_actor("a1")
-        assert actor is not None
-        assert actor.generation == 4
-        stopped = {generation for _, generation in current.runner.called("on_actor_stop")}
-        began = {generation for _, generation in current.runner.called("on_actor_start")}
-        assert stopped == began - {4}
 
 
 @virtual_time

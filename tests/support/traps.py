@@ -8,15 +8,20 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 import rivet_runner
 from tests.support.virtual_time import VirtualTimeLoop
 
-__all__ = ["Trap", "at_each_await"]
+__all__ = ["TURNS", "Trap", "at_each_await"]
 
 PACKAGE: Final = str(Path(rivet_runner.__file__).parent)
 TESTING: Final = str(Path(rivet_runner.__file__).parent / "testing")
-MOST_AWAITS: Final = 400
+MAX_AWAITS: Final = 400
 """More than any scenario has."""
+
+TURNS: Final = pytest.mark.parametrize("turns", [0, 1, 2])
+"""Turns of the loop between the await and the cancellation, which then meets what was waited for."""
 
 CLEANUP_SECONDS: Final = 8.0
 """For a close handshake, which has 5."""
@@ -107,7 +112,7 @@ class _Watched(collections.abc.Coroutine[Any, Any, Any]):
 
 def at_each_await(scenario: Callable[[Trap], Coroutine[Any, Any, None]], turns: int) -> None:
     """Run ``scenario`` with a trap at each await in turn, until it ends before the trap springs."""
-    for number in range(MOST_AWAITS):
+    for number in range(MAX_AWAITS):
         trap = Trap(number, turns)
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
             try:
@@ -118,7 +123,7 @@ def at_each_await(scenario: Callable[[Trap], Coroutine[Any, Any, None]], turns: 
         if not trap.sprung:
             assert number > 0, "no await was seen"
             return
-    raise AssertionError(f"the scenario has more than {MOST_AWAITS} awaits")
+    raise AssertionError(f"the scenario has more than {MAX_AWAITS} awaits")
 
 
 async def _watched(scenario: Callable[[Trap], Coroutine[Any, Any, None]], trap: Trap) -> None:

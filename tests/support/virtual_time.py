@@ -131,6 +131,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Virtual seconds; the first is `START`."""
         return self.__selector.now
 
+    @property
+    def timers(self) -> list[asyncio.TimerHandle]:
+        """The timers that are set: what a loop that should be quiet still waits for."""
+        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        return [timer for timer in scheduled if not timer.cancelled()]
+
     def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:
         """As in every loop; the clock stands until the call has returned."""
         future = super().run_in_executor(executor, func, *args)
