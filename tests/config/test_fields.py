@@ -23,7 +23,9 @@ SECRET = "s3cr3t-token"
 def test_every_field_has_its_default_when_nothing_is_given() -> None:
     config = RunnerConfig()
     fields = msgspec.structs.asdict(config)
-    assert uuid.UUID(fields.pop("runner_key")).version == 4
+    runner_key = fields.pop("runner_key")
+    assert str(uuid.UUID(runner_key)) == runner_key
+    assert uuid.UUID(runner_key).version == 4
     assert fields == {
         "endpoint": "http://127.0.0.1:6420",
         "token": None,

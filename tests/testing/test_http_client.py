@@ -1,32 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from rivet_runner.testing import HttpExchangeFailed, HttpResponse
 from rivet_runner.testing.engine_config import choose_ports
 from rivet_runner.testing.http_client import exchange
-
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@contextlib.asynccontextmanager
-async def server(handler: Handler) -> AsyncIterator[str]:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await handler(reader, writer)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listener:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+from tests.testing.http_server import Handler, server
 
 
 def answering(*pieces: bytes) -> Handler:
