@@ -202,7 +202,7 @@ async def test_a_warning_names_them_when_tasks_do_not_end(caplog: pytest.LogCapt
 
 
 @virtual_time
-async def test_a_task_that_was_spawned_by_a_cancelled_one_is_cancelled_too() -> None:
+async def test_a_task_is_cancelled_too_when_a_cancelled_one_spawned_it() -> None:
     tasks = group()
 
     async def leave_a_child(depth: int) -> None:
