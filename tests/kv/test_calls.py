@@ -12,7 +12,7 @@ from rivet_runner._connection.uplink import Uplink
 from rivet_runner._kv.calls import CALLS_AT_ONCE, KvCalls
 from rivet_runner._session.kv_ledger import KvLedger
 from rivet_runner._session.session import Session
-from rivet_runner.protocol.wire import KvErrorResponse, KvGetRequest, KvPutResponse, KvResponseData
+from rivet_runner.protocol.wire import KvErrorResponse, KvGetRequest, KvPutResponse, KvRequestData, KvResponseData
 from tests.support.virtual_time import virtual_time
 
 GET = KvGetRequest([b"a"])
@@ -23,7 +23,13 @@ class LedgerOnly(Session):
     """The session's half of a call, and nothing else of it."""
 
     def __init__(self) -> None:
-        self.kv = KvLedger()
+        self.ledger = KvLedger()
+
+    def call_kv(self, actor_id: str, data: KvRequestData) -> int:
+        return self.ledger.add(actor_id, data)
+
+    def end_call(self, request_id: int) -> bool:
+        return self.ledger.end(request_id)
 
 
 class NoSocket(Uplink):
@@ -42,7 +48,7 @@ class NoSocket(Uplink):
 
 
 class Scene:
-    """Calls under way, with nobody but the test to answer them."""
+    """Calls under way, answered by the test alone."""
 
     def __init__(self, timeout: float = 30.0) -> None:
         self.session = LedgerOnly()
@@ -56,7 +62,7 @@ class Scene:
     @property
     def under_way(self) -> tuple[int, int]:
         """How many calls there are here, and frames in the session."""
-        return len(self.calls), len(self.session.kv)
+        return len(self.calls), len(self.session.ledger)
 
 
 @pytest.fixture

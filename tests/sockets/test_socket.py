@@ -1,34 +1,15 @@
-"""One client's WebSocket: no message is lost between the tunnel and the handler."""
+"""A handler that waits for a message is cancelled, or its socket closes, at the very moment at which the message comes."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from types import SimpleNamespace
-from typing import Any, TypeVar
 
 import pytest
 
-from rivet_runner import Request, WebSocket
-from rivet_runner._connection.arrivals import Arrivals
-from rivet_runner._sockets.socket import ClientSocket
-from rivet_runner.protocol.v3 import ToClientWebSocketMessage
-
-T = TypeVar("T")
-
-
-async def from_the_loop(call: Callable[[], T]) -> T:
-    """Call it as a read would: by the event loop, and not within a task."""
-    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(lambda: done.set_result(call()))
-    return await done
-
-
-def open_websocket(arrivals: Arrivals) -> ClientSocket:
-    uplink: Any = SimpleNamespace()
-    ws = ClientSocket(b"gateway1", Request("GET", "/", {}, b""), uplink, arrivals, max_payload=1000)
-    ws.open()
-    return ws
+from rivet_runner import Actor, WebSocket
+from tests.support.scene import settle, started
+from tests.support.virtual_time import virtual_time
 
 
 async def by_wait_for(ws: WebSocket) -> str | bytes:
@@ -41,27 +22,51 @@ async def by_timeout(ws: WebSocket) -> str | bytes:
 
 
 @pytest.mark.parametrize("recv", [by_wait_for, by_timeout])
+@virtual_time
 async def test_no_message_is_lost_when_recv_is_cancelled_just_as_it_comes(
-    recv: Callable[[WebSocket], Coroutine[Any, Any, str | bytes]],
+    recv: Callable[[WebSocket], Coroutine[object, object, str | bytes]],
 ) -> None:
-    arrivals = Arrivals()
-    ws = open_websocket(arrivals)
-    task = asyncio.create_task(recv(ws))
-    for _ in range(3):
-        await asyncio.sleep(0)
-    ws.message_arrived(1, ToClientWebSocketMessage(b"first", True))
-    ws.message_arrived(2, ToClientWebSocketMessage(b"second", True))
-    task.cancel()
-    await from_the_loop(arrivals.resume)
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert [await ws.recv(), await ws.recv()] == [b"first", b"second"]
+    """One read brings a message for each of two handlers; the first handler cancels what the second waits with."""
+    receiving: list[asyncio.Task[str | bytes]] = []
+    received: list[str | bytes] = []
+
+    async def websocket(actor: Actor, ws: WebSocket) -> None:
+        if ws.path == "/cancels":
+            await ws.recv()
+            receiving[0].cancel()
+            return
+        receiving.append(asyncio.create_task(recv(ws)))
+        await asyncio.wait(receiving)
+        if not receiving[0].cancelled():
+            received.append(receiving[0].result())  # before Python 3.12, `wait_for` prefers a result to its cancellation
+        while len(received) < 2:
+            received.append(await ws.recv())
+
+    async with started({"websocket": websocket}) as (current, connection):
+        await current.actor(connection)
+        cancels, client = connection.open_websocket(path="/cancels"), connection.open_websocket(path="/receives")
+        for socket in (cancels, client):
+            await socket.opened()
+        await settle()
+        cancels.send("now")
+        client.send("first")
+        client.send("second")
+        await settle()
+    assert received == ["first", "second"]
 
 
-async def test_recv_ends_when_the_peer_closes_outside_of_a_read() -> None:
-    ws = open_websocket(Arrivals())
-    task = asyncio.create_task(anext(ws, "the end"))
-    await asyncio.sleep(0)
-    ws.peer_closed(1000, "")
-    async with asyncio.timeout(1):
-        assert await task == "the end"
+@virtual_time
+async def test_recv_ends_when_another_task_closes_the_socket() -> None:
+    ended: list[str] = []
+
+    async def websocket(actor: Actor, ws: WebSocket) -> None:
+        asyncio.get_running_loop().call_later(1, actor.spawn, ws.close(1000, "enough"))
+        async for _ in ws:
+            pass
+        ended.append(ws.close_reason or "")
+
+    async with started({"websocket": websocket}) as (current, connection):
+        await current.actor(connection)
+        await connection.open_websocket().opened()
+        await asyncio.sleep(2)
+        assert ended == ["enough"]
