@@ -225,12 +225,12 @@ class ReconnectLoop:
 
     def _after_close(self, code: int, text: str) -> float | None:
         """Seconds until the next dial; none where there is to be no other."""
-        if not self._lifecycle.may_connect:
-            return None
         reason = CloseReason.parse(text)
         action = close_action(reason)
         if action is CloseAction.EVICTED:
             self._events.evicted()
+            return None
+        if not self._lifecycle.may_connect:
             return None
         if action is CloseAction.SHUT_DOWN:
             self._events.connection_finished(None)

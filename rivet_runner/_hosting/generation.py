@@ -236,8 +236,8 @@ class Generation(GenerationState):
 
     # Stopping
 
-    def stop(self, reason: StopReason, *, error: str | None = None) -> None:
-        """Begin to stop. A stop that is under way goes on, and hurries if the new reason does not wait."""
+    def stop(self, reason: StopReason, *, error: str | None = None, hurry: bool = False) -> None:
+        """Begin to stop. A stop that is under way goes on, and hurries if it is asked to or the new reason does not wait."""
         if self.may_begin:
             self.stop_reason = reason
             self._going_since_ms = self._going_since_ms or _now_ms()
@@ -248,7 +248,7 @@ class Generation(GenerationState):
         elif self.phase is GenerationPhase.STOPPING and reason.cut_off:
             self.stop_reason = reason
             self._cut_off(reason)
-        if reason.hurries and self._stop_clock is not None:
+        if (hurry or reason.hurries) and self._stop_clock is not None:
             self._stop_clock.hurry(HURRY_SECONDS)
 
     async def stopped(self) -> None:

@@ -102,10 +102,10 @@ class ActorRegistry:
         """The hibernatable WebSockets that are open on running actors."""
         return [one for generation in self._newest.values() for one in generation.hibernations()]
 
-    def stop_all(self, reason: StopReason) -> None:
-        """Begin to stop every actor."""
+    def stop_all(self, reason: StopReason, *, hurry: bool = False) -> None:
+        """Begin to stop every actor; with ``hurry``, its hooks are cancelled soon."""
         for generation in [*self._newest.values(), *self._stopping_older.values()]:
-            generation.stop(reason)
+            generation.stop(reason, hurry=hurry)
 
     def forget(self, actor_id: str, generation: int) -> None:
         """A generation has stopped."""

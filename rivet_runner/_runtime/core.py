@@ -171,7 +171,8 @@ class Core:
         if not was_connected:
             return
         if not self._lifecycle.closed and self.session.lost_threshold is not None:
-            self._lost_timer = asyncio.get_running_loop().call_later(self.session.lost_threshold, self._lost)
+            seconds = self.shutdown.seconds_until_lost(self.session.lost_threshold)
+            self._lost_timer = asyncio.get_running_loop().call_later(seconds, self._lost)
         self._run_hook(lambda: self._hooks.on_disconnected(code, reason), "on_disconnected", self._last_hooks)
         self.shutdown.connection_ended()
 
@@ -244,11 +245,10 @@ class Core:
         self._lost_timer = None
         if len(self.registry):
             log.error(
-                "the engine has been away for %.0f s, so it counts this runner's %d actors as lost; they are stopped here",
-                self.session.lost_threshold,
+                "the engine has been away for so long that it counts this runner's %d actors as lost; they are stopped here",
                 len(self.registry),
             )
-        self.registry.stop_all(StopReason.LOST)
+        self.registry.stop_all(StopReason.LOST, hurry=self._lifecycle.shutting_down)
 
     def _cancel_lost_timer(self) -> None:
         if self._lost_timer is not None:

@@ -13,6 +13,7 @@ from rivet_runner.protocol.v3 import (
     ActorStateStopped,
     EventActorStateUpdate,
     StopCode,
+    ToServerAckCommands,
     ToServerEvents,
     ToServerStopping,
     ToServerTunnelMessage,
@@ -312,3 +313,72 @@ async def test_the_actor_stops_when_on_actor_stop_raises() -> None:
 def _stopped(connection: RunnerConnection) -> list[EventActorStateUpdate]:
     updates = [event.inner for event in connection.events if isinstance(event.inner, EventActorStateUpdate)]
     return [update for update in updates if isinstance(update.state, ActorStateStopped)]
+
+
+# Nothing runs twice
+
+
+def acknowledgements(connection: RunnerConnection) -> int:
+    """How many times the commands were acknowledged."""
+    return len(connection.messages(ToServerAckCommands))
+
+
+@virtual_time
+async def test_the_engine_is_told_again_every_five_seconds_when_a_drain_takes_long() -> None:
+    async def slow(*_: Any) -> None:
+        await asyncio.sleep(26)
+
+    async with started({"on_actor_stop": slow}) as (current, connection):
+        await current.actor(connection)
+        await asyncio.sleep(10)
+        before = acknowledgements(connection)
+        call = await draining(current, connection)
+        connection.stop_actor()
+        await asyncio.sleep(24)
+        assert acknowledgements(connection) - before >= 24 // 5, "pings alone do not keep the engine waiting"
+        await call
+
+
+@virtual_time
+async def test_the_engine_is_no_longer_told_when_the_time_for_actors_is_over() -> None:
+    async with started({"on_actor_stop": hang}, stop_timeout=20, actor_stop_timeout=10) as (current, connection):
+        await current.actor(connection)
+        call = await draining(current, connection)
+        await call
+        assert current.now < 20 + 10 + 5
+
+
+@virtual_time
+@pytest.mark.parametrize("close", [(1000, "ws.eviction#ray"), None])
+async def test_hooks_are_cancelled_within_two_seconds_when_the_runner_is_evicted_or_lost_in_a_drain(
+    close: tuple[int, str] | None,
+) -> None:
+    ended: list[float] = []
+
+    async def long(*_: Any) -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            ended.append(current.now)
+
+    async with started({"on_actor_stop": long, "fetch": long}) as (current, connection):
+        await current.actor(connection)
+        await current.actor(connection, "a2")
+        connection.request("a2")
+        await settle()
+        call = await draining(current, connection)
+        connection.stop_actor()
+        await asyncio.sleep(12)
+        told = 10.0
+        before = current.now
+        if close is None:
+            connection.abort()
+        else:
+            await connection.close(*close)
+        await call
+        assert len(ended) == 3, "a request, and two on_actor_stop"
+        if close is None:
+            assert max(ended) < told + 15, "the engine starts the actors elsewhere then"
+            current.expect_error("counts this runner's")
+        else:
+            assert max(ended) - before < 2
