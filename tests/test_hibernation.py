@@ -43,5 +43,5 @@ def test_only_a_record_error_is_raised_when_the_bytes_are_cut(record: Hibernatio
 
 def test_the_version_is_named_when_it_is_unknown() -> None:
     encoded = encode_record(HibernationRecord(b"12345678", "/", {}, b"", 0, 0))
-    with pytest.raises(RecordError, match=r"format version 9, and this SDK reads 1"):
+    with pytest.raises(RecordError, match=r"format version is 9; this SDK reads version 1"):
         decode_record(b"\x09" + encoded[1:])

@@ -1,4 +1,4 @@
-"""The store of one actor generation, for its user and for the SDK: whole answers out of the engine's calls."""
+"""The store of one actor generation, as the user and the SDK share it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ AnswerT = TypeVar("AnswerT", KvGetResponse, KvListResponse, KvPutResponse, KvDel
 FIRST_PAGE: Final = 128
 LARGEST_PAGE: Final = 4096
 PAGE_BYTES: Final = 4 * 1024 * 1024
-"""A listing is fetched in pages: 128 of the largest values are 16 MiB, and small ones are fetched more at a time."""
+"""Target size of a page. 128 of the largest values are 16 MiB, so a listing begins with a page of 128 and asks for
+more entries a page if they are small."""
 
 
 class KvStore:
-    """Every key of one actor, the SDK's own among them: `rivet_runner.KV` is what a user sees of it.
+    """All keys of one actor, including the SDK's. `rivet_runner.KV` is the user's view of it.
 
-    Nothing is sent for a call with nothing in it. Errors are those of `KvCalls.call`, and `KvLimitExceeded`.
+    A call without keys returns without asking the engine. Methods raise `KvLimitExceeded`, and what `KvCalls.call` raises.
     """
 
     __slots__ = ("_actor_id", "_calls", "_closed")
@@ -46,7 +47,7 @@ class KvStore:
         self._closed: str | None = None
 
     async def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values of those of ``keys`` that exist."""
+        """Return the values of ``keys``. Keys that do not exist are left out."""
         check_keys(keys)
         if not keys:
             return {}
@@ -54,13 +55,13 @@ class KvStore:
         return dict(zip(answer.keys, answer.values, strict=True))
 
     async def put(self, pairs: Mapping[bytes, bytes]) -> None:
-        """Store ``pairs``, all of them or none."""
+        """Store ``pairs``, either all of them or none."""
         check_put(pairs)
         if pairs:
             _expect(KvPutResponse, await self.call(KvPutRequest([*pairs.keys()], [*pairs.values()])))
 
     async def delete(self, keys: Sequence[bytes]) -> None:
-        """Remove ``keys``; one that does not exist is no error."""
+        """Remove ``keys``. Removing a key that does not exist is no error."""
         check_keys(keys)
         if keys:
             _expect(KvDeleteResponse, await self.call(KvDeleteRequest(keys)))
@@ -68,7 +69,7 @@ class KvStore:
     async def list(
         self, first: bytes, last: bytes, *, reverse: bool = False, limit: int | None = None
     ) -> dict[bytes, bytes]:
-        """The range from ``first`` to before ``last``, page by page."""
+        """Return the keys from ``first`` (included) to ``last`` (excluded), fetched page by page."""
         found: dict[bytes, bytes] = {}
         page_size = FIRST_PAGE
         while first < last and (limit is None or len(found) < limit):
@@ -86,18 +87,21 @@ class KvStore:
         return found
 
     async def call(self, data: KvRequestData) -> KvResponseData:
-        """Make one call as it is, with no check before it. Raises as `KvCalls.call` does."""
+        """Make one call without checking its limits. Raises as `KvCalls.call` does."""
         return await self._calls.call(self._actor_id, data, lambda: self._closed)
 
     def close(self, why: str) -> None:
-        """This generation has ended: a call by a task that outlived it must not reach the next one's data."""
+        """Fail all calls, now and from now on, with the reason ``why``.
+
+        The generation has ended. A task that outlives it must not reach the data of the next generation.
+        """
         self._closed = why
         self._calls.fail_actor(self._actor_id, why)
 
 
 def _expect(kind: type[AnswerT], answer: KvResponseData) -> AnswerT:
     if not isinstance(answer, kind):
-        raise KvError(f"the engine answered a key-value call with {type(answer).__name__} and not {kind.__name__}")
+        raise KvError(f"the engine answered a key-value call with {type(answer).__name__} instead of {kind.__name__}")
     return answer
 
 
