@@ -148,8 +148,8 @@ class ServerlessApp:
             return
         if headers.endpoint not in self._allowed:
             log.warning(
-                "refused a request to start a runner for the engine at %s, which is not allowed (allowed: %s). If it is your "
-                "engine, add its URL to allowed_endpoints",
+                "refused a request to start a runner for the engine at %s, which is not allowed (allowed: %s). If it is "
+                "your engine, add its URL to allowed_endpoints",
                 headers.endpoint,
                 self._allowed,
             )
