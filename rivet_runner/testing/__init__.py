@@ -1,4 +1,4 @@
-"""A real engine on this machine, and a client for it: what tests, demos and tools need.
+"""A real engine on this machine and a client for it, for tests, demos and tools.
 
 ::
 
@@ -8,7 +8,7 @@
         actor = await api.create_actor("counter", runner_name="counter")
         response = await api.request(actor.actor_id, "GET", "/count")
 
-Nothing here is imported by the runner itself, and nothing beyond the package's own dependencies is needed.
+The runner itself imports nothing from here. The tools need no further dependencies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The engine's key-value store, in memory: what a `ScriptedEngine` answers with unless the test does."""
+"""The key-value store of a `ScriptedEngine`, in memory."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["ScriptedKv"]
 
 
 class ScriptedKv:
-    """One store for each actor; it lives as long as the `ScriptedEngine`, over all connections.
+    """A store for each actor. The stores live as long as the `ScriptedEngine`, across connections.
 
-    ``answering`` false leaves the requests to the test: it receives them as messages and answers with what `answer` makes
-    of them, or with something else. ``delay`` is how many seconds an answer takes.
+    If ``answering`` is `False`, the script receives the requests as messages and answers them itself, for example
+    with the result of `answer`. ``delay`` is the time in seconds until an answer.
     """
 
     def __init__(self) -> None:
@@ -36,11 +36,11 @@ class ScriptedKv:
         self.delay = 0.0
 
     def of(self, actor_id: str) -> dict[bytes, bytes]:
-        """The entries of one actor, to look at and to change."""
+        """Return the entries of one actor. You may change them."""
         return self.stores.setdefault(actor_id, {})
 
     def answer(self, actor_id: str, data: KvRequestData) -> KvResponseData:
-        """Carry ``data`` out and return the engine's answer."""
+        """Carry out a request and return the engine's answer."""
         store = self.of(actor_id)
         match data:
             case KvGetRequest(keys=keys):
