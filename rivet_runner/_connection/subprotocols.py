@@ -15,7 +15,9 @@ RUNNER: Final = "rivet"
 """The subprotocol that the engine answers."""
 
 TOKEN_PREFIX: Final = "rivet_token."
-_TOKEN: Final = re.compile(re.escape(TOKEN_PREFIX) + r"[^\s,;'\"]+")
+
+_TOKEN: Final = re.compile(re.escape(TOKEN_PREFIX) + r"[!#$%&'*+.^_`|~0-9A-Za-z-]*[!#$%&*+.^_`|~0-9A-Za-z-]")
+"""All characters of an RFC 7230 ``token``, but an apostrophe at its end, which is a quotation mark."""
 
 
 def offered_subprotocols(token: str | None) -> list[str]:

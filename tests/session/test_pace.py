@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rivet_runner._session import pace as pace_module
 from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID
 from rivet_runner._session.outbox import Outbox
 from rivet_runner._session.pace import BURST, PATIENCE, STEP, WINDOW, WINDOW_BYTES, Pace
@@ -116,3 +118,12 @@ def test_messages_leave_all_the_same_when_no_barrier_is_answered_for_long() -> N
 def test_everything_leaves_at_once_when_there_is_no_rate() -> None:
     pace, outbox = Pace(0, lambda: "some actor"), filled(5000)
     assert pace.take(outbox, 0.0) == [FRAME] * 5000
+
+
+def test_barrier_ids_wrap_within_their_half_when_they_are_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace_module, "REQUEST_IDS", FIRST_BARRIER_ID + 2)
+    pace, outbox = Pace(FAST, lambda: "some actor"), filled(WINDOW)
+    ids: list[int] = []
+    for now in range(10):
+        ids += split(pace.take(outbox, now))[1]
+    assert ids == [FIRST_BARRIER_ID, FIRST_BARRIER_ID + 1] * 2
