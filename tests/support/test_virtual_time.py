@@ -84,6 +84,28 @@ async def test_bytes_arrive_before_a_timer_when_both_ends_are_in_this_process() 
 
 
 @virtual_time
+async def test_a_farewell_arrives_before_a_timer_when_both_ends_are_in_this_process() -> None:
+    loop = asyncio.get_running_loop()
+
+    async def leave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(1)
+        writer.close()
+
+    server = await asyncio.start_server(leave, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    before = loop.time()
+    for _ in range(100):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(1.001):
+            assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+    assert loop.time() - before == pytest.approx(100, abs=1e-6)
+    server.close()
+    await server.wait_closed()
+
+
+@virtual_time
 async def test_a_large_transfer_takes_no_time_when_it_needs_many_writes() -> None:
     loop = asyncio.get_running_loop()
     received = bytearray()
