@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help venv engine test check format demo dev dev-chat dev-serverless race bench soak clean
+.PHONY: help venv engine test test-fast check format demo dev dev-chat dev-serverless race bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ engine: ## install the real engine into .engine/
 test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes to pytest)
 	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(INSTALLED) ## run what needs no engine and no browser, on every core
+	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine" $(ARGS)
 
 check: $(INSTALLED) ## lint, check the format and the types
 	@$(BIN)/ruff check .

@@ -15,14 +15,22 @@ _ENGINE_TEST = "import pytest\n@pytest.mark.engine\ndef test_with_engine(): pass
 _OTHER_TEST = "def test_without_engine(): pass\n"
 
 
-def run(folder: Path, content: str, *, engine: bool = False, environment: dict[str, str] | None = None) -> tuple[int, str]:
+def run(
+    folder: Path,
+    content: str,
+    *options: str,
+    engine: bool = False,
+    environment: dict[str, str] | None = None,
+) -> tuple[int, str]:
     shutil.copy(_CONFTEST, folder / "conftest.py")
     (folder / "test_it.py").write_text(content)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = engine: needs it\n")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RIVET_", "CI"))}
+    # Other plugins take longer to load than these tests to run.
+    kept["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     binary = {"RIVET_ENGINE_BINARY": sys.executable} if engine else {}
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", *options],
         cwd=folder,
         env=kept | binary | (environment or {}),
         capture_output=True,
@@ -73,3 +81,26 @@ def test_run_passes_when_the_engine_is_required_and_its_tests_ran(tmp_path: Path
     assert status == 0
     assert "engine tests: 1 ran, 0 skipped" in output
     assert "2 passed" in output.splitlines()[-1]
+
+
+def test_engine_tests_are_counted_when_they_run_in_other_processes(tmp_path: Path) -> None:
+    environment = {"RIVET_REQUIRE_ENGINE": "1"}
+    parallel = ("-p", "xdist", "-n", "2")
+    status, output = run(tmp_path, _ENGINE_TEST + _OTHER_TEST, *parallel, engine=True, environment=environment)
+    assert status == 0
+    assert "engine tests: 1 ran, 0 skipped" in output
+
+
+def test_run_passes_when_it_says_that_it_needs_no_engine(tmp_path: Path) -> None:
+    environment = {"CI": "true", "RIVET_REQUIRE_ENGINE": "0"}
+    status, output = run(tmp_path, _OTHER_TEST, environment=environment)
+    assert status == 0
+    assert "engine tests: 0 ran, 0 skipped" in output
+
+
+def test_a_report_arrives_when_a_test_in_another_process_writes_what_is_no_unicode(tmp_path: Path) -> None:
+    content = "import logging\ndef test_it():\n    logging.error('\\ud800')\n    assert not 1\n"
+    status, output = run(tmp_path, content, "-p", "xdist", "-n", "1")
+    assert status == 1
+    assert "\\ud800" in output
+    assert "1 failed" in output.splitlines()[-1]
