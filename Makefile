@@ -41,10 +41,11 @@ test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes 
 test-fast: $(INSTALLED) ## run what needs no engine and no browser, on every core
 	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine" $(ARGS)
 
-check: $(INSTALLED) ## lint, check the format and the types
+check: $(INSTALLED) ## lint, check the format, the types and the layout
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(INSTALLED) ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .
