@@ -122,6 +122,11 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     """
     stop_timeout: float = 120.0
     """Seconds that a graceful shutdown waits for the actors. 0 does not wait."""
+    actor_start_timeout: float | None = 120.0
+    """Seconds that ``on_actor_start`` may take before it is cancelled and the actor is reported as crashed.
+
+    `None` sets no limit: the engine never gives up an actor whose start hangs.
+    """
     actor_stop_timeout: float = 30.0
     """Seconds that the requests, WebSockets and tasks of a stopping actor have before they are cancelled.
 
@@ -231,9 +236,10 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
             msgspec.structs.force_setattr(self, name, _seconds(name, getattr(self, name)))
         for name in ("stop_timeout", "actor_stop_timeout"):
             msgspec.structs.force_setattr(self, name, _seconds(name, getattr(self, name), zero=True))
-        if self.start_timeout is not None:
-            start_timeout = _seconds("start_timeout", self.start_timeout, alternative=", or None to wait forever")
-            msgspec.structs.force_setattr(self, "start_timeout", start_timeout)
+        for name in ("start_timeout", "actor_start_timeout"):
+            if (value := getattr(self, name)) is not None:
+                seconds = _seconds(name, value, alternative=", or None to wait forever")
+                msgspec.structs.force_setattr(self, name, seconds)
         reason = " bytes (20 MiB; for a larger payload the engine cuts the whole connection)"
         max_payload = _Setting("max_payload", self.max_payload)
         msgspec.structs.force_setattr(

@@ -60,7 +60,15 @@ class EngineRejected(RivetRunnerError):
 
 
 class RunnerEvicted(RivetRunnerError):
-    """Another runner connected with the same name and key, and the engine replaced this one."""
+    """The engine has closed this runner's connection for good.
+
+    ``drained`` is `False` if another runner connected with the same name and key. It is `True` if the engine drained this
+    runner before: a newer version in the pool has taken over its actors.
+    """
+
+    def __init__(self, message: str, *, drained: bool = False) -> None:
+        super().__init__(message)
+        self.drained = drained
 
 
 class RunnerShutDown(RivetRunnerError):

@@ -43,7 +43,6 @@ class Runner:
             raise TypeError(f"config must be a RunnerConfig, not {type(config).__name__}")
         self.__lifecycle = Lifecycle()
         self.__core: Core | None = None
-        self._engine_may_drain = False
 
     def __repr__(self) -> str:
         config = self.__config
@@ -134,7 +133,6 @@ class Runner:
             self.__config,
             self.__lifecycle,
             hibernates=type(self).can_hibernate is not Runner.can_hibernate,
-            engine_may_drain=self._engine_may_drain,
         )
         core.begin()
         try:
@@ -201,11 +199,3 @@ class Runner:
         and `wait_closed`.
         """
         run_until_down(self)
-
-
-def let_engine_drain(runner: Runner) -> None:
-    """The engine may take actors away from ``runner`` to run them elsewhere: it does so from a serverless one.
-
-    For the rest of this package, before `Runner.start`.
-    """
-    runner._engine_may_drain = True

@@ -24,6 +24,7 @@ from rivet_runner._hosting.actor_sockets import ActorSockets
 from rivet_runner._hosting.generation_state import GenerationPhase, GenerationState
 from rivet_runner._hosting.restoring import restore_sockets
 from rivet_runner._hosting.services import Services
+from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
 from rivet_runner._hosting.stopping import HURRY_SECONDS, StopClock, StopReason
 from rivet_runner._kv.store import KvStore
 from rivet_runner._sockets.hibernatable import Hibernation
@@ -109,6 +110,7 @@ class Generation(GenerationState):
         "_running_reported",
         "_sockets",
         "_start_task",
+        "_start_timer",
         "_stop_clock",
         "_stop_task",
         "intent",
@@ -130,6 +132,7 @@ class Generation(GenerationState):
         self._going_since_ms: int | None = None
         self._running_reported = False
         self._start_task: asyncio.Task[Any] | None = None
+        self._start_timer: asyncio.TimerHandle | None = None
         self._stop_task: asyncio.Task[Any] | None = None
         self._stop_clock: StopClock | None = None
         self._listed: dict[bytes, ClientSocket] = {}
@@ -155,7 +158,7 @@ class Generation(GenerationState):
     async def _start(self, after: Generation | None) -> None:
         if after is not None:
             await after.stopped()
-        self.services.slow_starts.watch(self._report_running)
+        self._watch_start()
         try:
             await self.services.hooks.on_actor_start(self.actor)
             may_hibernate = self._listed or self.services.hibernates
@@ -167,6 +170,8 @@ class Generation(GenerationState):
             self.actor.log.exception("on_actor_start raised; the actor is reported as crashed")
             self.stop(StopReason.CRASHED, error=error_text(error))
             return
+        finally:
+            self._stop_watching_start()
         self.start_succeeded = True
         if self.phase is GenerationPhase.STARTING:
             self.phase = GenerationPhase.RUNNING
@@ -176,6 +181,35 @@ class Generation(GenerationState):
             restore_sockets(self, self.sockets, listed, stored)
         self.open_gate(True)
         self._start_task = None
+
+    def _watch_start(self) -> None:
+        """Look after a start that takes long. One that is quick needs no timer of its own."""
+        self.services.slow_starts.watch(self._start_is_slow)
+        timeout = self.services.config.actor_start_timeout
+        if timeout is not None and timeout <= RUNNING_AT_LATEST:
+            self._give_up_start_in(timeout)
+
+    def _start_is_slow(self) -> None:
+        timeout = self.services.config.actor_start_timeout
+        if self._start_task is not None and timeout is not None and timeout > RUNNING_AT_LATEST:
+            self._give_up_start_in(timeout - RUNNING_AT_LATEST)
+        self._report_running()
+
+    def _give_up_start_in(self, seconds: float) -> None:
+        self._start_timer = asyncio.get_running_loop().call_later(seconds, self._give_up_start)
+
+    def _give_up_start(self) -> None:
+        timeout = self.services.config.actor_start_timeout
+        text = f"on_actor_start did not return within {timeout:g} s (actor_start_timeout), so it was cancelled"
+        if self._start_task is not None and self.may_begin:
+            self.actor.log.error("%s; the actor is reported as crashed", text)
+            self._start_task.cancel()
+            self.stop(StopReason.CRASHED, error=text)
+
+    def _stop_watching_start(self) -> None:
+        if self._start_timer is not None:
+            self._start_timer.cancel()
+            self._start_timer = None
 
     def _report_running(self) -> None:
         """Tell the engine, once, that the actor runs."""
@@ -235,6 +269,11 @@ class Generation(GenerationState):
         return any(task in group for group in (self._work, self._background) if group is not None)
 
     # Stopping
+
+    @property
+    def outlives_a_stop(self) -> bool:
+        """Whether something of this generation is to go on in the next: a hibernatable client, or an alarm."""
+        return self._alarm_ms is not None or any(ws.hibernatable for ws in self.open_sockets())
 
     def stop(self, reason: StopReason, *, error: str | None = None, hurry: bool = False) -> None:
         """Begin to stop. A stop that is under way goes on, and hurries if it is asked to or the new reason does not wait."""

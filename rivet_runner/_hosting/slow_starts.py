@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["SlowStarts"]
+__all__ = ["RUNNING_AT_LATEST", "SlowStarts"]
 
 RUNNING_AT_LATEST: Final = 3.0
 """Seconds after which a slow start is reported as running all the same: its requests then wait here instead of failing at

@@ -54,22 +54,20 @@ SHOWN_BYTES: Final = 32
 class Core:
     """The insides of one runner. Made on the event loop that it runs on, by `Runner.start`.
 
-    ``hibernates`` tells whether the hooks can make a WebSocket hibernate. ``engine_may_drain`` tells whether the engine
-    takes actors away from this runner to run them elsewhere.
+    ``hibernates`` tells whether the hooks can make a WebSocket hibernate.
     """
 
-    def __init__(
-        self, hooks: Hooks, config: RunnerConfig, lifecycle: Lifecycle, *, hibernates: bool, engine_may_drain: bool
-    ) -> None:
+    def __init__(self, hooks: Hooks, config: RunnerConfig, lifecycle: Lifecycle, *, hibernates: bool) -> None:
         self._hooks = hooks
         self._config = config
         self._lifecycle = lifecycle
-        self._engine_may_drain = engine_may_drain
         self._tasks = TaskGroup("runner", log)
         self._last_hooks = TaskGroup("last hooks", log)
         """Hooks that a shutdown waits for."""
         self._actor_tasks = TaskGroup("actors", log)
         self._lost_timer: asyncio.TimerHandle | None = None
+        self._drained_by_engine = False
+        """Whether the engine has taken an actor away from this runner to run it elsewhere."""
         self.first_init: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.registry = ActorRegistry()
         pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None))
@@ -180,11 +178,15 @@ class Core:
         self.shutdown.begin(immediate=True, error=error)
 
     def evicted(self) -> None:
-        error = RunnerEvicted(
-            f"another runner connected to {self._config.endpoint} as {self._config.runner_name!r} with the key "
-            f"{self._config.runner_key!r}; give each process a key of its own"
-        )
-        self.shutdown.begin(immediate=True, error=error)
+        where = f"{self._config.endpoint} as {self._config.runner_name!r}"
+        if self._drained_by_engine:
+            text = f"the engine drained this runner, which was connected to {where}: a newer version takes its actors"
+        else:
+            text = (
+                f"another runner connected to {where} with the key {self._config.runner_key!r}; give each process a key "
+                "of its own"
+            )
+        self.shutdown.begin(immediate=True, error=RunnerEvicted(text, drained=self._drained_by_engine))
 
     def _connection_failed(self, error: BaseException) -> None:
         """The reconnect loop has raised, which it must not: nothing can go on without it."""
@@ -220,11 +222,15 @@ class Core:
             self.registry.start(command, self._services)
 
     def _stop_actor(self, command: CommandStopActor) -> None:
-        if self._engine_may_drain:
-            name = f"actor {command.actor_id}: stop or move"
-            self._actor_tasks.spawn(self.registry.stop_or_move(command), name=name)
+        draining = self._lifecycle.shutting_down
+        if draining or not self.registry.may_be_drained(command):
+            self.registry.stop(command, draining=draining)
         else:
-            self.registry.stop(command, draining=self._lifecycle.shutting_down)
+            self._actor_tasks.spawn(self._stop_or_move(command), name=f"actor {command.actor_id}: stop or move")
+
+    async def _stop_or_move(self, command: CommandStopActor) -> None:
+        if await self.registry.stop_or_move(command):
+            self._drained_by_engine = True
 
     def _kv_answered(self, decision: KvAnswered) -> None:
         self._reading.got_answer()

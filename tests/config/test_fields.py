@@ -41,6 +41,7 @@ def test_every_field_has_its_default_when_nothing_is_given() -> None:
         "start_timeout": None,
         "init_timeout": 60,
         "stop_timeout": 120,
+        "actor_start_timeout": 120,
         "actor_stop_timeout": 30,
         "kv_timeout": 30,
         "max_payload": 20 * MIB,
@@ -187,7 +188,7 @@ def test_value_error_names_the_variable_when_it_is_not_a_whole_number(
     assert "4294967295" in message
 
 
-@pytest.mark.parametrize("name", ["start_timeout", "init_timeout", "kv_timeout"])
+@pytest.mark.parametrize("name", ["start_timeout", "actor_start_timeout", "init_timeout", "kv_timeout"])
 @pytest.mark.parametrize("value", [0, -1, -0.5, float("nan"), float("inf"), True, "5", b"5", 10**400])
 def test_value_error_names_the_field_when_it_is_not_a_positive_time(name: str, value: object) -> None:
     options: dict[str, Any] = {name: value}
@@ -211,7 +212,7 @@ def test_value_error_names_the_field_when_a_time_is_none_but_must_be_given(name:
 
 @given(seconds=st.floats(min_value=1e-6, max_value=1e9) | st.integers(1, 10**9))
 def test_time_is_kept_when_it_is_positive(seconds: float) -> None:
-    names = ("start_timeout", "init_timeout", "stop_timeout", "actor_stop_timeout", "kv_timeout")
+    names = ("start_timeout", "actor_start_timeout", "init_timeout", "stop_timeout", "actor_stop_timeout", "kv_timeout")
     config = RunnerConfig(**dict.fromkeys(names, seconds))  # type: ignore[arg-type]
     assert all(getattr(config, name) == seconds for name in names)
 
