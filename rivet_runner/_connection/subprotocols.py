@@ -1,7 +1,8 @@
 """The WebSocket subprotocols that a runner offers. The token travels as one of them.
 
-This file alone knows how, so a token can be found and hidden in text that others wrote: the ``websockets`` library logs the
-subprotocols of a handshake, and a proxy that answers with all that it was offered puts them into the library's error.
+No other file knows that, and this one also finds and hides a token in foreign text. The ``websockets`` library logs the
+subprotocols of a handshake. A proxy may answer with every subprotocol that it was offered, and then the library quotes them
+in an error.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Final
 __all__ = ["has_token", "offered_subprotocols", "without_token"]
 
 RUNNER: Final = "rivet"
-"""The subprotocol that the engine answers."""
+"""The subprotocol that the engine selects."""
 
 TOKEN_PREFIX: Final = "rivet_token."
 
 _TOKEN: Final = re.compile(re.escape(TOKEN_PREFIX) + r"[!#$%&'*+.^_`|~0-9A-Za-z-]*[!#$%&*+.^_`|~0-9A-Za-z-]")
-"""All characters of an RFC 7230 ``token``, but an apostrophe at its end, which is a quotation mark."""
+"""All characters of an RFC 7230 ``token``, except for an apostrophe at its end, which is a quotation mark."""
 
 
 def offered_subprotocols(token: str | None) -> list[str]:
@@ -31,5 +32,5 @@ def has_token(text: str) -> bool:
 
 
 def without_token(text: str) -> str:
-    """``text`` with asterisks in place of each token."""
+    """Replace each token in ``text`` with asterisks."""
     return _TOKEN.sub(TOKEN_PREFIX + "***", text)

@@ -8,8 +8,8 @@ import logging
 import pytest
 
 from rivet_runner._connection.uplink import EVENT_BACKLOG_BOUND, EVENT_BACKLOG_WARNING, Uplink
-from rivet_runner._session.events import BATCH
-from rivet_runner._session.pace import PATIENCE, WINDOW, Pace
+from rivet_runner._session.events import MAX_BATCH
+from rivet_runner._session.pace import BARRIER_TIMEOUT, WINDOW, Pace
 from rivet_runner._session.session import EVENT_SPACING, Session
 from rivet_runner.protocol.v3 import (
     ActorIntentSleep,
@@ -250,7 +250,7 @@ async def test_messages_leave_all_the_same_when_the_engine_takes_none_for_long(c
     scene = await Scene(rate=1e9).connected()
     for number in range(2 * WINDOW):
         await scene.uplink.send(message(number))
-    await asyncio.sleep(PATIENCE - 1)
+    await asyncio.sleep(BARRIER_TIMEOUT - 1)
     assert sum(isinstance(sent, ToServerTunnelMessage) for sent in scene.socket.sent) == WINDOW
     await asyncio.sleep(2)
     assert sum(isinstance(sent, ToServerTunnelMessage) for sent in scene.socket.sent) == 2 * WINDOW
@@ -265,7 +265,7 @@ async def test_a_growing_backlog_of_events_is_warned_of_once_when_it_is_not_conf
     for _ in range(EVENT_BACKLOG_WARNING + 10):
         scene.uplink.report(EVENT)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    await asyncio.sleep((EVENT_BACKLOG_WARNING / BATCH + 2) * EVENT_SPACING)
+    await asyncio.sleep((EVENT_BACKLOG_WARNING / MAX_BATCH + 2) * EVENT_SPACING)
     scene.session.receive(encode_to_client(ToClientAckEvents(EVENT_BACKLOG_WARNING)))
     scene.uplink.report(EVENT)
     assert len(caplog.records) == 1
@@ -280,7 +280,7 @@ async def test_the_connection_is_made_anew_when_too_many_events_are_unconfirmed(
     for _ in range(EVENT_BACKLOG_BOUND):
         scene.uplink.report(EVENT)
     assert scene.socket.aborts == 0, "those that were not sent do not count"
-    await asyncio.sleep((EVENT_BACKLOG_BOUND / BATCH + 2) * EVENT_SPACING)
+    await asyncio.sleep((EVENT_BACKLOG_BOUND / MAX_BATCH + 2) * EVENT_SPACING)
     assert scene.session.unconfirmed_events == EVENT_BACKLOG_BOUND
     scene.uplink.report(EVENT)
     assert scene.socket.aborts == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rivet_runner._session.events import BATCH, EventLog
+from rivet_runner._session.events import MAX_BATCH, EventLog
 from rivet_runner.protocol.v3 import ActorIntentSleep, Event, EventActorIntent, EventActorSetAlarm, EventWrapper
 
 
@@ -38,18 +38,18 @@ def test_nothing_is_given_when_everything_was_sent() -> None:
 
 
 def test_a_batch_is_full_when_there_are_more_events() -> None:
-    log = log_of(*(event() for _ in range(2 * BATCH + 1)))
-    assert [len(log.take()) for _ in range(4)] == [BATCH, BATCH, 1, 0]
+    log = log_of(*(event() for _ in range(2 * MAX_BATCH + 1)))
+    assert [len(log.take()) for _ in range(4)] == [MAX_BATCH, MAX_BATCH, 1, 0]
 
 
 def test_a_batch_holds_resent_events_first_when_new_ones_wait() -> None:
-    log = log_of(*(event() for _ in range(BATCH - 1)))
+    log = log_of(*(event() for _ in range(MAX_BATCH - 1)))
     log.take()
     log.resume(-1)
     log.add(event("new"))
     log.add(event("newer"))
-    assert log.take()[-1] == EventWrapper(BATCH - 1, event("new"))
-    assert log.take() == [EventWrapper(BATCH, event("newer"))]
+    assert log.take()[-1] == EventWrapper(MAX_BATCH - 1, event("new"))
+    assert log.take() == [EventWrapper(MAX_BATCH, event("newer"))]
 
 
 def test_an_alarm_replaces_the_unsent_one_when_the_actor_is_the_same() -> None:
