@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help venv engine test test-fast check format demo dev dev-chat dev-serverless race bench soak clean
+.PHONY: help venv engine test test-fast check public-types format demo dev dev-chat dev-serverless race bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,12 @@ check: $(INSTALLED) ## lint, check the format, the types and the layout
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --no-logo
+	@$(MAKE) public-types
+
+# Pyright judges the package that the first python on PATH imports. Its report is long, and of interest when it is bad.
+public-types: $(INSTALLED) ## check that every public name has a type
+	@report=$$(PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes rivet_runner --ignoreexternal) \
+	  || { echo "$$report"; exit 1; }; grep "Type completeness" <<< "$$report"
 
 format: $(INSTALLED) ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -30,7 +30,7 @@ class TaskGroup:
     __slots__ = ("_closed", "_log", "_tasks", "name")
 
     def __init__(self, name: str, log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
-        self.name = name
+        self.name: str = name
         self._log = log
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False

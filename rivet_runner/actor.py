@@ -42,13 +42,13 @@ class Actor(ABC):
     def __init__(
         self, actor_id: str, generation: int, name: str, key: str | None, create_ts: int, input: bytes | None, kv: KV
     ) -> None:
-        self.id = actor_id
-        self.generation = generation
-        self.name = name
-        self.key = key
-        self.create_ts = create_ts
-        self.input = input
-        self.kv = kv
+        self.id: str = actor_id
+        self.generation: int = generation
+        self.name: str = name
+        self.key: str | None = key
+        self.create_ts: int = create_ts
+        self.input: bytes | None = input
+        self.kv: KV = kv
         self.state: Any = None
         self._log: ActorLog | None = None
 

@@ -104,7 +104,7 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._on_read: Callable[[], None] = _nothing
         self._splitter: FrameSplitter | None = None
         self._fragments: list[bytes] | None = None
-        self.messages_received = 0
+        self.messages_received: int = 0
         self._handed_over = 0
         self._short_read = memoryview(bytearray(SHORT_READ))
         self._long_read: memoryview | None = None

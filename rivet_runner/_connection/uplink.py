@@ -47,7 +47,7 @@ class Uplink:
         self._events_leaving: list[asyncio.Future[None]] = []
         self._backlog_warned = False
         self._gone = asyncio.Event()
-        self.connection_number = 0
+        self.connection_number: int = 0
         """Number of connections so far. Compare two readings to find out whether the runner has reconnected in between."""
 
     # The connection's edges

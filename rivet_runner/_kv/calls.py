@@ -37,7 +37,7 @@ class KvCalls:
         self._timeout = timeout
         self._calls: dict[int, _Call] = {}
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
-        self.round_trip = 0.0
+        self.round_trip: float = 0.0
         """Seconds from the latest call to its answer, if both used the same connection. It tells how busy the engine is."""
 
     def __len__(self) -> int:

@@ -22,7 +22,7 @@ class Outbox:
         self.max_bytes = max_bytes
         self._frames: deque[bytes] = deque()
         self._bytes = 0
-        self.full = False
+        self.full: bool = False
         """Whether a sender should wait. An empty outbox takes one message of any size."""
         self._added = 0
         self._taken = 0

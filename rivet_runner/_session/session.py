@@ -110,7 +110,7 @@ class Session:
 
     def __init__(self, init: ToServerInit, *, max_buffered: int, pace: Pace) -> None:
         self._init = init
-        self.phase = Phase.DISCONNECTED
+        self.phase: Phase = Phase.DISCONNECTED
         self.runner_id: str | None = None
         self.lost_threshold: float | None = None
         """Seconds without a connection after which the engine counts this runner as lost. ``None`` before the first init."""

@@ -16,7 +16,7 @@ from rivet_runner.serverless.stop_signals import STOP_SIGNALS, Listener
 
 __all__ = ["ServerlessApp", "serverless_app"]
 
-log = logging.getLogger("rivet_runner.serverless")
+log: Final = logging.getLogger("rivet_runner.serverless")
 
 START_SECONDS: Final = 30.0
 """Default ``start_timeout``. The engine that sent the request is running, so a runner that cannot reach it for so

@@ -16,7 +16,7 @@ from rivet_runner.serverless.asgi import Message, Receive, Scope, Send, answer_e
 
 __all__ = ["HostedRunner"]
 
-log = logging.getLogger("rivet_runner.serverless")
+log: Final = logging.getLogger("rivet_runner.serverless")
 
 PING_SECONDS: Final = 1.0
 
@@ -58,7 +58,7 @@ class HostedRunner:
         self._gone = False
         self._stopping = False
         self._starting: asyncio.Task[None] | None = None
-        self.ended = asyncio.Event()
+        self.ended: asyncio.Event = asyncio.Event()
         """Set once the runner is down."""
 
     async def serve(self) -> None:

@@ -78,7 +78,7 @@ class EngineApi:
         namespace: str = "default",
         timeout: float = _DEFAULT_TIMEOUT_SECONDS,
     ) -> None:
-        self.endpoint = endpoint.rstrip("/")
+        self.endpoint: str = endpoint.rstrip("/")
         self.namespace = namespace
         self._token = token
         self._timeout = timeout

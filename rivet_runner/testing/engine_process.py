@@ -40,7 +40,7 @@ class EngineProcess:
 
     def __init__(self, command: Sequence[str], *, log_path: Path, orphaned_directory: Path | None = None) -> None:
         with log_path.open("ab") as log:
-            self.log_offset = log.tell()
+            self.log_offset: int = log.tell()
             self.popen: subprocess.Popen[bytes] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar, overload
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
 
 from rivet_runner.errors import DecodeError
 from rivet_runner.protocol.wire import (
@@ -69,13 +70,14 @@ class RunnerConnection(Link):
         super().__init__(ws)
         self._memory = memory
         assert ws.request is not None
-        self.headers = ws.request.headers
+        self.headers: Headers = ws.request.headers
         split = urlsplit(ws.request.path)
-        self.path = split.path
-        self.query = {name: values[-1] for name, values in parse_qs(split.query, keep_blank_values=True).items()}
+        self.path: str = split.path
+        query = parse_qs(split.query, keep_blank_values=True)
+        self.query: dict[str, str] = {name: values[-1] for name, values in query.items()}
         offered = ", ".join(ws.request.headers.get_all("Sec-WebSocket-Protocol"))
-        self.subprotocols = [name.strip() for name in offered.split(",") if name.strip()]
-        self.opened_at = asyncio.get_running_loop().time()
+        self.subprotocols: list[str] = [name.strip() for name in offered.split(",") if name.strip()]
+        self.opened_at: float = asyncio.get_running_loop().time()
         self.received: list[Received] = []
         self.undecodable: list[bytes | str] = []
         self._inbox: Mailbox[ToServer] = Mailbox("runner connection")

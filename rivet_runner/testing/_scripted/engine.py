@@ -15,6 +15,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from rivet_runner.testing._scripted.connection import RunnerConnection
+from rivet_runner.testing._scripted.kv_store import ScriptedKv
 from rivet_runner.testing._scripted.mailbox import TIMEOUT, Mailbox
 from rivet_runner.testing._scripted.memory import EngineMemory
 
@@ -59,7 +60,7 @@ class ScriptedEngine:
 
     def __init__(self) -> None:
         self._memory = EngineMemory()
-        self.kv = self._memory.kv
+        self.kv: ScriptedKv = self._memory.kv
         self.connections: list[RunnerConnection] = []
         self.dials: list[Dial] = []
         self._refusals: list[int] = []

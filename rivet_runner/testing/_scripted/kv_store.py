@@ -33,7 +33,7 @@ class ScriptedKv:
     def __init__(self) -> None:
         self.stores: dict[str, dict[bytes, bytes]] = {}
         self.answering = True
-        self.delay = 0.0
+        self.delay: float = 0.0
 
     def of(self, actor_id: str) -> dict[bytes, bytes]:
         """Return the entries of one actor. You may change them."""

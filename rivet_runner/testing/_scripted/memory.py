@@ -19,7 +19,7 @@ class EngineMemory:
     """The key-value data of actors, the tunnel ends by request key, and the counters."""
 
     def __init__(self) -> None:
-        self.kv = ScriptedKv()
+        self.kv: ScriptedKv = ScriptedKv()
         self._exchanges: dict[bytes, TunnelEnd] = {}
         self._next_command_index = 0
         self._request_numbers = itertools.count(1)

@@ -37,8 +37,10 @@ class TunnelEnd:
     def __init__(self, connection: Link, key: bytes) -> None:
         self.connection = connection
         self.key = key
+        self.gateway_id: bytes
+        self.request_id: bytes
         self.gateway_id, self.request_id = split_request_key(key)
-        self.next_index = 0
+        self.next_index: int = 0
         self.replies: list[ToServerTunnelMessage] = []
         self._inbox: Mailbox[ToServerTunnelMessageKind] = Mailbox(f"request {self.key.hex()}")
 
@@ -86,7 +88,7 @@ class ClientWebSocket(TunnelEnd):
 
     def __init__(self, connection: Link, key: bytes) -> None:
         super().__init__(connection, key)
-        self.can_hibernate = False
+        self.can_hibernate: bool = False
         self.acknowledged: list[int] = []
         self.unacknowledged: dict[int, ToClientWebSocketMessage] = {}
 
