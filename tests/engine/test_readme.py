@@ -1,4 +1,4 @@
-"""The README as a reader follows it: its programs saved, its commands run, and its outputs compared."""
+"""The README, and the page about tests, as a reader follows them: programs saved, commands run, outputs compared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -144,6 +144,20 @@ async def test_every_block_does_as_shown_when_the_readme_is_followed(port: int, 
         await _interrupt(engine)
         assert engine.out == readme.output_of(ENGINE).splitlines()
         assert engine.err == []
+
+
+async def test_example_of_the_testing_page_passes_when_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Readme(PORT).save_programs(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (example,) = (block for block in blocks(PROJECT / "docs" / "testing.md") if "async def test_" in block.text)
+    names: dict[str, Any] = {}
+    try:
+        exec(compile(example.text, "docs/testing.md", "exec"), names)
+    finally:
+        sys.modules.pop("counter", None)
+    (test,) = (value for name, value in names.items() if name.startswith("test_"))
+    async with asyncio.timeout(60):
+        await test()
 
 
 async def _interrupt(program: Program) -> None:
