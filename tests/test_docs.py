@@ -6,6 +6,7 @@ import ast
 import importlib
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def test_variable_sets_its_option_when_the_page_says_so(monkeypatch: pytest.Monk
 def test_installation_names_this_package_and_the_tested_engine_when_the_readme_begins() -> None:
     package, engine = (block.text.strip() for block in blocks(README) if " install " in block.text)
     project = (PROJECT / "pyproject.toml").read_text()
-    assert re.findall(r'^name = "(.*)"$', project, re.MULTILINE) == [package.removeprefix("pip install ")]
+    assert tomllib.loads(project)["project"]["name"] == package.removeprefix("pip install ")
     assert engine == INSTALL_COMMAND
     installer = (PROJECT / "tools" / "install_engine.sh").read_text()
     assert engine.rpartition("@")[2] in re.findall(r"^version=(.*)$", installer, re.MULTILINE)
