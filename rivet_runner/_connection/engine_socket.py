@@ -28,7 +28,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import OPEN, Event
+from websockets.protocol import CONNECTING, OPEN, Event
 from websockets.typing import Subprotocol
 
 from rivet_runner._connection.close_reasons import NO_CLOSE_FRAME
@@ -111,7 +111,7 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._heard = True
         self._silent_pings = 0
         self._unwritten = 0
-        self._ping_timer = self.loop.call_later(PING_INTERVAL, self._keep_alive)
+        self._ping_timer: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
@@ -207,8 +207,14 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         """Leave any other frame to the library."""
         super().data_received(frame)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not before: with TLS, a transport comes once that handshake is over, which an engine may leave unanswered.
+        super().connection_made(transport)
+        self._ping_timer = self.loop.call_later(PING_INTERVAL, self._keep_alive)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ping_timer.cancel()
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
         super().connection_lost(exc)
 
     def process_event(self, event: Event) -> None:
@@ -232,10 +238,10 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         """Ping, and check for a sign of life since the last ping.
 
         The library's own keepalive waits for the transport's buffer to drain, so it never detects a dead connection behind a
-        full buffer. Here a buffer that gets shorter is a sign of life too.
+        full buffer. Here a buffer that gets shorter is a sign of life too. The opening handshake has its own time limit.
         """
         unwritten = self.transport.get_write_buffer_size()
-        if self._heard or unwritten < self._unwritten:
+        if self._heard or unwritten < self._unwritten or self.protocol.state is CONNECTING:
             self._silent_pings = 0
         else:
             self._silent_pings += 1
