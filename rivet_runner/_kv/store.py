@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -74,17 +75,35 @@ class KvStore:
         page_size = FIRST_PAGE
         while first < last and (limit is None or len(found) < limit):
             size = page_size if limit is None else min(page_size, limit - len(found))
-            query = KvListRangeQuery(start=first, end=last, exclusive=True)
-            answer = _expect(KvListResponse, await self.call(KvListRequest(query, reverse, size)))
-            found.update(zip(answer.keys, answer.values, strict=True))
+            answer = await self._page(first, last, reverse, size)
+            page = dict(zip(answer.keys, answer.values, strict=True))
+            if reverse and page:
+                page = await self._whole(page)
+                found.update(itertools.islice(page.items(), None if limit is None else limit - len(found)))
+            else:
+                found.update(page)
             if len(answer.keys) < size:
                 break
             if reverse:
                 last = answer.keys[-1]
             else:
                 first = key_after(answer.keys[-1])
-            page_size = _next_page_size(answer)
+            page_size = _next_page_size(page)
         return found
+
+    async def _page(self, first: bytes, last: bytes, reverse: bool, size: int) -> KvListResponse:
+        query = KvListRangeQuery(start=first, end=last, exclusive=True)
+        return _expect(KvListResponse, await self.call(KvListRequest(query, reverse, size)))
+
+    async def _whole(self, page: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        """The keys that a reverse ``page`` covers, in its order, with whole values.
+
+        The engine (2.3.19) answers a reverse list with only the last piece of each value of more than 10,000 bytes. A short
+        value cannot be told from such a piece, so the values are always taken from a list in key order.
+        """
+        highest, lowest = next(iter(page)), next(reversed(page))
+        whole = await self.list(lowest, key_after(highest))
+        return dict(reversed(whole.items()))
 
     async def call(self, data: KvRequestData) -> KvResponseData:
         """Make one call without checking its limits. Raises as `KvCalls.call` does."""
@@ -105,7 +124,9 @@ def _expect(kind: type[AnswerT], answer: KvResponseData) -> AnswerT:
     return answer
 
 
-def _next_page_size(answer: KvListResponse) -> int:
-    size = sum(map(len, answer.keys)) + sum(map(len, answer.values))
-    average = max(1, size // max(1, len(answer.keys)))
+def _next_page_size(page: dict[bytes, bytes]) -> int:
+    if not page:  # all of its keys were deleted meanwhile
+        return FIRST_PAGE
+    size = sum(map(len, page)) + sum(map(len, page.values()))
+    average = max(1, size // len(page))
     return max(FIRST_PAGE, min(LARGEST_PAGE, PAGE_BYTES // average))
