@@ -1,4 +1,4 @@
-"""One tree of errors: the tree that the module draws, and the attributes and texts of those that carry something."""
+"""The tree of errors, as the module draws it, and their attributes and messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRAWN = re.compile(r"^ {4}((?:│   )*)[├└]── (\w+)", re.MULTILINE)
 
 
 def children(error: type[BaseException]) -> list[str]:
-    """The names of an error and of all below it in this module, each with its depth."""
+    """The names of all errors below ``error`` in the module, indented by their depth."""
     below = [child for child in error.__subclasses__() if child.__module__ == errors.__name__]
     return [line for child in below for line in (child.__name__, *(f"  {name}" for name in children(child)))]
 

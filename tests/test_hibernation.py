@@ -1,4 +1,4 @@
-"""Stored records: exact both ways, and careful with what is not theirs."""
+"""Stored records: exact round trips, and `RecordError` for other bytes."""
 
 from __future__ import annotations
 

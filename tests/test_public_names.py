@@ -1,4 +1,4 @@
-"""The names of design/api.md: what a user's program may rely on. A change here is a change for users."""
+"""The public names. Programs of users rely on them, so a change here is a change for users."""
 
 from __future__ import annotations
 

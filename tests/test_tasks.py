@@ -1,4 +1,4 @@
-"""The task group: nothing is lost, nothing hangs, whatever its tasks do."""
+"""The task group: no task is lost and no wait hangs."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ PLANS = st.lists(
 
 
 async def act(tasks: TaskGroup, plan: Plan, left: list[Plan], spawned: list[asyncio.Task[None]]) -> None:
-    """Sleep, spawn some of what is left, then end as planned."""
+    """Sleep, spawn some of the remaining tasks, then end as planned."""
     seconds, ending, children = plan
     if ending == "hang":
         await asyncio.Event().wait()

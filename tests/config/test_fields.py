@@ -1,4 +1,4 @@
-"""Each field: where it comes from, what it may be, and what is said of anything else."""
+"""Each field: its sources, its values, and the errors for other values."""
 
 from __future__ import annotations
 

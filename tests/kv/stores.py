@@ -14,9 +14,9 @@ ACTOR = "an-actor"
 
 
 class MemoryCalls(KvCalls):
-    """Answers every call from memory, as the engine does, and keeps what it was sent.
+    """Answers calls from memory, like the engine, and keeps the requests in ``sent``.
 
-    ``instead`` is an answer that is given in place of the right one.
+    ``instead`` replaces the right answer.
     """
 
     def __init__(self) -> None:

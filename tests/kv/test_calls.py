@@ -1,4 +1,4 @@
-"""`KvCalls`: whatever ends a call ends it once, here and in the session."""
+"""`KvCalls`: a call ends once, here and in the session, for any reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LedgerOnly(Session):
 
 
 class NoSocket(Uplink):
-    """Counts flushes; ``connected`` false is a connection that was lost."""
+    """Counts flushes. ``lost_connection`` stands for a connection that is gone."""
 
     def __init__(self) -> None:
         self.connection_number = 1

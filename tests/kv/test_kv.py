@@ -1,4 +1,4 @@
-"""What `KV` refuses by itself, before anything is sent. That these are the engine's own limits is shown in tests/engine."""
+"""`KV` refuses calls over a limit before it sends anything. `tests/engine` tests that the engine has the same limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST = b"k" * 2046
 LARGEST = bytes(128 * 1024)
 KEYS_128 = [b"%03d" % number for number in range(128)]
 
-# The engine counts two bytes of packing for each key: 7 values of 128 KiB, and what then is left of 976 KiB.
+# The engine counts two bytes of packing for each key: 7 values of 128 KiB, then the rest of 976 KiB.
 FULL_PUT = {b"%d" % number: LARGEST for number in range(7)} | {b"7": bytes(976 * 1024 - 7 * 128 * 1024 - 8 * 3)}
 
 

@@ -1,4 +1,4 @@
-"""The limits themselves, and the order of keys. That they are the engine's own is shown in tests/engine."""
+"""The limits and the order of keys. `tests/engine` tests that the engine has the same limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rivet_runner._kv.limits import (
     prefix_end,
 )
 
-# Short, and with many 0xff bytes: that is where the order is hard.
+# Short keys with many 0xff bytes are the hard cases of the order.
 keys = st.binary(max_size=12) | st.lists(st.sampled_from([0x00, 0x7F, 0xFE, 0xFF]), max_size=12).map(bytes)
 user_keys = keys.filter(lambda key: key < RESERVED_FROM)
 

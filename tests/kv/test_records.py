@@ -1,4 +1,4 @@
-"""`KvHibernationStore`: records in the actor's own store, in as few puts as the engine's limits allow."""
+"""`KvHibernationStore`: records in the actor's own store, with as few puts as the engine's limits allow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def record(number: int, attachment: bytes = b"") -> HibernationRecord:
 
 
 def puts(calls: MemoryCalls) -> list[int]:
-    """How many records each put held."""
+    """The number of records in each put."""
     return [len(request.keys) for request in calls.sent if isinstance(request, KvPutRequest)]
 
 

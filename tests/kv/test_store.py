@@ -1,4 +1,4 @@
-"""`KvStore`: whole answers out of pages, and its end."""
+"""`KvStore`: whole listings from pages, and closing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def store(calls: MemoryCalls) -> KvStore:
 
 
 def pages(calls: MemoryCalls) -> list[int | None]:
-    """The limit of each page that was asked for."""
+    """The limit of each requested page."""
     return [request.limit for request in calls.sent if isinstance(request, KvListRequest)]
 
 

@@ -1,4 +1,4 @@
-"""What the generated modules share: the values and places that an error names."""
+"""The errors of the generated modules name a field, a place and a value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rivet_runner.protocol import _bare
 
 
 class Breaks:
-    """Has no text of its own that could be shown."""
+    """Has a ``__repr__`` that fails."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no text")

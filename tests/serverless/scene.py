@@ -30,7 +30,7 @@ class Sleeper(Runner):
 async def started(
     app: ServerlessApp | None = None, **options: Any
 ) -> AsyncIterator[tuple[ScriptedEngine, Call, RunnerConnection, ServerlessApp]]:
-    """A runner that was started by a request; at the end nothing is left."""
+    """Start a runner by a request. At the end no task is left."""
     async with ScriptedEngine() as engine:
         app = app or serverless_app(Sleeper, **options)
         call = Call(app, "/start", start_headers(engine.endpoint))

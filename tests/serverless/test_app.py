@@ -1,4 +1,4 @@
-"""The serverless application: its answers, who may start a runner, and the server's life."""
+"""The serverless application: routes, permission to start a runner, and the server's life."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.serverless.scene import started
 from tests.support.asgi_server import TOKEN, Call, get, start_headers
 from tests.support.virtual_time import virtual_time
 
-# What is where
+# Routes
 
 
 async def test_metadata_tells_runtime_version_and_names_when_asked() -> None:
@@ -54,7 +54,7 @@ async def test_no_body_when_only_the_head_is_asked_for() -> None:
     assert (call.status, call.body, call.finished) == (200, b"", True)
 
 
-# Who may start runners
+# Permission to start runners
 
 
 @pytest.mark.parametrize(

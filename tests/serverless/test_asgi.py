@@ -1,4 +1,4 @@
-"""Where a path leads inside a mounted application, and an answer on the wire."""
+"""Paths below a mount, and answers on the wire."""
 
 from __future__ import annotations
 

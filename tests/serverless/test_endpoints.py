@@ -1,4 +1,4 @@
-"""Two spellings of one engine are one endpoint, and only a list or this machine may start runners."""
+"""Comparison of endpoints, and the engines that may start runners."""
 
 from __future__ import annotations
 

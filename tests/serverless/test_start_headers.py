@@ -1,4 +1,4 @@
-"""The headers of a ``/start`` request: what they make, and what is refused without a word of the value."""
+"""The headers of a ``/start`` request. Errors name the header and never its value."""
 
 from __future__ import annotations
 

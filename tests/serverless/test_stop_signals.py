@@ -1,4 +1,4 @@
-"""Signals are heard beside the server's own handlers, which stay in charge."""
+"""Listeners notice signals, and the server's own handlers still run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests/conftest.py makes of a run without an engine."""
+"""Runs without an engine, as `tests/conftest.py` handles them."""
 
 from __future__ import annotations
 

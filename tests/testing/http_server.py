@@ -13,7 +13,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @contextlib.asynccontextmanager
 async def server(handler: Handler) -> AsyncIterator[str]:
-    """Serve each connection with ``handler``; gives the URL."""
+    """Serve each connection with ``handler`` and yield the URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

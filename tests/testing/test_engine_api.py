@@ -1,4 +1,4 @@
-"""`EngineApi` against a server that answers what a test says; against the real engine see tests/engine."""
+"""`EngineApi` against a scripted server. `tests/engine` tests it against the real engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CREATED = {"actor_id": "i", "name": "n", "create_ts": 1}
 
 
 class Engine:
-    """Answers with the next of ``answers``, the last one for ever, and keeps the requests."""
+    """Answers with ``answers`` in turn, then always with the last one, and keeps the requests."""
 
     def __init__(self, *answers: tuple[int, object]) -> None:
         self._answers = list(answers)

@@ -1,4 +1,4 @@
-"""A process and its watchdog, with a shell in the engine's place."""
+"""The process and its watchdog, with a shell in place of the engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOREVER = "while :; do sleep 0.05; done"
 
 
 class Scene:
-    """Processes that are gone when the test is over."""
+    """Processes that end with the test."""
 
     def __init__(self, folder: Path) -> None:
         self.log_path = folder / "engine.log"
@@ -52,7 +52,7 @@ def is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A process that nobody has waited for yet is dead all the same.
+    # A dead process stays as a zombie until its parent waits for it.
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 

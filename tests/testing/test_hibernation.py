@@ -1,4 +1,4 @@
-"""The stores in memory keep to the contract of `HibernationStore`, and outlive a generation."""
+"""The stores in memory fulfil the contract of `HibernationStore` and outlive a generation."""
 
 from __future__ import annotations
 

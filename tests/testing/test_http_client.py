@@ -29,7 +29,7 @@ async def get(*pieces: bytes, method: str = "GET") -> HttpResponse:
 
 
 async def sent(method: str, path: str, **options: object) -> bytes:
-    """What the server reads of such a request, up to the end of the body."""
+    """Return the bytes of a request as the server reads them."""
     received = bytearray()
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The scripted engine itself: who connects, what is received, how a connection ends."""
+"""The scripted engine itself: upgrades, received messages, and the ends of connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripted engine's store answers as the real one does."""
+"""The scripted engine's store answers like the real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mailbox gives out what fits and keeps the rest."""
+"""A mailbox gives out items that fit and keeps the others."""
 
 from __future__ import annotations
 
