@@ -98,10 +98,7 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     Environment: ``RIVET_POOL``, or else ``RIVET_RUNNER_NAME``. Default: ``default``.
     """
     runner_key: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
-    """The key of this runner. If two runners connect with the same key, the engine evicts the older one.
-
-    Default: a new UUID.
-    """
+    """The key, by default a new UUID. The engine evicts the older one of two runners with the same key."""
     version: int = _NOT_GIVEN
     """The version of your code. Of the runners with one name, those with the highest version get all new actors.
 
@@ -135,10 +132,7 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     kv_timeout: float = 30.0
     """Seconds that a KV call may take, including reconnects."""
     max_payload: int = _ENGINE_PAYLOAD_LIMIT_BYTES
-    """Maximum bytes of a response body or WebSocket message that the runner sends.
-
-    The limit is 20 MiB, because the engine cuts the whole connection for a larger payload.
-    """
+    """Maximum bytes of a response body or message, at most 20 MiB. For more the engine cuts the whole connection."""
     max_buffered: int = 16 * _MIB
     """Maximum bytes of tunnel messages that wait to leave, while the engine is away or slow.
 
@@ -156,10 +150,7 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     maximum is 0.01.
     """
     hibernation_store: Callable[[Actor], HibernationStore] | None = None
-    """A function that makes the store for the records of an actor's hibernating WebSockets.
-
-    With `None` the records are in the actor's own KV.
-    """
+    """Makes the store for the records of an actor's hibernating WebSockets. With `None` they are in the actor's KV."""
 
     def __post_init__(self) -> None:
         self._resolve_connection()
