@@ -1,4 +1,4 @@
-"""The echo through a real engine: what a client sees of the runner, and the CPU time of a message there.
+"""The echo through a real engine: the latency that a client sees, and the CPU time of a message in the runner.
 
 The engine itself takes most of the time, the same for every runner. The CPU time is the runner's alone.
 """

@@ -36,7 +36,7 @@ class Notes(Runner):
 
 
 async def eventually_ok(api: EngineApi, actor_id: str, path: str, seconds: float) -> dict[str, Any]:
-    """Ask the actor, again and again for ``seconds``, until it answers; return what it says."""
+    """Ask the actor, again and again for ``seconds``, until it answers, and return the answer."""
     deadline = asyncio.get_running_loop().time() + seconds
     last: object = None
     while (left := deadline - asyncio.get_running_loop().time()) > 0:

@@ -35,7 +35,7 @@ MORE_BYTES: Final = 256 * 1024
 
 
 class Census(NamedTuple):
-    """What is there when nothing is under way."""
+    """A count of everything when no load is on."""
 
     tasks: Counter[str]
     objects: int
@@ -68,7 +68,7 @@ async def behind_a_proxy() -> AsyncIterator[tuple[Load, FaultProxy]]:
         ):
             actor_ids = [(await api.create_actor("ledger", runner_name="ledger")).actor_id for _ in range(ACTORS)]
             load = Load(api, ledger, actor_ids)
-            # The engine puts an actor to sleep that it cannot place in a runner's first milliseconds; a request wakes it.
+            # The engine puts an actor to sleep that it cannot place in a runner's first milliseconds. A request wakes it.
             await load.works()
             yield load, proxy
 
@@ -80,7 +80,7 @@ async def test_nothing_is_lost_and_nothing_stays_behind_when_a_hundred_faults_st
     async with behind_a_proxy() as (load, proxy):
         ledger, figures = load.ledger, load.ledger.figures
         at_first = running_tasks()
-        async with load.busy():  # what the first fault of each kind makes for good is no growth
+        async with load.busy():  # the first fault of each kind may allocate for good
             await strike(proxy, ledger, Fault, chance, between=BETWEEN, lasting=LASTING)
             await load.works()
         assert await tasks_that_stay(at_first, ledger) == {}
