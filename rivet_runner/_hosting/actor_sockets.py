@@ -73,7 +73,7 @@ class ActorSockets:
         One coroutine on purpose: each socket holds one of these for as long as it is open.
         """
         state = self._state
-        if ws.state is SocketState.OPENING and not (await state.wait_started() and self._answer_open(ws)):
+        if not ws.restored and not (await state.wait_started() and self._answer_open(ws)):
             self.forget(ws)
             return
         try:
