@@ -174,6 +174,11 @@ class ClientSocket(WebSocket):
         """How many messages wait for the handler."""
         return len(self._queue) if self._queue is not None else 0
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes those messages have."""
+        return self._queued_bytes
+
     # Receiving, from the tunnel
 
     def message_arrived(self, index: int, message: ToClientWebSocketMessage) -> None:
