@@ -68,7 +68,18 @@ class Repair:
     so that the next gap starts another one.
     """
 
-    __slots__ = ("_ended", "_flowing", "_moved", "_room", "_room_at", "_shared", "_stream", "_task", "_unacknowledged", "_ws")
+    __slots__ = (
+        "_ended",
+        "_flowing",
+        "_moved",
+        "_room",
+        "_room_at",
+        "_shared",
+        "_stream",
+        "_task",
+        "_unacknowledged",
+        "_ws",
+    )
 
     def __init__(
         self,
