@@ -8,7 +8,7 @@ from typing import Final
 
 from rivet_runner import Runner
 
-__all__ = ["running_tasks", "tasks_that_stay"]
+__all__ = ["SETTLE_SECONDS", "running_tasks", "tasks_that_stay"]
 
 SETTLE_SECONDS: Final = 30.0
 """For the bounded work that a runner does on its own. After an actor has woken, the runner looks for 5 s whether the engine
