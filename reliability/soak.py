@@ -46,7 +46,7 @@ BETWEEN_SLEEPS: Final = (1.0, 4.0)
 MORE_MEMORY: Final = 32 * MIB
 """Growth allowed between the first quarter of the run and the last. Caches and the allocator need some."""
 
-LOST_WITH_THE_LINK: Final = "what was held for a WebSocket did not leave in time"
+LOST_WITH_THE_LINK: Final = "messages held back for a WebSocket did not leave in time"
 """Logged for an actor that goes to sleep while the network stalls. The client gets no echo then, as after any cut."""
 
 COLUMNS: Final = ("requests", "echoes", "puts", "given up", "lost echoes", "faults", "connections", "sleeps")

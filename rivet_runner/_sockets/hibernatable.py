@@ -10,6 +10,8 @@ Three rules of the gateway shape this:
 
 from __future__ import annotations
 
+from typing import Final
+
 from rivet_runner._sockets.delivery import Delivery
 from rivet_runner._sockets.inbound import Flow, InboundStream, Verdict, ahead
 from rivet_runner._sockets.journal import Journal
@@ -21,12 +23,16 @@ from rivet_runner.protocol.wire import ToServerWebSocketMessageAck
 
 __all__ = ["Hibernation"]
 
+LEFT_WHILE_AWAY: Final = (1006, "ws.left_while_away")
+"""Close code and reason that a handler sees if its client has closed while the engine was away."""
+
 
 class Hibernation(Delivery):
     """The `Delivery` of one open `ClientSocket`. ``stream.last`` is the index after which its client's messages go on."""
 
     __slots__ = (
         "_changed",
+        "_deferred_from",
         "_delivered",
         "_processed",
         "_repair",
@@ -49,6 +55,8 @@ class Hibernation(Delivery):
         self._delivered = False
         self._changed = False
         self._unacknowledged = False
+        self._deferred_from: int | None = None
+        """The acknowledgement that the gateway was sent last, while further ones are deferred."""
         self._repair: Repair | None = None
 
     @property
@@ -130,12 +138,25 @@ class Hibernation(Delivery):
     def acknowledge(self, received: int) -> bool:
         if received != self.acknowledged:
             self.acknowledged = received
-            self._ws.send_aside(ToServerWebSocketMessageAck(received))
+            if self._deferred_from is None:
+                self._ws.send_aside(ToServerWebSocketMessageAck(received))
         self._unacknowledged = received != self.stream.last
         return not self._unacknowledged
 
+    def defer_acknowledgements(self) -> None:
+        """Send no acknowledgement until `send_deferred`. Records are stored meanwhile."""
+        if self._deferred_from is None:
+            self._deferred_from = self.acknowledged
+
+    def send_deferred(self) -> None:
+        """Send the acknowledgement that was deferred, if any, and each one at once from now on."""
+        told, self._deferred_from = self._deferred_from, None
+        if told is not None and told != self.acknowledged:
+            self._ws.send_aside(ToServerWebSocketMessageAck(self.acknowledged))
+
     def ended(self, *, closed: bool) -> None:
         self.is_over = True
+        self.send_deferred()
         if self._repair is not None:
             self._repair.cancel()
             if self._ws.hold is not None:
@@ -164,12 +185,20 @@ class Hibernation(Delivery):
         self._ws.hold.for_fetch = True
         self._ws.send_aside(REPLAY)
 
+    @property
+    def replayable(self) -> int:
+        """How many messages a replay may bring: those that are not acknowledged."""
+        newest = self.stream.last if self.stream.flow is Flow.FLOWING else self.stream.furthest
+        return ahead(newest, self.acknowledged if self._deferred_from is None else self._deferred_from)
+
+    def client_departed(self) -> None:
+        """The client has closed while the engine was away: its handler ends as if the close had come now."""
+        self._shared.log.info("the client of the WebSocket %s left while the engine was away", self.path)
+        self._ws.peer_closed(*LEFT_WHILE_AWAY)
+
     def _start_repair(self) -> None:
         if self._repair is None:
-            self._repair = Repair(self._ws, self.stream, self._shared, self._replayable, self._repaired)
+            self._repair = Repair(self._ws, self.stream, self._shared, lambda: self.replayable, self._repaired)
 
     def _repaired(self) -> None:
         self._repair = None
-
-    def _replayable(self) -> int:
-        return ahead(self.stream.furthest, self.acknowledged)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from rivet_runner._connection.uplink import Uplink
+from rivet_runner._sockets.departures import end_departed
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.turns import SAFE_BURST, ReplayTurns
 from rivet_runner._tasks import TaskGroup
@@ -50,7 +51,13 @@ class Replays:
 
     def reconnected(self) -> None:
         """The engine was away. Call it before any message of the new connection is taken."""
-        self._tasks.spawn(self._fetch(self._heard()), name="fetch missed messages")
+        heard = self._heard()
+        owed = [hibernation for hibernation in heard if hibernation.replayable and not hibernation.is_settled(None)]
+        if owed:
+            self._tasks.spawn(end_departed(owed, self._uplink, self._turns), name="look for clients that left")
+        for hibernation in owed:
+            del heard[hibernation]
+        self._tasks.spawn(self._fetch(heard), name="fetch missed messages")
 
     def woken(self, hibernations: Iterable[Hibernation], attached_in: float) -> None:
         """An actor runs again, and within so many seconds the gateway should have attached these clients to it."""

@@ -92,3 +92,23 @@ async def test_everything_arrives_when_many_clients_spoke_into_an_outage_and_the
             for path in paths:
                 assert [int(message) for at, message in room.received if at == path] == list(range(100)), path
             assert [socket.close_code for socket in sockets] == [None] * len(paths)
+
+
+async def test_a_handler_ends_soon_when_its_client_left_during_an_outage(
+    engine: LocalEngine, api: EngineApi, runner_name: str
+) -> None:
+    async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
+        actor_id = await created(api, runner_name)
+        async with clients(api, actor_id, "/room/leaves", "/room/stays") as (leaves, stays):
+            for client in (leaves, stays):
+                await client.send("heard")
+            await until(lambda: len(room.received) == 2)
+            proxy.cut()  # before the messages are acknowledged
+            await until(lambda: not room.connected)
+            await leaves.close()
+            await until(lambda: room.connected)
+            await until(lambda: len(room.actors[actor_id].websockets) == 1, seconds=10, what="the end of the handler")
+            assert room.actors[actor_id].websockets[0].path == "/room/stays"
+            await asyncio.sleep(6)
+            await stays.send("still here")
+            await until(lambda: len(room.received) == 3)

@@ -25,6 +25,8 @@ class Room(HookedRunner):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.received: dict[str, list[str]] = {}
+        self.ended: dict[str, tuple[int | None, str | None]] = {}
+        """Close code and reason of each WebSocket whose loop has ended."""
         self.free = asyncio.Event()
         """Until it is set, a handler gets no further than its first message."""
         self.free.set()
@@ -36,6 +38,7 @@ class Room(HookedRunner):
         async for message in ws:
             self.received.setdefault(ws.path, []).append(str(message))
             await self.free.wait()
+        self.ended[ws.path] = ws.close_code, ws.close_reason
 
 
 class Gateway:
