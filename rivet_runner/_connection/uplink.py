@@ -42,7 +42,7 @@ class Uplink:
         self._socket: EngineSocket | None = None
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: deque[tuple[asyncio.Future[None], bytes]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[None], bytes, bool]] = deque()
         self._leaving: list[tuple[asyncio.Future[None], int]] = []
         self._events_leaving: list[asyncio.Future[None]] = []
         self._backlog_warned = False
@@ -86,19 +86,19 @@ class Uplink:
         self._watch_backlog()
         self.flush_soon()
 
-    async def send(self, message: ToServerTunnelMessage) -> None:
+    async def send(self, message: ToServerTunnelMessage, *, is_answer: bool = False) -> None:
         """Hand over a tunnel message. If the outbox is full, wait, in the order of the calls.
 
         When this returns, the message may not have left yet. Cancelling is safe: the message is either handed over, or not
-        sent at all.
+        sent at all. An HTTP answer (``is_answer``) is sent again if the connection breaks soon after it has left.
         """
         frame = encode_to_server(message)
         if not self._waiting and not self._session.outbox_full:
-            self._session.queue(frame)
+            self._session.queue(frame, is_answer=is_answer)
             self.flush_soon()
             return
         turn = self._loop.create_future()
-        entry = (turn, frame)
+        entry = (turn, frame, is_answer)
         self._waiting.append(entry)
         try:
             await turn
@@ -108,12 +108,12 @@ class Uplink:
                     self._waiting.remove(entry)
             raise
 
-    def send_now(self, message: ToServerTunnelMessage) -> None:
+    def send_now(self, message: ToServerTunnelMessage, *, is_answer: bool = False) -> None:
         """Hand over a small tunnel message (an open, a close, an acknowledgement) without waiting, beyond the bound.
 
         Each request has a fixed number of these, so they do not grow without bound.
         """
-        self._session.queue(encode_to_server(message))
+        self._session.queue(encode_to_server(message), is_answer=is_answer)
         self.flush_soon()
 
     @property
@@ -208,10 +208,10 @@ class Uplink:
     def _admit(self) -> None:
         """Let waiting senders in while there is room. Wake the callers of `flushed` and `events_flushed` that are done."""
         while self._waiting and not self._session.outbox_full:
-            turn, frame = self._waiting.popleft()
+            turn, frame, is_answer = self._waiting.popleft()
             if turn.done():
                 continue
-            self._session.queue(frame)
+            self._session.queue(frame, is_answer=is_answer)
             turn.set_result(None)
             self.flush_soon()
         if not self._session.events_pending:

@@ -41,6 +41,11 @@ class Outbox:
         """The place behind the newest message; see `flushed`."""
         return self._added
 
+    @property
+    def taken(self) -> int:
+        """How many messages were taken or dropped so far: the `mark` behind the newest of them."""
+        return self._taken
+
     def flushed(self, mark: int) -> bool:
         """Whether every message before ``mark`` was taken or dropped."""
         return self._taken >= mark

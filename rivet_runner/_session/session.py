@@ -27,6 +27,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from rivet_runner._session.answers import SentAnswers
 from rivet_runner._session.events import EventLog
 from rivet_runner._session.kv_ledger import KvLedger
 from rivet_runner._session.outbox import Outbox
@@ -117,6 +118,7 @@ class Session:
         self._events = EventLog()
         self._kv = KvLedger()
         self._outbox = Outbox(max_buffered)
+        self._answers = SentAnswers()
         self._pace = pace
         self._control: list[bytes] = []
         self._events_sent_at = -EVENT_SPACING
@@ -182,9 +184,12 @@ class Session:
             self._last_command_idx = self._acknowledged_command_idx = None
             dropped = self._kv.drop_all()
             self._outbox.drop_all()
+            self._answers.drop_all()
         else:
             self._events.resume(message.last_event_idx)
             self._kv.resume()
+            for answer in self._answers.take_lost(self._outbox.taken):
+                self.queue(answer, is_answer=True)
         self.runner_id = message.runner_id
         self.lost_threshold = message.metadata.runner_lost_threshold / 1000
         self.phase = Phase.CONNECTED
@@ -241,9 +246,14 @@ class Session:
         """Number of key-value calls without an answer."""
         return len(self._kv)
 
-    def queue(self, frame: bytes) -> None:
-        """Queue an encoded tunnel message, beyond the bound if need be. Look at `outbox_full` before you call this."""
+    def queue(self, frame: bytes, *, is_answer: bool = False) -> None:
+        """Queue an encoded tunnel message, beyond the bound if need be. Look at `outbox_full` before you call this.
+
+        An HTTP answer (``is_answer``) is sent again if the connection breaks soon after it has left.
+        """
         self._outbox.add(frame)
+        if is_answer:
+            self._answers.add(self._outbox.mark, frame)
 
     @property
     def outbox_full(self) -> bool:
@@ -266,6 +276,7 @@ class Session:
         """
         if self.phase is not Phase.CONNECTED:
             return
+        self._answers.ping(self._outbox.taken)
         self._control.append(encode_to_server(ToServerPing(now_ms)))
         if self._last_command_idx is not None and self._last_command_idx != self._acknowledged_command_idx:
             self._control.append(encode_to_server(ToServerAckCommands(self._last_command_idx)))
@@ -288,8 +299,8 @@ class Session:
     def data_to_send(self, now: float) -> list[bytes]:
         """The messages to send now, in order. ``now`` is in seconds, on any clock that only goes forward.
 
-        If the connection is lost afterwards, the session sends the events and calls among them again, but not the tunnel
-        messages.
+        If the connection is lost afterwards, the session sends the events, calls and HTTP answers among them again, but not
+        the other tunnel messages.
         """
         frames, self._control = self._control, []
         if self.phase is not Phase.CONNECTED:
