@@ -4,7 +4,6 @@ Subclass `Runner`, override its hooks, and call `Runner.run`. The engine places 
 requests and WebSockets to it, and keeps their key-value data.
 """
 
-from rivet_runner._kv.records import HibernationStore
 from rivet_runner.actor import Actor
 from rivet_runner.config import RunnerConfig
 from rivet_runner.errors import (
@@ -20,7 +19,7 @@ from rivet_runner.errors import (
     RunnerShutDown,
     WebSocketClosed,
 )
-from rivet_runner.hibernation import HibernationRecord
+from rivet_runner.hibernation import HibernationRecord, HibernationStore
 from rivet_runner.http import Request, Response
 from rivet_runner.kv import KV
 from rivet_runner.runner import Runner

@@ -20,14 +20,16 @@ import re
 import reprlib
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Self
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
+from rivet_runner.http import TOKEN, TOKEN_RULE
+
 if TYPE_CHECKING:
-    from rivet_runner._kv.records import HibernationStore
     from rivet_runner.actor import Actor
+    from rivet_runner.hibernation import HibernationStore
 
 __all__ = ["RunnerConfig"]
 
@@ -39,8 +41,8 @@ _ENGINE_PAYLOAD_LIMIT_BYTES = 20 * _MIB
 # Someone who means microseconds or milliseconds gets an error, and not a processor that is always busy.
 _LONGEST_BUSY_POLL = 0.01
 
-# `version` and `total_slots` are unsigned 32-bit integers on the wire.
-_UINT32_MAX = 2**32 - 1
+UINT32_MAX: Final = 2**32 - 1
+"""`version` and `total_slots` are unsigned 32-bit integers on the wire."""
 
 # Typed Any so that the fields below keep the type they have once the config is built.
 _NOT_GIVEN: Any = msgspec.UNSET
@@ -54,9 +56,6 @@ _ENVIRONMENT: dict[str, tuple[str, ...]] = {
     "version": ("RIVET_RUNNER_VERSION",),
     "total_slots": ("RIVET_TOTAL_SLOTS",),
 }
-
-# RFC 7230 `token`: all that a WebSocket subprotocol may consist of.
-_SUBPROTOCOL_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 # Never part of a URL (RFC 3986). urlsplit drops some of these without a word, and may then name another host.
 _NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f\"<>\\^`{|}\ud800-\udfff]")
@@ -200,8 +199,8 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
         msgspec.structs.force_setattr(self, "token", _token(token))
 
     def _resolve_identity(self) -> None:
-        version = _whole_number(_find("version", self.version, 1), 0, _UINT32_MAX)
-        total_slots = _whole_number(_find("total_slots", self.total_slots, 100_000), 1, _UINT32_MAX)
+        version = _whole_number(_find("version", self.version, 1), 0, UINT32_MAX)
+        total_slots = _whole_number(_find("total_slots", self.total_slots, 100_000), 1, UINT32_MAX)
         runner_name = _text(_find("runner_name", self.runner_name, "default"))
         msgspec.structs.force_setattr(self, "version", version)
         msgspec.structs.force_setattr(self, "total_slots", total_slots)
@@ -317,10 +316,9 @@ def _percent_decoded(text: str) -> str | None:
 def _token(setting: _Setting) -> str | None:
     if setting.value is None:
         return None
-    if not isinstance(setting.value, str) or not _SUBPROTOCOL_TOKEN.fullmatch(setting.value):
+    if not isinstance(setting.value, str) or not TOKEN.fullmatch(setting.value):
         raise ValueError(
-            f"{setting.source} must be letters, digits and !#$%&'*+-.^_`|~ only, at least one, "
-            "as it is sent as a WebSocket subprotocol (the value is not shown)"
+            f"{setting.source} must be {TOKEN_RULE}, as it is sent as a WebSocket subprotocol (the value is not shown)"
         )
     return setting.value
 

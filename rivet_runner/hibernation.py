@@ -6,13 +6,14 @@ an error of that one socket, not of the actor.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from rivet_runner.errors import RecordError
 
-__all__ = ["HibernationRecord", "decode_record", "encode_record"]
+__all__ = ["HibernationRecord", "HibernationStore", "decode_record", "encode_record"]
 
 FORMAT_VERSION: Final = 1
 
@@ -31,6 +32,22 @@ class HibernationRecord(msgspec.Struct, frozen=True, array_like=True):
     attachment: bytes
     received: int
     sent: int
+
+
+class HibernationStore(Protocol):
+    """Keeps the records of one actor. Made anew for each generation; what it keeps must outlive the process."""
+
+    async def load_all(self) -> dict[bytes, HibernationRecord | RecordError]:
+        """Every record, by its 8-byte request key; a `RecordError` stands for one that cannot be read."""
+        ...
+
+    async def save_many(self, records: Sequence[HibernationRecord]) -> None:
+        """Store records, each replacing the one with its key. They are acknowledged to the engine once this returns."""
+        ...
+
+    async def delete(self, keys: Iterable[bytes]) -> None:
+        """Remove the records with these 8-byte request keys; a key without a record is no error."""
+        ...
 
 
 _encoder = msgspec.msgpack.Encoder()

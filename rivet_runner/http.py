@@ -6,7 +6,7 @@ import codecs
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -17,8 +17,12 @@ __all__ = ["Headers", "Request", "Response", "wire_headers"]
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """What a caller may give as headers: a mapping (a multidict too) or pairs, in which a name may come twice."""
 
-# RFC 9110 `token`: what a header name may consist of. The engine answers the client 500 for any other.
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 `token`: the form of a method, of a header name and of a WebSocket subprotocol. The engine answers the client 500
+for a response with any other header name."""
+
+TOKEN_RULE: Final = "letters, digits and !#$%&'*+-.^_`|~ only, at least one"
+"""`TOKEN` in an error message."""
 
 # CR, LF and NUL would smuggle in a second header, and the engine refuses the other control characters; a tab
 # is allowed. A lone surrogate cannot be written as the UTF-8 that the wire carries. Everything else passes as
@@ -88,6 +92,10 @@ class Request:
             # Takes the place of the wire form, so that only one of the two is kept.
             self._headers = headers = CIMultiDictProxy(CIMultiDict(headers))
         return headers
+
+    def wire_form(self) -> tuple[str, dict[str, str]]:
+        """Return the path with its query, and the headers, as they came: to make the same request again."""
+        return self._target, dict(self._headers)
 
     def text(self) -> str:
         """Return the body as text, by the charset of ``content-type``, or UTF-8 where it names none.
@@ -259,8 +267,8 @@ def _checked_headers(headers: Headers | None) -> Iterator[tuple[str, str]]:
 @functools.lru_cache(1024)
 def _is_framing(name: str) -> bool:
     """Whether the engine sets this header itself. Raises ``ValueError`` for what cannot be a name."""
-    if not _HEADER_NAME.fullmatch(name):
-        raise ValueError(f"header name {name!r} must be letters, digits and !#$%&'*+-.^_`|~ only, at least one")
+    if not TOKEN.fullmatch(name):
+        raise ValueError(f"header name {name!r} must be {TOKEN_RULE}")
     return name.lower() in _FRAMING_HEADERS
 
 

@@ -34,9 +34,6 @@ class Runner:
     down: its traceback goes to the loggers under ``rivet_runner``.
     """
 
-    _engine_may_drain = False
-    """Whether the engine takes actors away from this runner to run them elsewhere: it does from a serverless one."""
-
     def __init__(self, config: RunnerConfig | None = None, /, **options: Any) -> None:
         if config is None:
             self.__config = RunnerConfig.from_env(**options)
@@ -46,6 +43,7 @@ class Runner:
             raise TypeError(f"config must be a RunnerConfig, not {type(config).__name__}")
         self.__lifecycle = Lifecycle()
         self.__core: Core | None = None
+        self._engine_may_drain = False
 
     def __repr__(self) -> str:
         config = self.__config
@@ -107,7 +105,7 @@ class Runner:
     @property
     def connected(self) -> bool:
         """Whether there is a connection on which the engine has accepted this runner."""
-        return self.__core is not None and self.__core.connection.is_up
+        return self.__core is not None and self.__core.session.connected
 
     @property
     def actors(self) -> Mapping[str, Actor]:
@@ -132,7 +130,13 @@ class Runner:
         behind.
         """
         self.__lifecycle.move(LifecycleEvent.START)
-        core = self.__core = Core(self, self.__config, self.__lifecycle)
+        core = self.__core = Core(
+            self,
+            self.__config,
+            self.__lifecycle,
+            hibernates=type(self).can_hibernate is not Runner.can_hibernate,
+            engine_may_drain=self._engine_may_drain,
+        )
         core.begin()
         try:
             async with asyncio.timeout(self.__config.start_timeout):
@@ -198,3 +202,11 @@ class Runner:
         `wait_closed` raise.
         """
         run_until_down(self)
+
+
+def let_engine_drain(runner: Runner) -> None:
+    """The engine may take actors away from ``runner`` to run them elsewhere: it does so from a serverless one.
+
+    For the rest of this package, before `Runner.start`.
+    """
+    runner._engine_may_drain = True

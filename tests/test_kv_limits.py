@@ -9,6 +9,7 @@ import pytest
 
 from rivet_runner import KV, KvError, KvLimitExceeded
 from rivet_runner._kv.calls import KvCalls
+from rivet_runner._kv.store import KvStore
 from rivet_runner.protocol.wire import (
     KvDeleteRequest,
     KvDeleteResponse,
@@ -63,7 +64,7 @@ def calls() -> EmptyStore:
 
 @pytest.fixture
 def kv(calls: EmptyStore) -> KV:
-    return KV("an-actor", calls)
+    return KV(KvStore("an-actor", calls))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 package=@rivetkit/engine-cli
-version=2.3.19
+version=$(sed -n 's/^ENGINE_VERSION: Final = "\(.*\)"$/\1/p' rivet_runner/testing/engine_binary.py)
+if [ -z "$version" ]; then
+  echo "engine: no ENGINE_VERSION in rivet_runner/testing/engine_binary.py" >&2
+  exit 1
+fi
 
 if [ -n "${RIVET_ENGINE_BINARY:-}" ]; then
   echo "engine: RIVET_ENGINE_BINARY is set, nothing to install"

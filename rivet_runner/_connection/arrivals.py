@@ -48,6 +48,8 @@ class Arrivals:
     """Whoever got a message from what is being read."""
 
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        """The loop whose tasks wait; an `Arrival` needs it."""
         self._arrived: deque[Arrival[Any]] = deque()
 
     def bring(self, arrival: Arrival[T], message: T) -> None:

@@ -1,8 +1,8 @@
 """Keeps one connection to the engine for as long as the runner's life allows: every retry is decided here.
 
 The loop is: dial (tenacity retries that, and nothing else) → hand the socket to the uplink → wait until it ends → look
-the close reason up in the table → wait as long as the table and the back-off say → again. It runs as one task; the
-shutdown cancels it, which ends it wherever it stands.
+the close reason up in the table → wait as long as the table and the back-off say → again. It runs as one task, which `end`
+cancels wherever it stands.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
@@ -24,9 +24,11 @@ from rivet_runner._connection.close_reasons import (
     close_action,
 )
 from rivet_runner._connection.engine_socket import DIAL_ERRORS, EngineSocket, dial
+from rivet_runner._connection.reading import Reading
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._lifecycle import Lifecycle
 from rivet_runner._session.session import Session
+from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import EngineRejected
 
 __all__ = ["LinkEvents", "ReconnectLoop"]
@@ -52,14 +54,18 @@ class LinkEvents(Protocol):
 
     def frame_received(self, frame: bytes) -> None: ...
 
-    def connection_ended(self, code: int, reason: str, *, initialised: bool) -> None: ...
+    def connection_ended(self, code: int, reason: str, *, was_connected: bool) -> None:
+        """A connection has ended; ``was_connected`` tells whether the engine had answered init on it."""
 
-    def connection_finished(self, error: BaseException | None, *, asked: bool) -> None:
-        """No further connection will be made, because the engine said so: with ``error``, or cleanly."""
+    def connection_finished(self, error: EngineRejected | None) -> None:
+        """No further connection will be made: the engine refused this runner with ``error``, or asked it to shut down."""
+
+    def evicted(self) -> None:
+        """No further connection will be made: another runner has this one's name and key."""
 
 
 class ReconnectLoop:
-    """The reconnect loop. `run` is its only task."""
+    """The reconnect loop: one task, from `start` to `end`."""
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class ReconnectLoop:
         lifecycle: Lifecycle,
         session: Session,
         uplink: Uplink,
+        reading: Reading,
         events: LinkEvents,
     ) -> None:
         self._url = url
@@ -80,24 +87,51 @@ class ReconnectLoop:
         self._lifecycle = lifecycle
         self._session = session
         self._uplink = uplink
+        self._reading = reading
         self._events = events
         self._backoff = Backoff()
+        self._task: asyncio.Task[Any] | None = None
         self._socket: EngineSocket | None = None
         self._init_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
         self._init_again_timer: asyncio.TimerHandle | None = None
-        self._initialised_at: float | None = None
+        self._connected_at: float | None = None
 
-    @property
-    def is_up(self) -> bool:
-        """Whether the engine has answered init on a connection that is still open."""
-        return self._session.initialised
+    def start(self, tasks: TaskGroup, on_error: Callable[[BaseException], None]) -> None:
+        """Connect, and connect again, in a task of ``tasks``, until the lifecycle or the engine says no.
 
-    async def run(self) -> None:
-        """Connect, and connect again, until the lifecycle or the engine says no.
+        ``on_error`` gets what the loop raises, which it must not.
+        """
+        self._task = tasks.spawn(self._run(), name="connection", on_error=on_error)
 
-        Cancelling closes the socket, if there is one, with ``pegboard.runner_shutdown`` and is bounded by the close
-        timeout.
+    async def end(self, seconds: float) -> None:
+        """End the loop wherever it stands, and with it the connection.
+
+        The close handshake has ``seconds``; then the connection is dropped.
+        """
+        if self._task is None:
+            return
+        self._task.cancel()
+        _, unfinished = await asyncio.wait([self._task], timeout=seconds)
+        if unfinished:
+            self.drop()
+            await asyncio.wait(unfinished, timeout=seconds)
+
+    def init_answered(self) -> None:
+        """The layer above has seen the init answer: this connection counts as made."""
+        self._connected_at = asyncio.get_running_loop().time()
+        self._cancel_timers()
+        self._schedule_ping()
+
+    def drop(self) -> None:
+        """Let go of the current connection, as if it had been lost, and make another."""
+        if self._socket is not None:
+            self._socket.abort()
+
+    async def _run(self) -> None:
+        """The loop. Cancelling closes the socket, if there is one, with ``pegboard.runner_shutdown``.
+
+        That is bounded by the close timeout.
         """
         while self._lifecycle.may_connect:
             socket = await self._dial()
@@ -106,17 +140,6 @@ class ReconnectLoop:
             if delay is None:
                 return
             await asyncio.sleep(delay)
-
-    def initialised(self) -> None:
-        """The layer above has seen the init answer: this connection counts as made."""
-        self._initialised_at = asyncio.get_running_loop().time()
-        self._cancel_timers()
-        self._schedule_ping()
-
-    def drop(self) -> None:
-        """Let go of the current connection, as if it had been lost, and make another."""
-        if self._socket is not None:
-            self._socket.abort()
 
     # Dialling
 
@@ -145,9 +168,10 @@ class ReconnectLoop:
     # One connection
 
     async def _serve(self, socket: EngineSocket) -> tuple[int, str]:
-        self._socket, self._initialised_at = socket, None
-        self._session.connected()
+        self._socket, self._connected_at = socket, None
+        self._session.connection_opened()
         self._uplink.attach(socket)
+        self._reading.attach(socket)
         loop = asyncio.get_running_loop()
         self._init_timer = loop.call_later(self._init_timeout, self._init_timed_out, socket)
         self._init_again_timer = loop.call_later(INIT_AGAIN_SECONDS, self._send_init_again, INITS_AGAIN)
@@ -172,12 +196,13 @@ class ReconnectLoop:
     def _ended(self, code: int, reason: str) -> None:
         self._cancel_timers()
         self._uplink.detach()
-        self._session.disconnected()
-        if self._initialised_at is not None and self._socket is not None:
-            seconds = asyncio.get_running_loop().time() - self._initialised_at
+        self._reading.detach()
+        self._session.connection_lost()
+        if self._connected_at is not None and self._socket is not None:
+            seconds = asyncio.get_running_loop().time() - self._connected_at
             self._backoff.lasted(seconds, self._socket.messages_received)
         self._socket = None
-        self._events.connection_ended(code, reason, initialised=self._initialised_at is not None)
+        self._events.connection_ended(code, reason, was_connected=self._connected_at is not None)
 
     def _init_timed_out(self, socket: EngineSocket) -> None:
         log.warning(
@@ -195,8 +220,11 @@ class ReconnectLoop:
             return None
         reason = CloseReason.parse(text)
         action = close_action(reason)
-        if action in (CloseAction.EVICTED, CloseAction.SHUT_DOWN):
-            self._events.connection_finished(None, asked=action is CloseAction.SHUT_DOWN)
+        if action is CloseAction.EVICTED:
+            self._events.evicted()
+            return None
+        if action is CloseAction.SHUT_DOWN:
+            self._events.connection_finished(None)
             return None
         if action is CloseAction.REJECTED:
             assert reason is not None
@@ -216,7 +244,7 @@ class ReconnectLoop:
             ray_id=reason.ray_id,
         )
         if not self._lifecycle.was_initialised:
-            self._events.connection_finished(error, asked=False)
+            self._events.connection_finished(error)
             return None
         delay = self._backoff.slowest_delay()
         log.error("%s; it had accepted this runner before, so trying again in %.0f s", error, delay)

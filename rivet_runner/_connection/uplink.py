@@ -3,7 +3,7 @@
 Senders never touch the socket. They put things into the session and ask for a flush; the flush runs at the end of the
 turn, asks the session for everything that may leave, and writes it in one go. So a hundred replies of one turn cost one
 write, and the order on the wire is the session's and nobody else's. What handlers send that got their message from a read
-leaves with that read: see `rivet_runner._connection.arrivals`.
+leaves with that read: see `rivet_runner._connection.reading`.
 
 Back-pressure has one form for three causes. Whether the engine is away, the transport's buffer is full or the pace holds
 messages back: the outbox fills up, and `send` waits, first come first served.
@@ -17,8 +17,6 @@ import logging
 from collections import deque
 from typing import Final
 
-from rivet_runner._connection.arrivals import Arrivals
-from rivet_runner._connection.busy_poll import BusyPoll
 from rivet_runner._connection.engine_socket import EngineSocket
 from rivet_runner._session.session import Session
 from rivet_runner.protocol.wire import Event, ToServerTunnelMessage, encode_to_server
@@ -36,13 +34,9 @@ connection is made anew, because the init answer tells which events the engine h
 class Uplink:
     """Everything that goes to the engine, over whichever connection there is."""
 
-    def __init__(self, session: Session, busy_poll: BusyPoll) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._outbox = session.outbox
-        self._busy_poll = busy_poll
-        self.loop = asyncio.get_running_loop()
-        self.arrivals = Arrivals()
-        """Who gets a message from the read that is under way."""
+        self._loop = asyncio.get_running_loop()
         self._socket: EngineSocket | None = None
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -62,7 +56,6 @@ class Uplink:
         self._gone.clear()
         self.connection_number += 1
         socket.on_writable(self.flush_soon)
-        socket.on_read(self._read)
         self.flush_soon()
 
     def detach(self) -> None:
@@ -73,14 +66,9 @@ class Uplink:
             self._timer.cancel()
             self._timer = None
 
-    @property
-    def connected(self) -> bool:
-        """Whether the engine has answered init on a connection that is open."""
-        return self._session.initialised
-
     def is_on(self, connection_number: int) -> bool:
         """Whether this connection is still there."""
-        return self.connected and self.connection_number == connection_number
+        return self._session.connected and self.connection_number == connection_number
 
     async def lost(self, timeout: float) -> None:
         """Wait until the connection is lost, for ``timeout`` seconds at most. Cancelling is safe."""
@@ -103,11 +91,11 @@ class Uplink:
         sent at all.
         """
         frame = encode_to_server(message)
-        if not self._waiting and not self._outbox.full:
-            self._outbox.add(frame)
+        if not self._waiting and not self._session.outbox_full:
+            self._session.queue(frame)
             self.flush_soon()
             return
-        turn = self.loop.create_future()
+        turn = self._loop.create_future()
         entry = (turn, frame)
         self._waiting.append(entry)
         try:
@@ -123,23 +111,23 @@ class Uplink:
 
         There is a fixed number of these for each request, so they cannot grow without bound themselves.
         """
-        self._outbox.add(encode_to_server(message))
+        self._session.queue(encode_to_server(message))
         self.flush_soon()
 
     @property
     def congested(self) -> bool:
         """Whether `send` would wait now."""
-        return self._outbox.full or bool(self._waiting)
+        return self._session.outbox_full or bool(self._waiting)
 
     async def flushed(self, timeout: float | None) -> bool:
         """Wait until every tunnel message handed over so far was given to the socket; false after ``timeout`` seconds.
 
         Cancelling is safe.
         """
-        mark = self._outbox.mark
-        if self._outbox.left(mark):
+        mark = self._session.mark
+        if self._session.flushed(mark):
             return True
-        future = self.loop.create_future()
+        future = self._loop.create_future()
         entry = (future, mark)
         self._leaving.append(entry)
         self.flush_soon()
@@ -155,9 +143,9 @@ class Uplink:
 
     async def events_flushed(self, timeout: float) -> bool:
         """Wait until every event reported so far was sent; false after ``timeout`` seconds. Cancelling is safe."""
-        if not self._session.events.pending:
+        if not self._session.events_pending:
             return True
-        waiter = self.loop.create_future()
+        waiter = self._loop.create_future()
         self._events_leaving.append(waiter)
         try:
             async with asyncio.timeout(timeout):
@@ -172,38 +160,23 @@ class Uplink:
         """Send what may leave at the end of this turn of the event loop."""
         if not self._flush_due and self._socket is not None:
             self._flush_due = True
-            self.loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush_now)
 
-    def got_answer(self) -> None:
-        """Something has come that gets no reply."""
-        if self._socket is not None:
-            self._socket.acknowledge_at_once()
+    def hold(self) -> None:
+        """Schedule no flush before `release`; the caller sees to it that one follows."""
+        self._flush_due = True
+
+    def release(self) -> None:
+        """End a `hold`."""
+        self._flush_due = False
 
     def flush_now(self) -> None:
-        """Send what may leave without waiting for the turn's end: the connection is about to be closed."""
-        self._flush()
-
-    # Inside
-
-    def _read(self) -> None:
-        """Messages were handed over: the handlers that wait for them go on, and what they send leaves at once."""
-        self._flush_due = True
-        try:
-            resumed = self.arrivals.resume()
-        finally:
-            self._flush_due = False
-        if resumed:
-            self._flush()
-        else:
-            self.flush_soon()  # right behind the tasks that the messages have started
-        self._busy_poll.read_done()
-
-    def _flush(self) -> None:
+        """Send what may leave, without waiting for the end of the turn."""
         self._flush_due = False
         socket = self._socket
         if socket is None or not socket.is_open or socket.congested:
             return  # a new connection, or the transport's drained buffer, asks again
-        now = self.loop.time()
+        now = self._loop.time()
         frames = self._session.data_to_send(now)
         if frames:
             socket.send_frames(frames)
@@ -213,34 +186,36 @@ class Uplink:
         if wait is not None:
             self._look_again(wait)
 
+    # Inside
+
     def _look_again(self, seconds: float) -> None:
         """The session holds something back: flush again in a while."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_later(seconds, self._look)
+        self._timer = self._loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        if self._session.pace.give_up_waiting(self.loop.time()):
+        if self._session.give_up_waiting(self._loop.time()):
             log.warning("the engine has not taken any message for a long time; sending on, which may lose some")
         self.flush_soon()
 
     def _admit(self) -> None:
         """Let waiting senders in while there is room, and tell those who wait for their messages to have left."""
-        while self._waiting and not self._outbox.full:
+        while self._waiting and not self._session.outbox_full:
             turn, frame = self._waiting.popleft()
             if turn.done():
                 continue
-            self._outbox.add(frame)
+            self._session.queue(frame)
             turn.set_result(None)
             self.flush_soon()
-        if not self._session.events.pending:
+        if not self._session.events_pending:
             for waiter in self._events_leaving:
                 if not waiter.done():
                     waiter.set_result(None)
         if self._leaving:
             for future, mark in self._leaving:
-                if self._outbox.left(mark) and not future.done():
+                if self._session.flushed(mark) and not future.done():
                     future.set_result(None)
 
     def outbox_dropped(self) -> None:
@@ -248,13 +223,13 @@ class Uplink:
         self._admit()
 
     def _watch_backlog(self) -> None:
-        backlog = len(self._session.events)
+        backlog = self._session.event_backlog
         if backlog < EVENT_BACKLOG_WARNING:
             self._backlog_warned = False
             return
         if not self._backlog_warned:
             self._backlog_warned = True
             log.warning("%d events are waiting for the engine to confirm them", backlog)
-        if self._session.events.unconfirmed >= EVENT_BACKLOG_BOUND and self._socket is not None:
+        if self._session.unconfirmed_events >= EVENT_BACKLOG_BOUND and self._socket is not None:
             log.error("%d events are not confirmed: connecting anew to learn which ones the engine has", backlog)
             self._socket.abort()

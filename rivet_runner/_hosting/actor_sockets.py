@@ -1,138 +1,227 @@
-"""One WebSocket's handler, from its open (or its restoration) to its close."""
+"""The WebSockets of one actor generation: each one's handler, from its open or its restoration to its close."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from rivet_runner._hosting.generation_state import GenerationPhase, GenerationState
+from rivet_runner._kv.records import KvHibernationStore
 from rivet_runner._sockets.hibernatable import Hibernation
+from rivet_runner._sockets.hold import Holds
+from rivet_runner._sockets.journal import Journal
+from rivet_runner._sockets.repair import ActorHibernation
+from rivet_runner._sockets.socket import ClientSocket, SocketState
 from rivet_runner._tasks import is_being_cancelled
 from rivet_runner.errors import WebSocketClosed
 from rivet_runner.hibernation import HibernationRecord, encode_record
 from rivet_runner.http import Request
-from rivet_runner.websocket import SocketState, WebSocket
 
-if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import Generation
-
-__all__ = ["close_unknown", "restore", "run_stale", "serve"]
+__all__ = ["OPEN_INDEX", "RESTORE_FAILED", "ActorSockets"]
 
 RETURNED: Final = (1000, "")
 HANDLER_RAISED: Final = (1011, "ws.handler_error")
 RESTORE_FAILED: Final = (1011, "ws.restore_error")
-RECORD_MISSING: Final = (1000, "ws.meta_not_found_during_restore")
-CLIENT_GONE: Final = (1000, "ws.stale_metadata")
+
 OPEN_INDEX: Final = 0
 """The gateway's open takes its index 0, so a client's first message has 1."""
 
 MAX_RECORD_BYTES: Final = 56 * 1024
-"""Of a record without its attachment; with the largest one it still fits a KV value."""
+"""Bytes of a record without its attachment. With the largest attachment it still fits a KV value."""
 
 
-async def serve(host: Generation, ws: WebSocket) -> None:
-    """Answer the open once the actor has started, unless the socket is restored, and run the handler to its end.
+class ActorSockets:
+    """All WebSockets of one generation. Made for the first of them."""
 
-    One coroutine on purpose: each socket holds one of these for as long as it is open.
-    """
-    if ws._state is SocketState.OPENING and not (await host.wait_started() and _answer_open(host, ws)):
-        host.forget_socket(ws)
-        return
-    try:
-        await host.services.hooks.websocket(host.actor, ws)
-        close = RETURNED
-    except (Exception, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
-            # The actor's stop has no time left. A hibernatable client stays; its message comes again.
-            host.end_socket(ws)
-            raise
-        close = _close_after(host, ws, error)
-    finally:
-        host.forget_socket(ws)
-    _handler_ended(ws, close)
+    __slots__ = ("_shared", "_state", "_task_name", "by_key")
 
+    def __init__(self, state: GenerationState) -> None:
+        self._state = state
+        self._shared: ActorHibernation | None = None
+        self._task_name = f"actor {state.actor.id}: websocket"
+        self.by_key: dict[bytes, ClientSocket] = {}
+        """By 8-byte request key."""
 
-def _answer_open(host: Generation, ws: WebSocket) -> bool:
-    """Ask whether the socket can hibernate and tell the gateway; false where the handler is not to run."""
-    if ws._state is not SocketState.OPENING:
-        return False  # the client has gone meanwhile
-    try:
-        if host.services.hooks.can_hibernate(host.actor, ws.request) and _fits_a_record(host, ws):
-            ws._hibernation = Hibernation(ws, host, received=OPEN_INDEX)
-    except Exception:
-        # The gateway retries an open that is answered with a close, for 19 s; so first open, then close.
-        host.actor.log.exception("can_hibernate raised for the WebSocket %s; the client is closed with 1011", ws.path)
-        ws._answer_open()
-        ws._open()
-        ws._close(*HANDLER_RAISED)
-        return False
-    ws._answer_open()
-    ws._open()
-    if ws._hibernation is not None:
-        ws._hibernation.changed()
-    return True
+    # Opening
 
+    def add(self, key: bytes, request: Request) -> ClientSocket:
+        """Make a socket that tunnel messages find."""
+        ws = self.make(key, request)
+        self.by_key[key] = ws
+        self._state.services.sockets.add(ws)
+        return ws
 
-def restore(host: Generation, ws: WebSocket, record: HibernationRecord, hold: float) -> Hibernation:
-    """Give a listed socket back what was stored of it and run its handler.
+    def make(self, key: bytes, request: Request) -> ClientSocket:
+        """Make a socket for which no message comes."""
+        services = self._state.services
+        return ClientSocket(key, request, services.uplink, services.arrivals, services.config.max_payload)
 
-    What the handler sends is held until the client's first message, for at most ``hold`` seconds. Raises nothing.
-    """
-    ws.request = Request("GET", record.target, record.headers, b"")
-    ws.restored = True
-    ws._attachment = record.attachment
-    ws._sent_index = record.sent
-    side = ws._hibernation = Hibernation(ws, host, received=record.received)
-    side.hold_back(hold)
-    ws._open()
-    host.work.spawn(serve(host, ws), name=host.socket_task_name)
-    return side
+    def open(self, key: bytes, request: Request) -> None:
+        """The engine opens a WebSocket. One that is open under the same key is replaced, without telling the engine."""
+        replaced = self.by_key.get(key)
+        if replaced is not None:
+            replaced.end(SocketState.CLOSED, 1006, "ws.replaced")
+        self.spawn_handler(self.add(key, request))
 
+    def spawn_handler(self, ws: ClientSocket) -> None:
+        """Run the handler of ``ws`` in a task of its own."""
+        self._state.work.spawn(self.serve(ws), name=self._task_name)
 
-def close_unknown(host: Generation, ws: WebSocket, hold: float, *, damaged: bool) -> None:
-    """Close a listed socket that cannot be restored; the close waits until the gateway has attached the client."""
-    side = ws._hibernation = Hibernation(ws, host, received=OPEN_INDEX)
-    side.hold_back(hold)
-    ws._state = SocketState.OPEN
-    ws._early = None
-    ws._close(*(RESTORE_FAILED if damaged else RECORD_MISSING))
+    async def serve(self, ws: ClientSocket) -> None:
+        """Answer the open once the actor has started, unless the socket is restored, and run the handler to its end.
 
+        One coroutine on purpose: each socket holds one of these for as long as it is open.
+        """
+        state = self._state
+        if ws.state is SocketState.OPENING and not (await state.wait_started() and self._answer_open(ws)):
+            self.forget(ws)
+            return
+        try:
+            await state.services.hooks.websocket(state.actor, ws)
+            close = RETURNED
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+                # The actor's stop has no time left. A hibernatable client stays; its message comes again.
+                self.end(ws)
+                raise
+            close = self._close_after(ws, error)
+        finally:
+            self.forget(ws)
+        if ws.state is SocketState.OPEN:
+            if ws.delivery is not None:
+                ws.delivery.mark_processed()
+            ws.close_now(*close)
 
-async def run_stale(host: Generation, key: bytes, record: HibernationRecord) -> None:
-    """The client left while the actor slept: let the handler see that once, then forget the socket."""
-    ws = WebSocket(key, Request("GET", record.target, record.headers, b""), host.uplink, host.services.config.max_payload)
-    ws.restored = True
-    ws._attachment = record.attachment
-    ws._state = SocketState.CLOSED
-    ws.close_code, ws.close_reason = CLIENT_GONE
-    try:
-        await serve(host, ws)
-    finally:
-        host.journal.forget(key)
+    def _answer_open(self, ws: ClientSocket) -> bool:
+        """Ask whether the socket can hibernate and tell the gateway. Return false if the handler is not to run."""
+        if ws.state is not SocketState.OPENING:
+            return False  # the client has gone meanwhile
+        state = self._state
+        try:
+            if state.services.hooks.can_hibernate(state.actor, ws.request) and self._fits_a_record(ws):
+                ws.delivery = self.hibernation(ws, received=OPEN_INDEX)
+        except Exception:
+            # The gateway retries an open that is answered with a close, for 19 s; so first open, then close.
+            state.actor.log.exception("can_hibernate raised for the WebSocket %s; the client is closed with 1011", ws.path)
+            ws.answer_open()
+            ws.open()
+            ws.close_now(*HANDLER_RAISED)
+            return False
+        ws.answer_open()
+        ws.open()
+        if ws.delivery is not None:
+            ws.delivery.changed()
+        return True
 
-
-def _handler_ended(ws: WebSocket, close: tuple[int, str]) -> None:
-    if ws._state is SocketState.OPEN:
-        if ws._hibernation is not None:
-            ws._hibernation.mark_processed()
-        ws._close(*close)
-
-
-def _close_after(host: Generation, ws: WebSocket, error: BaseException) -> tuple[int, str]:
-    """The close for a handler that raised, which is logged; its own socket's end is no error."""
-    if isinstance(error, WebSocketClosed) and ws._state is not SocketState.OPEN:
-        return RETURNED
-    host.actor.log.error("the handler of the WebSocket %s raised; the client is closed with 1011", ws.path, exc_info=error)
-    unused = ws.restored and ws._hibernation is not None and not ws._hibernation.was_used
-    return RESTORE_FAILED if unused else HANDLER_RAISED
-
-
-def _fits_a_record(host: Generation, ws: WebSocket) -> bool:
-    size = len(encode_record(HibernationRecord(ws._key, ws.request._target, dict(ws.request._headers), b"", 0, 0)))
-    if size > MAX_RECORD_BYTES:
-        host.actor.log.warning(
-            "the WebSocket %s cannot hibernate: its path and headers take %d bytes, and %d can be kept",
-            ws.path,
-            size,
-            MAX_RECORD_BYTES,
+    def _close_after(self, ws: ClientSocket, error: BaseException) -> tuple[int, str]:
+        """The close for a handler that raised, which is logged. The end of its own socket is no error."""
+        if isinstance(error, WebSocketClosed) and ws.state is not SocketState.OPEN:
+            return RETURNED
+        self._state.actor.log.error(
+            "the handler of the WebSocket %s raised; the client is closed with 1011", ws.path, exc_info=error
         )
-    return size <= MAX_RECORD_BYTES
+        unused = ws.restored and isinstance(ws.delivery, Hibernation) and not ws.delivery.was_used
+        return RESTORE_FAILED if unused else HANDLER_RAISED
+
+    def _fits_a_record(self, ws: ClientSocket) -> bool:
+        target, headers = ws.request.wire_form()
+        size = len(encode_record(HibernationRecord(ws.key, target, headers, b"", 0, 0)))
+        if size > MAX_RECORD_BYTES:
+            self._state.actor.log.warning(
+                "the WebSocket %s cannot hibernate: its path and headers take %d bytes, and %d can be kept",
+                ws.path,
+                size,
+                MAX_RECORD_BYTES,
+            )
+        return size <= MAX_RECORD_BYTES
+
+    # Those that are there
+
+    def opened(self) -> tuple[ClientSocket, ...]:
+        """The sockets that are open now."""
+        return tuple(ws for ws in self.by_key.values() if ws.state is SocketState.OPEN)
+
+    def hibernations(self) -> list[Hibernation]:
+        """The open hibernatable sockets of a running actor, as their bookkeeping."""
+        if self._state.phase is not GenerationPhase.RUNNING:
+            return []
+        return [ws.delivery for ws in self.opened() if isinstance(ws.delivery, Hibernation)]
+
+    async def broadcast(self, message: str | bytes) -> int:
+        """See `Actor.broadcast`."""
+        reached = 0
+        payload: tuple[bytes, bool] | None = None
+        for ws in self.opened():
+            if payload is None:
+                payload = ws.payload(message)
+            if ws.state is SocketState.OPEN:  # it may have closed while an earlier send waited
+                await ws.send_payload(*payload)
+                reached += 1
+        return reached
+
+    # Ending
+
+    def end(self, ws: ClientSocket) -> None:
+        """The handler cannot go on because the actor stops."""
+        state = self._state
+        if state.cut_off:
+            ws.end(SocketState.CLOSED, *state.stop_close)
+        elif ws.hibernatable and not state.destroyed:
+            ws.hibernate()
+        else:
+            ws.close_now(*state.stop_close)
+
+    def end_all(self) -> None:
+        """The loops of all sockets end: hibernatable ones hibernate unless the actor is destroyed, others are closed."""
+        for ws in [*self.by_key.values()]:
+            self.end(ws)
+
+    def forget(self, ws: ClientSocket) -> None:
+        """No message finds this socket any more."""
+        if self.by_key.get(ws.key) is ws:
+            del self.by_key[ws.key]
+        self._state.services.sockets.remove(ws)
+
+    # Hibernation
+
+    @property
+    def shared(self) -> ActorHibernation:
+        """The parts that the hibernatable sockets of this actor share."""
+        if self._shared is None:
+            state, services = self._state, self._state.services
+            make_store = services.config.hibernation_store
+            store = KvHibernationStore(state.kv_store) if make_store is None else make_store(state.actor)
+            journal = Journal(store, state.work, state.actor.log)
+            self._shared = ActorHibernation(
+                journal, state.work, state.actor.log, services.uplink, services.turns, services.replays.overrun, Holds()
+            )
+        return self._shared
+
+    def hibernation(self, ws: ClientSocket, received: int) -> Hibernation:
+        """The bookkeeping for a hibernatable socket whose client's messages go on after the index ``received``."""
+        return Hibernation(ws, self.shared, received)
+
+    def flush_soon(self) -> None:
+        """The actor is about to sleep: store without waiting for more changes."""
+        if self._shared is not None:
+            self._shared.journal.flush_soon()
+
+    async def flush(self) -> None:
+        """Store and acknowledge everything that was processed. Raises what the store raises."""
+        if self._shared is not None:
+            await self._shared.journal.flush()
+
+    async def released(self) -> None:
+        """Wait until no socket holds anything back. Cancelling is safe."""
+        if self._shared is not None:
+            await self._shared.holds.released()
+
+    @property
+    def acknowledged_recently(self) -> bool:
+        """Whether an acknowledgement may still be on its way to the gateway."""
+        return self._shared is not None and self._shared.journal.acknowledged_recently
+
+    def close(self) -> None:
+        """The actor has stopped: no timer goes on."""
+        if self._shared is not None:
+            self._shared.journal.close()

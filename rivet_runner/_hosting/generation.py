@@ -1,35 +1,40 @@
-"""One generation of one actor: its gate, its tasks, its sockets, and the order in which it stops.
+"""One generation of one actor: how it starts, what its hooks may ask for, and the order in which it stops.
 
-::
+There is one way to stop, whatever the reason. `StopReason` tells the differences: how long tasks may take, whether clients
+stay connected, and what the engine is told. The steps, in the order that loses nothing:
 
-    STARTING ──── on_actor_start returned ────► RUNNING ──── a reason to stop ────► STOPPING ────► STOPPED
-        └──────────────── on_actor_start raised, or a reason to stop ───────────────────┘
-
-Whatever arrives while it starts waits at the gate, in order. There is one way to stop, whatever the reason, and `StopReason`
-says what differs: how long the tasks may take, what becomes of the clients, and what the engine is told.
+1. ``on_actor_stop``, while its WebSockets and its KV still work
+2. the loops of its WebSockets end: hibernatable ones hibernate, others are closed (all of them if it is destroyed)
+3. tasks of requests and WebSockets finish, within the deadline; then they are cancelled
+4. processed messages are stored and acknowledged
+5. its background tasks are cancelled
+6. everything that it sent has left for the engine, its alarm once more
+7. ``Stopped`` is reported: a request without an answer at that moment would run again in the next generation
+8. it is forgotten
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from rivet_runner._hosting import actor_sockets as sockets
-from rivet_runner._hosting.matching import match
-from rivet_runner._hosting.services import Services, log
-from rivet_runner._hosting.stopping import HURRY_SECONDS, StopClock, StopReason, stop_actor
+from rivet_runner._hosting.actor_sockets import ActorSockets
+from rivet_runner._hosting.generation_state import GenerationPhase, GenerationState
+from rivet_runner._hosting.restoring import restore_sockets
+from rivet_runner._hosting.services import Services
+from rivet_runner._hosting.stopping import HURRY_SECONDS, StopClock, StopReason
+from rivet_runner._kv.store import KvStore
 from rivet_runner._sockets.hibernatable import Hibernation
-from rivet_runner._sockets.journal import Journal
+from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
 from rivet_runner.actor import Actor
-from rivet_runner.errors import RecordError, RunnerShutDown
-from rivet_runner.hibernation import HibernationRecord
+from rivet_runner.errors import RivetRunnerError, RunnerShutDown
 from rivet_runner.http import Request
 from rivet_runner.kv import KV
 from rivet_runner.protocol.wire import (
+    ActorConfig,
     ActorIntentSleep,
     ActorIntentStop,
     ActorStateRunning,
@@ -39,73 +44,106 @@ from rivet_runner.protocol.wire import (
     EventActorIntent,
     EventActorSetAlarm,
     EventActorStateUpdate,
+    StopCode,
 )
-from rivet_runner.websocket import SocketState, WebSocket
+from rivet_runner.websocket import WebSocket
 
-__all__ = ["Generation", "GenerationPhase"]
+__all__ = ["Generation"]
 
 MAX_ERROR_TEXT: Final = 4096
 """Characters of a crash's text; the engine shows it with the actor."""
 
+HOLDING_SECONDS: Final = 3.0
+"""For messages that are held back while clients are being attached; more than the longest such hold."""
+
+ACKNOWLEDGEMENT_SECONDS: Final = 0.05
+"""From the last acknowledgement to ``Stopped``. They take different ways to the gateway, and one that sees the stop first
+takes the message for unprocessed and wakes the actor at once."""
+
 UNKNOWN_REQUEST: Final = Request("GET", "/", {}, b"")
+"""The opening request of a listed socket, until its record is loaded."""
 
 
-class GenerationPhase(enum.Enum):
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
+class _HostedActor(Actor):
+    """An `Actor` whose requests its generation carries out."""
+
+    __slots__ = ("_generation",)
+
+    def __init__(self, generation: Generation, command: CommandStartActor, kv: KV) -> None:
+        config: ActorConfig = command.config
+        super().__init__(command.actor_id, command.generation, config.name, config.key, config.create_ts, config.input, kv)
+        self._generation = generation
+
+    def __repr__(self) -> str:
+        return f"<Actor {self.name!r} {self.id} generation {self.generation}, {self._generation.phase.value}>"
+
+    @property
+    def websockets(self) -> tuple[WebSocket, ...]:
+        return self._generation.open_sockets()
+
+    def sleep(self) -> None:
+        self._generation.ask_to_sleep()
+
+    def destroy(self) -> None:
+        self._generation.ask_to_destroy()
+
+    def _set_alarm_ms(self, when_ms: int | None) -> None:
+        self._generation.set_alarm(when_ms)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        return self._generation.spawn(coroutine)
+
+    async def broadcast(self, message: str | bytes) -> int:
+        return await self._generation.broadcast(message)
 
 
-class Generation:
+class Generation(GenerationState):
     """Everything that this runner holds for one actor generation. Made, synchronously, by the start command."""
 
+    __slots__ = (
+        "_alarm_ms",
+        "_background",
+        "_going_since_ms",
+        "_listed",
+        "_running_reported",
+        "_sockets",
+        "_start_task",
+        "_stop_clock",
+        "_stop_task",
+        "intent",
+        "requests",
+        "stop_commanded",
+    )
+
     def __init__(self, services: Services, command: CommandStartActor) -> None:
-        self.services = services
-        self.uplink = services.uplink
-        kv = KV(command.actor_id, services.kv_calls)
-        self.actor = Actor(command.actor_id, command.generation, command.config, kv, self)
-        self.phase = GenerationPhase.STARTING
-        self.sockets: dict[bytes, WebSocket] = {}
-        # Made when they are first needed: the fewer objects an idle actor has, the less there is to collect garbage from.
-        self._work: TaskGroup | None = None
-        self.background: TaskGroup | None = None
-        self._journal: Journal | None = None
-        self.holding: set[Hibernation] | None = None
-        self.socket_task_name = f"actor {command.actor_id}: websocket"
+        super().__init__(services)
+        self.kv_store = KvStore(command.actor_id, services.kv_calls)
+        self.actor = _HostedActor(self, command, KV(self.kv_store))
         self.stop_commanded = False
         self.intent: StopReason | None = None
+        self.requests = 0
+        """Requests without an answer."""
+        self._sockets: ActorSockets | None = None
+        self._background: TaskGroup | None = None
         self._alarm_ms: int | None = None
         self._going_since_ms: int | None = None
-        self.start_succeeded = False
-        self.requests = 0
-        self._gate: asyncio.Future[bool] | None = None
         self._running_reported = False
-        self._stop_task: asyncio.Task[Any] | None = None
         self._start_task: asyncio.Task[Any] | None = None
-        self.stop_reason: StopReason | None = None
-        self._released: asyncio.Future[None] | None = None
-        self.stop_clock: StopClock | None = None
-        self.listed: dict[bytes, WebSocket] = {}
+        self._stop_task: asyncio.Task[Any] | None = None
+        self._stop_clock: StopClock | None = None
+        self._listed: dict[bytes, ClientSocket] = {}
         """The hibernating WebSockets that the engine has listed, until they are restored."""
         for request in command.hibernating_requests:
             key = request.gateway_id + request.request_id
-            if not services.departed_clients.take(key):
-                self.listed[key] = self._new_socket(key, UNKNOWN_REQUEST)
+            if not services.sockets.take_departed(key):
+                self._listed[key] = self.sockets.add(key, UNKNOWN_REQUEST)
 
     @property
-    def work(self) -> TaskGroup:
-        """Its requests and the handlers of its WebSockets."""
-        if self._work is None:
-            self._work = TaskGroup(f"actor {self.actor.id}", log)
-        return self._work
-
-    @property
-    def journal(self) -> Journal:
-        """The records of this actor's hibernatable sockets."""
-        if self._journal is None:
-            self._journal = Journal(self.services.store(self.actor), self.work, self.actor.log)
-        return self._journal
+    def sockets(self) -> ActorSockets:
+        """Its WebSockets."""
+        if self._sockets is None:
+            self._sockets = ActorSockets(self)
+        return self._sockets
 
     # Starting
 
@@ -113,25 +151,16 @@ class Generation:
         """Begin to start; ``after`` is an older generation that must have stopped first."""
         self._start_task = self.services.tasks.spawn(self._start(after), name=f"actor {self.actor.id}: start")
 
-    async def wait_started(self) -> bool:
-        """Wait until `Runner.on_actor_start` has finished; false where it failed. Cancelling is safe."""
-        if self.phase is GenerationPhase.RUNNING:
-            return True
-        if self.phase is GenerationPhase.STARTING:
-            if self._gate is None:
-                self._gate = asyncio.get_running_loop().create_future()
-            return await asyncio.shield(self._gate)
-        return self.start_succeeded
-
     async def _start(self, after: Generation | None) -> None:
         if after is not None:
             await after.stopped()
-        self.services.slow_starts.watch(self)
+        self.services.slow_starts.watch(self._report_running)
         try:
             await self.services.hooks.on_actor_start(self.actor)
-            stored = await self.journal.load_all() if self.listed or self.services.hibernates else {}
+            may_hibernate = self._listed or self.services.hibernates
+            stored = await self.sockets.shared.journal.load_all() if may_hibernate else {}
         except (Exception, asyncio.CancelledError) as error:
-            self._open_gate(False)
+            self.open_gate(False)
             if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
                 raise
             self.actor.log.exception("on_actor_start raised; the actor is reported as crashed")
@@ -140,123 +169,48 @@ class Generation:
         self.start_succeeded = True
         if self.phase is GenerationPhase.STARTING:
             self.phase = GenerationPhase.RUNNING
-        self.report_running()
-        if self.listed or stored:
-            self._restore_sockets(stored)
-        self._open_gate(True)
+        self._report_running()
+        if self._listed or stored:
+            listed, self._listed = self._listed, {}
+            restore_sockets(self, self.sockets, listed, stored)
+        self.open_gate(True)
         self._start_task = None
 
-    def _open_gate(self, started: bool) -> None:
-        if self._gate is not None and not self._gate.done():
-            self._gate.set_result(started)
-
-    def report_running(self) -> None:
+    def _report_running(self) -> None:
         """Tell the engine, once, that the actor runs."""
-        if not self._running_reported and self.phase in (GenerationPhase.STARTING, GenerationPhase.RUNNING):
+        if not self._running_reported and self.may_begin:
             self._running_reported = True
-            self.report_state(ActorStateRunning())
+            self._report_state(ActorStateRunning())
 
-    def _restore_sockets(self, stored: dict[bytes, HibernationRecord | RecordError]) -> None:
-        listed, self.listed = self.listed, {}
-        matched = match(listed, stored)
-        hold = self.services.replays.attach_seconds(len(listed))
-        restored = []
-        for key, record in matched.restore.items():
-            if isinstance(record, RecordError):
-                self.actor.log.error("a hibernating WebSocket cannot be restored: %s", record)
-                sockets.close_unknown(self, listed[key], hold, damaged=True)
-                self.forget_socket(listed[key])
-            else:
-                restored.append(sockets.restore(self, listed[key], record, hold))
-        if restored:
-            self.services.replays.woken(restored, hold)
-        for key in matched.unknown:
-            self.actor.log.warning("the gateway holds a WebSocket of which no record is stored; the client is closed")
-            sockets.close_unknown(self, listed[key], hold, damaged=False)
-            self.forget_socket(listed[key])
-        for key, record in matched.stale.items():
-            if isinstance(record, RecordError):
-                self.journal.forget(key)
-            else:
-                self.work.spawn(sockets.run_stale(self, key, record), name=f"actor {self.actor.id}: stale websocket")
+    # Requests of its hooks
 
-    # Sockets
+    def open_sockets(self) -> tuple[ClientSocket, ...]:
+        """The WebSockets that are open now."""
+        return () if self._sockets is None else self._sockets.opened()
 
-    def open_socket(self, key: bytes, request: Request) -> None:
-        """The engine opens a WebSocket. One that is open under the same key is replaced; the engine is not told."""
-        replaced = self.sockets.get(key)
-        if replaced is not None:
-            replaced._end(SocketState.CLOSED, 1006, "ws.replaced")
-        ws = self._new_socket(key, request)
-        self.work.spawn(sockets.serve(self, ws), name=self.socket_task_name)
-
-    def open_websockets(self) -> tuple[WebSocket, ...]:
-        return tuple(ws for ws in self.sockets.values() if ws._state is SocketState.OPEN)
-
-    def forget_socket(self, ws: WebSocket) -> None:
-        """No message finds this socket any more."""
-        for table in (self.sockets, self.services.sockets):
-            if table.get(ws._key) is ws:
-                del table[ws._key]
-
-    def end_socket(self, ws: WebSocket) -> None:
-        """The handler cannot go on because the actor stops."""
-        if self.cut_off:
-            ws._end(SocketState.CLOSED, *self.stop_close)
-        elif ws.hibernatable and not self.destroyed:
-            ws._hibernate()
-        else:
-            ws._close(*self.stop_close)
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether the engine does not listen to this generation any more: nothing is sent for it."""
-        return self.stop_reason is not None and self.stop_reason.cut_off
-
-    @property
-    def destroyed(self) -> bool:
-        """Whether it is certain that the actor ends for good, and its clients with it."""
-        return self.stop_reason is StopReason.DESTROYED
-
-    @property
-    def stop_close(self) -> tuple[int, str]:
-        """The close that the clients of a stopping actor get: going away where it is gone for good."""
-        return (1001 if self.destroyed else 1000), "actor.stopped"
+    def hibernations(self) -> list[Hibernation]:
+        """The bookkeeping of its open hibernatable WebSockets; none unless it is running."""
+        return [] if self._sockets is None else self._sockets.hibernations()
 
     async def broadcast(self, message: str | bytes) -> int:
-        reached = 0
-        payload: tuple[bytes, bool] | None = None
-        for ws in self.open_websockets():
-            if payload is None:
-                payload = ws._payload(message)
-            if ws._state is SocketState.OPEN:  # it may have closed while an earlier send waited
-                await ws._send(*payload)
-                reached += 1
-        return reached
-
-    def _new_socket(self, key: bytes, request: Request) -> WebSocket:
-        ws = WebSocket(key, request, self.uplink, self.services.config.max_payload)
-        self.sockets[key] = self.services.sockets[key] = ws
-        return ws
-
-    # What a hook asks for
+        return 0 if self._sockets is None else await self._sockets.broadcast(message)
 
     def ask_to_sleep(self) -> None:
         if self.intent is None:
             self._ask(StopReason.ASLEEP)
-            if self._journal is not None:
-                self._journal.flush_soon()
+            if self._sockets is not None:
+                self._sockets.flush_soon()
 
     def ask_to_destroy(self) -> None:
         if self.intent is not StopReason.DESTROYED:
             self._ask(StopReason.DESTROYED)
 
     def _ask(self, reason: StopReason) -> None:
-        if self.phase not in (GenerationPhase.STARTING, GenerationPhase.RUNNING):
+        if not self.may_begin:
             return
         self.intent = reason
         self._going_since_ms = _now_ms()
-        self.report_running()
+        self._report_running()
         intent = ActorIntentSleep() if reason is StopReason.ASLEEP else ActorIntentStop()
         self._report(EventActorIntent(self.actor.id, self.actor.generation, intent))
 
@@ -267,72 +221,126 @@ class Generation:
         self._report(EventActorSetAlarm(self.actor.id, self.actor.generation, when_ms))
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        if self.phase is GenerationPhase.STOPPED or (self.background is not None and self.background.closed):
+        if self.phase is GenerationPhase.STOPPED or (self._background is not None and self._background.closed):
             coroutine.close()
             raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, no task can be spawned")
-        if self.background is None:
-            self.background = TaskGroup(f"actor {self.actor.id} background", self.actor.log)
+        if self._background is None:
+            self._background = TaskGroup(f"actor {self.actor.id} background", self.actor.log)
         name = getattr(coroutine, "__qualname__", "task")
-        return self.background.spawn(coroutine, name=f"actor {self.actor.id}: {name}")
+        return self._background.spawn(coroutine, name=f"actor {self.actor.id}: {name}")
+
+    def owns(self, task: asyncio.Task[Any] | None) -> bool:
+        """Whether ``task`` is one of this actor's."""
+        return any(task in group for group in (self._work, self._background) if group is not None)
 
     # Stopping
 
     def stop(self, reason: StopReason, *, error: str | None = None) -> None:
-        """Begin to stop. A stop that is under way goes on, and hurries where the new reason does not wait."""
-        if self.phase in (GenerationPhase.STARTING, GenerationPhase.RUNNING):
+        """Begin to stop. A stop that is under way goes on, and hurries if the new reason does not wait."""
+        if self.may_begin:
             self.stop_reason = reason
             self._going_since_ms = self._going_since_ms or _now_ms()
             self.phase = GenerationPhase.STOPPING
-            self.stop_clock = StopClock(self.services.config.actor_stop_timeout)
-            self._stop_task = self.services.tasks.spawn(
-                self._stop(self._start_task, error), name=f"actor {self.actor.id}: stop"
-            )
+            self._stop_clock = StopClock(self.services.config.actor_stop_timeout)
+            stop = self._stop(self._start_task, self._stop_clock, error)
+            self._stop_task = self.services.tasks.spawn(stop, name=f"actor {self.actor.id}: stop")
         elif self.phase is GenerationPhase.STOPPING and reason.cut_off:
             self.stop_reason = reason
-            self.cut()
-        if reason.hurries and self.stop_clock is not None:
-            self.stop_clock.hurry(HURRY_SECONDS)
-
-    def cut(self) -> None:
-        """The engine does not listen any more: what would wait for it ends now."""
-        assert self.stop_reason is not None
-        self.actor.kv._close(self.stop_reason.value)
-        for ws in [*self.sockets.values()]:
-            self.end_socket(ws)
-
-    async def _stop(self, start: asyncio.Task[Any] | None, error: str | None) -> None:
-        try:
-            await stop_actor(self, start, error)
-        finally:
-            self.phase = GenerationPhase.STOPPED
-            self._open_gate(False)
-            self.services.forget(self)
-
-    async def released(self) -> None:
-        """Wait until nothing is held back for a WebSocket any more."""
-        if self.holding:
-            self._released = asyncio.get_running_loop().create_future()
-            await self._released
-
-    def hold(self, side: Hibernation) -> None:
-        """``side`` holds back what is sent."""
-        if self.holding is None:
-            self.holding = set()
-        self.holding.add(side)
-
-    def let_go(self, side: Hibernation) -> None:
-        """``side`` holds nothing back any more."""
-        if self.holding is not None:
-            self.holding.discard(side)
-        if not self.holding and self._released is not None and not self._released.done():
-            self._released.set_result(None)
+            self._cut_off(reason)
+        if reason.hurries and self._stop_clock is not None:
+            self._stop_clock.hurry(HURRY_SECONDS)
 
     async def stopped(self) -> None:
         """Wait until this generation has stopped. Cancelling is safe."""
         if self._stop_task is not None:
             await asyncio.wait([self._stop_task])
 
-    async def repeat_alarm(self, timeout: float) -> None:
+    def _cut_off(self, reason: StopReason) -> None:
+        """The engine does not listen any more: end everything that would wait for it."""
+        self.kv_store.close(reason.value)
+        if self._sockets is not None:
+            self._sockets.end_all()
+
+    async def _stop(self, start: asyncio.Task[Any] | None, clock: StopClock, error: str | None) -> None:
+        try:
+            await self._run_steps(start, clock)
+            self._report_stopped(error)
+        finally:
+            self.phase = GenerationPhase.STOPPED
+            self.open_gate(False)
+            self.services.stopped(self.actor.id, self.actor.generation)
+
+    async def _run_steps(self, start: asyncio.Task[Any] | None, clock: StopClock) -> None:
+        """Run all steps. No step's failure keeps the next from running. ``start``: the start that is under way, if any."""
+        if self.stop_reason is not None and self.cut_off:
+            self._cut_off(self.stop_reason)
+        if start is not None and not await clock.ended(start):
+            start.cancel()
+            await asyncio.wait([start], timeout=clock.cancel_seconds)
+        if self.start_succeeded:
+            await self._call_stop_hook(clock)
+        if self._sockets is not None:
+            self._sockets.end_all()
+        await self._finish_work(clock)
+        if self._sockets is not None:
+            await self._store_sockets(self._sockets, clock)
+        if self._background is not None:
+            self._background.close()
+            await self._background.cancel_all(clock.cancel_seconds)
+        if not self.cut_off and not await self.services.uplink.flushed(clock.remaining_for_step):
+            self.actor.log.warning("stopped before everything that it sent had left")
+        if self._sockets is not None and self._sockets.acknowledged_recently:
+            await asyncio.sleep(ACKNOWLEDGEMENT_SECONDS)
+        if not self.cut_off and not self.destroyed:
+            await self._repeat_alarm(clock.remaining_for_step)
+        if self._sockets is not None:
+            self._sockets.close()
+        self.kv_store.close("this generation of the actor has stopped")
+
+    async def _call_stop_hook(self, clock: StopClock) -> None:
+        async def call() -> None:
+            await self.services.hooks.on_actor_stop(self.actor)
+
+        task = self.services.tasks.spawn(
+            call(),
+            name=f"actor {self.actor.id}: on_actor_stop",
+            on_error=lambda error: self.actor.log.error(
+                "on_actor_stop raised; the actor stops all the same", exc_info=error
+            ),
+        )
+        if not await clock.ended(task, at_least=HURRY_SECONDS):
+            self.actor.log.warning("on_actor_stop did not return in time; it is cancelled")
+            task.cancel()
+            await asyncio.wait([task], timeout=clock.cancel_seconds)
+
+    async def _finish_work(self, clock: StopClock) -> None:
+        """Let requests and handlers finish. After a hook that took all the time, they get a moment of their own."""
+        if not self._work:
+            return
+        idle = self.services.tasks.spawn(self._work.wait_idle(), name=f"actor {self.actor.id}: finish")
+        if not await clock.ended(idle, at_least=clock.cancel_seconds):
+            self.actor.log.warning("%d requests or WebSocket handlers did not finish in time; cancelled", len(self._work))
+            await self._work.cancel_all(clock.cancel_seconds)
+        idle.cancel()
+
+    async def _store_sockets(self, sockets: ActorSockets, clock: StopClock) -> None:
+        holding = min(clock.remaining_for_step, HOLDING_SECONDS)
+        await self._bounded(sockets.released(), holding, "messages held back for a WebSocket did not leave in time")
+        if not self.cut_off and not self.destroyed:  # a destroyed actor has no records, nor a store
+            await self._bounded(sockets.flush(), clock.remaining_for_step, "the hibernation records were not stored")
+
+    async def _bounded(self, step: Coroutine[Any, Any, None], seconds: float, failure: str) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await step
+        except TimeoutError:
+            self.actor.log.error("%s: no time left", failure)
+        except RivetRunnerError as error:
+            self.actor.log.error("%s: %s", failure, error)
+        except Exception:
+            self.actor.log.exception("%s", failure)
+
+    async def _repeat_alarm(self, timeout: float) -> None:
         """Make sure of an alarm that is due after the actor began to go to sleep.
 
         The engine loses one that comes due meanwhile, and one that reaches it together with ``Stopped`` (seen: a third of
@@ -341,16 +349,30 @@ class Generation:
         if self._alarm_ms is None or self._going_since_ms is None or self._alarm_ms < self._going_since_ms:
             return
         self._report(EventActorSetAlarm(self.actor.id, self.actor.generation, self._alarm_ms))
-        await self.uplink.events_flushed(timeout)
+        await self.services.uplink.events_flushed(timeout)
 
-    def report_state(self, state: ActorStateRunning | ActorStateStopped) -> None:
-        """Tell the engine that the actor runs, or that it has stopped."""
+    # Reports
+
+    def _report_stopped(self, error: str | None) -> None:
+        """Tell the engine what it does not know, and nothing else.
+
+        ``Stopped(OK)`` that the engine did not ask for destroys the actor. So it is only ever an answer to a stop command. A
+        stop of our own making is left to the engine, which sees the runner go.
+        """
+        if self.stop_reason is StopReason.CRASHED:
+            self._report_state(ActorStateStopped(StopCode.ERROR, error))
+        elif self.stop_reason is StopReason.LOST:
+            self._report_state(ActorStateStopped(StopCode.ERROR, self.stop_reason.value))
+        elif self.stop_commanded and self.stop_reason is not StopReason.FORGOTTEN:
+            self._report_state(ActorStateStopped(StopCode.OK, None))
+
+    def _report_state(self, state: ActorStateRunning | ActorStateStopped) -> None:
         self._report(EventActorStateUpdate(self.actor.id, self.actor.generation, state))
 
     def _report(self, event: Event) -> None:
         """Tell the engine, unless it has forgotten this runner, and this generation with it."""
         if self.stop_reason is not StopReason.FORGOTTEN:
-            self.uplink.report(event)
+            self.services.uplink.report(event)
 
 
 def error_text(error: BaseException) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from rivet_runner._hosting.generation import Generation, GenerationPhase
+from rivet_runner._hosting.generation import Generation
+from rivet_runner._hosting.generation_state import GenerationPhase
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.stopping import StopReason
 from rivet_runner._sockets.hibernatable import Hibernation
-from rivet_runner._tasks import TaskGroup
 from rivet_runner.actor import Actor
 from rivet_runner.errors import KvError, RivetRunnerError
 from rivet_runner.protocol.wire import CommandStartActor, CommandStopActor
@@ -27,95 +27,96 @@ NO_SUCH_ACTOR: Final = "actor does not exist"
 
 
 class ActorRegistry:
-    """One `Generation` for each actor: the newest generation. An older one that still stops is held by the newer's start."""
+    """One `Generation` for each actor: the newest. An older one that still stops is waited for by the newer one's start."""
 
     def __init__(self) -> None:
-        self._hosts: dict[str, Generation] = {}
-        self._stopping_older: dict[Generation, None] = {}
+        self._newest: dict[str, Generation] = {}
+        self._stopping_older: dict[tuple[str, int], Generation] = {}
         self._actors: dict[str, Actor] = {}
         self.actors: Mapping[str, Actor] = MappingProxyType(self._actors)
         """Every actor from its start command until it has stopped, by id."""
 
     def __len__(self) -> int:
         """How many actor generations have not stopped."""
-        return len(self._hosts) + len(self._stopping_older)
+        return len(self._newest) + len(self._stopping_older)
 
-    def task_groups(self) -> Iterator[TaskGroup]:
-        """The task groups of every actor."""
-        for host in (*self._hosts.values(), *self._stopping_older):
-            yield from (group for group in (host._work, host.background) if group is not None)
+    def owns(self, task: asyncio.Task[Any] | None) -> bool:
+        """Whether ``task`` is one of an actor's."""
+        return any(generation.owns(task) for generation in (*self._newest.values(), *self._stopping_older.values()))
 
     def find(self, actor_id: str) -> Generation | None:
-        """The actor's newest generation, unless it has begun to stop: what is new then is for the next generation."""
-        host = self._hosts.get(actor_id)
-        if host is None or host.phase not in (GenerationPhase.STARTING, GenerationPhase.RUNNING):
-            return None
-        return host
+        """The actor's newest generation, unless it has begun to stop: new requests are for the next generation then."""
+        generation = self._newest.get(actor_id)
+        return generation if generation is not None and generation.may_begin else None
 
     def is_going_to_sleep(self, actor_id: str) -> bool:
         """Whether the engine runs again, in the next generation, what this one leaves without an answer."""
-        host = self._hosts.get(actor_id)
-        return host is not None and host.phase is GenerationPhase.STOPPING and host.stop_commanded and not host.destroyed
+        generation = self._newest.get(actor_id)
+        return (
+            generation is not None
+            and generation.phase is GenerationPhase.STOPPING
+            and generation.stop_commanded
+            and not generation.destroyed
+        )
 
     def start(self, command: CommandStartActor, services: Services) -> None:
-        """Register an actor and begin to start it. Everything that must be found by the next message is in place then."""
-        older = self._hosts.get(command.actor_id)
+        """Register an actor and begin to start it. Everything that the next message must find is in place then."""
+        older = self._newest.get(command.actor_id)
         if older is not None and older.actor.generation >= command.generation:
             return
-        host = Generation(services, command)
-        self._hosts[command.actor_id] = host
-        self._actors[command.actor_id] = host.actor
+        generation = Generation(services, command)
+        self._newest[command.actor_id] = generation
+        self._actors[command.actor_id] = generation.actor
         if older is not None:
-            self._stopping_older[older] = None
+            self._stopping_older[older.actor.id, older.actor.generation] = older
             older.stop(StopReason.REPLACED)
-        host.start(older)
+        generation.start(older)
 
     def stop(self, command: CommandStopActor, *, draining: bool) -> None:
         """Stop the generation that the engine names; any other has stopped before.
 
         A stop that neither the actor nor this runner has asked for means that the actor was deleted: the engine (2.3.19)
-        sends one for nothing else. Where others may drain this runner (``draining``), it may as well move.
+        sends one for nothing else. If the engine may drain this runner (``draining``), the actor may move instead.
         """
-        host = self._hosts.get(command.actor_id)
-        if host is None or host.actor.generation != command.generation:
+        generation = self._newest.get(command.actor_id)
+        if generation is None or generation.actor.generation != command.generation:
             return
-        host.stop_commanded = True
-        host.stop(host.intent or (StopReason.DRAINED if draining else StopReason.DESTROYED))
+        generation.stop_commanded = True
+        generation.stop(generation.intent or (StopReason.DRAINED if draining else StopReason.DESTROYED))
 
     async def stop_or_move(self, command: CommandStopActor) -> None:
-        """Stop an actor where the engine may drain this runner too: then it does not say why.
+        """Stop an actor of a runner that the engine may drain. The engine does not say then why it stops the actor.
 
-        Either the actor moves, and its clients stay, or it is deleted, and they are to be closed. Of a deleted actor the
-        engine has no key-value data (2.3.19: from before it sends the stop command).
+        Either the actor moves, and its clients stay, or it is deleted, and they are to be closed. A deleted actor has no
+        key-value data (2.3.19: from before the engine sends the stop command).
         """
-        host = self.find(command.actor_id)
+        generation = self.find(command.actor_id)
         deleted = False
-        if host is not None and host.intent is None and any(ws.hibernatable for ws in host.open_websockets()):
+        if generation is not None and generation.intent is None and _has_hibernatable_clients(generation):
             with contextlib.suppress(RivetRunnerError, TimeoutError):
                 async with asyncio.timeout(DELETED_SECONDS):
-                    deleted = not await _exists(host.actor)
+                    deleted = not await _exists(generation.actor)
         self.stop(command, draining=not deleted)
 
     def hibernations(self) -> list[Hibernation]:
         """The hibernatable WebSockets that are open on running actors."""
-        return [
-            ws._hibernation
-            for host in self._hosts.values()
-            if host.phase is GenerationPhase.RUNNING
-            for ws in host.open_websockets()
-            if ws._hibernation is not None
-        ]
+        return [one for generation in self._newest.values() for one in generation.hibernations()]
 
     def stop_all(self, reason: StopReason) -> None:
         """Begin to stop every actor."""
-        for host in [*self._hosts.values(), *self._stopping_older]:
-            host.stop(reason)
+        for generation in [*self._newest.values(), *self._stopping_older.values()]:
+            generation.stop(reason)
 
-    def forget(self, host: Generation) -> None:
+    def forget(self, actor_id: str, generation: int) -> None:
         """A generation has stopped."""
-        self._stopping_older.pop(host, None)
-        if self._hosts.get(host.actor.id) is host:
-            del self._hosts[host.actor.id], self._actors[host.actor.id]
+        self._stopping_older.pop((actor_id, generation), None)
+        newest = self._newest.get(actor_id)
+        if newest is not None and newest.actor.generation == generation:
+            del self._newest[actor_id], self._actors[actor_id]
+
+
+def _has_hibernatable_clients(generation: Generation) -> bool:
+    return any(ws.hibernatable for ws in generation.open_sockets())
 
 
 async def _exists(actor: Actor) -> bool:

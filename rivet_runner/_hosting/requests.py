@@ -6,15 +6,13 @@ The gateway uses only the first piece of a response, so there is no streaming: a
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rivet_runner._hosting.services import Services
+from rivet_runner._connection.uplink import Uplink
+from rivet_runner._hosting.generation_state import GenerationState
 from rivet_runner._tasks import is_being_cancelled
 from rivet_runner.http import Request, Response, wire_headers
 from rivet_runner.protocol.wire import MessageId, ToServerResponseStart, ToServerTunnelMessage
-
-if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import Generation
 
 __all__ = ["ACTOR_NOT_HERE", "ACTOR_OVERLOADED", "UPLOAD_TOO_LARGE", "answer_with", "serve"]
 
@@ -31,39 +29,39 @@ _HOOK_FAILED: Final = Response("internal error", status=500)
 _TOO_LARGE: Final = Response("the response is too large", status=500)
 
 
-async def serve(host: Generation, key: bytes, request: Request) -> None:
+async def serve(state: GenerationState, key: bytes, request: Request) -> None:
     """Answer one request: with what the hook returns, or with an error that tells the client nothing of its insides.
 
     Cancelling (the actor's stop has no time left) answers 503.
     """
     try:
-        if await host.wait_started():
-            response = await _call_hook(host, request)
+        if await state.wait_started():
+            response = await _call_hook(state, request)
         else:
             response = _START_FAILED
     except asyncio.CancelledError:
-        if not host.cut_off:
-            host.uplink.send_now(_encode(key, _STOPPED_MEANWHILE))
+        if not state.cut_off:
+            state.services.uplink.send_now(_encode(key, _STOPPED_MEANWHILE))
         raise
-    if not host.cut_off:
-        await host.uplink.send(_message(host, key, request, response))
+    if not state.cut_off:
+        await state.services.uplink.send(_message(state, key, request, response))
 
 
-def answer_with(services: Services, key: bytes, response: Response) -> None:
+def answer_with(uplink: Uplink, key: bytes, response: Response) -> None:
     """Answer a request that reaches no hook, with one of the small responses of this module."""
-    services.uplink.send_now(_encode(key, response))
+    uplink.send_now(_encode(key, response))
 
 
-async def _call_hook(host: Generation, request: Request) -> Response:
+async def _call_hook(state: GenerationState, request: Request) -> Response:
     try:
-        response: object = await host.services.hooks.fetch(host.actor, request)
+        response: object = await state.services.hooks.fetch(state.actor, request)
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
             raise
-        host.actor.log.exception("fetch raised on %s %s; the client gets a 500", request.method, request.path)
+        state.actor.log.exception("fetch raised on %s %s; the client gets a 500", request.method, request.path)
         return _HOOK_FAILED
     if not isinstance(response, Response):
-        host.actor.log.error(
+        state.actor.log.error(
             "fetch returned %s for %s %s and must return a Response; the client gets a 500",
             type(response).__name__,
             request.method,
@@ -73,10 +71,10 @@ async def _call_hook(host: Generation, request: Request) -> Response:
     return response
 
 
-def _message(host: Generation, key: bytes, request: Request, response: Response) -> ToServerTunnelMessage:
-    limit = host.services.config.max_payload
+def _message(state: GenerationState, key: bytes, request: Request, response: Response) -> ToServerTunnelMessage:
+    limit = state.services.config.max_payload
     if len(response.body) > limit:
-        host.actor.log.error(
+        state.actor.log.error(
             "the response to %s %s has %d bytes, over max_payload (%d); the client gets a 500",
             request.method,
             request.path,
@@ -87,7 +85,7 @@ def _message(host: Generation, key: bytes, request: Request, response: Response)
     try:
         return _encode(key, response)
     except (TypeError, ValueError) as error:
-        host.actor.log.error(
+        state.actor.log.error(
             "the response to %s %s cannot be sent (%s); the client gets a 500", request.method, request.path, error
         )
         return _encode(key, _HOOK_FAILED)

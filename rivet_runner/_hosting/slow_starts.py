@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from rivet_runner._hosting.generation import Generation
+from collections.abc import Callable
+from typing import Final
 
 __all__ = ["SlowStarts"]
 
@@ -22,12 +20,12 @@ class SlowStarts:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._begun: deque[tuple[float, Generation]] = deque()
+        self._begun: deque[tuple[float, Callable[[], None]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, host: Generation) -> None:
-        """``host`` begins to start."""
-        self._begun.append((self._loop.time() + RUNNING_AT_LATEST, host))
+    def watch(self, report_running: Callable[[], None]) -> None:
+        """A start begins; ``report_running`` is called when it has taken long, also if it has ended by then."""
+        self._begun.append((self._loop.time() + RUNNING_AT_LATEST, report_running))
         if self._timer is None:
             self._wait_for_first()
 
@@ -44,6 +42,6 @@ class SlowStarts:
     def _report(self) -> None:
         now = self._loop.time()
         while self._begun and self._begun[0][0] <= now:
-            _, host = self._begun.popleft()
-            host.report_running()
+            _, report_running = self._begun.popleft()
+            report_running()
         self._wait_for_first()

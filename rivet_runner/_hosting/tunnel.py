@@ -13,6 +13,7 @@ from rivet_runner._hosting import requests
 from rivet_runner._hosting.generation import Generation
 from rivet_runner._hosting.registry import ActorRegistry
 from rivet_runner._hosting.services import Services
+from rivet_runner._sockets.socket import SocketState
 from rivet_runner.http import Request
 from rivet_runner.protocol.wire import (
     MessageId,
@@ -26,7 +27,6 @@ from rivet_runner.protocol.wire import (
     ToServerTunnelMessage,
     ToServerWebSocketClose,
 )
-from rivet_runner.websocket import SocketState, WebSocket
 
 __all__ = ["Tunnel"]
 
@@ -57,7 +57,7 @@ class Tunnel:
     def __init__(self, services: Services, registry: ActorRegistry) -> None:
         self._services = services
         self._registry = registry
-        self._sockets = services.sockets
+        self._find_socket = services.sockets.find
         self._exchanges: dict[bytes, asyncio.Task[Any]] = {}
         self._uploads: dict[bytes, _Upload] = {}
 
@@ -67,9 +67,9 @@ class Tunnel:
         key = identity.gateway_id + identity.request_id
         what = type(kind)
         if what is ToClientWebSocketMessage:
-            ws = self._sockets.get(key)
+            ws = self._find_socket(key)
             if ws is not None:
-                ws._receive(identity.message_index, kind)  # type: ignore[arg-type]
+                ws.message_arrived(identity.message_index, kind)  # type: ignore[arg-type]
         elif what is ToClientRequestStart:
             self._request(key, kind)  # type: ignore[arg-type]
         elif what is ToClientWebSocketOpen:
@@ -89,7 +89,7 @@ class Tunnel:
         elif len(self._uploads) < MAX_UPLOADS:
             self._uploads[key] = _Upload(start)
         else:
-            requests.answer_with(self._services, key, requests.ACTOR_OVERLOADED)
+            requests.answer_with(self._services.uplink, key, requests.ACTOR_OVERLOADED)
 
     def _chunk(self, key: bytes, chunk: ToClientRequestChunk) -> None:
         upload = self._uploads.get(key)
@@ -99,7 +99,7 @@ class Tunnel:
         upload.size += len(chunk.body)
         if upload.size > MAX_UPLOAD:
             del self._uploads[key]
-            requests.answer_with(self._services, key, requests.UPLOAD_TOO_LARGE)
+            requests.answer_with(self._services.uplink, key, requests.UPLOAD_TOO_LARGE)
         elif chunk.finish:
             del self._uploads[key]
             self._serve(key, upload.start, b"".join(upload.pieces))
@@ -118,43 +118,43 @@ class Tunnel:
     def _serve(self, key: bytes, start: ToClientRequestStart, body: bytes) -> None:
         if key in self._exchanges:
             return  # the gateway sends an unanswered request again; the first is still at work
-        host = self._registry.find(start.actor_id)
-        if host is None:
+        generation = self._registry.find(start.actor_id)
+        if generation is None:
             if not self._registry.is_going_to_sleep(start.actor_id):
-                requests.answer_with(self._services, key, requests.ACTOR_NOT_HERE)
+                requests.answer_with(self._services.uplink, key, requests.ACTOR_NOT_HERE)
             return
-        if host.requests >= MAX_REQUESTS:
-            host.actor.log.warning("%d requests wait for an answer; a further one got a 503", host.requests)
-            requests.answer_with(self._services, key, requests.ACTOR_OVERLOADED)
+        if generation.requests >= MAX_REQUESTS:
+            generation.actor.log.warning("%d requests wait for an answer; a further one got a 503", generation.requests)
+            requests.answer_with(self._services.uplink, key, requests.ACTOR_OVERLOADED)
             return
-        host.requests += 1
+        generation.requests += 1
         request = Request(start.method, start.path, start.headers, body)
-        task = host.work.spawn(requests.serve(host, key, request), name=f"actor {start.actor_id}: request")
+        task = generation.work.spawn(requests.serve(generation, key, request), name=f"actor {start.actor_id}: request")
         self._exchanges[key] = task
-        task.add_done_callback(lambda _: self._served(key, host))
+        task.add_done_callback(lambda _: self._served(key, generation))
 
-    def _served(self, key: bytes, host: Generation) -> None:
-        host.requests -= 1
+    def _served(self, key: bytes, generation: Generation) -> None:
+        generation.requests -= 1
         self._exchanges.pop(key, None)
 
     # WebSockets
 
     def _open(self, key: bytes, opened: ToClientWebSocketOpen) -> None:
-        host = self._registry.find(opened.actor_id)
-        if host is None and self._registry.is_going_to_sleep(opened.actor_id):
+        generation = self._registry.find(opened.actor_id)
+        if generation is None and self._registry.is_going_to_sleep(opened.actor_id):
             return
-        if host is None:
+        if generation is None:
             # Closing an open that was not answered makes the gateway look the actor up again and retry.
             refusal = ToServerWebSocketClose(1011, "actor.not_found", False)
             self._services.uplink.send_now(ToServerTunnelMessage(MessageId(key[:4], key[4:], 0), refusal))
             return
         # Thousands of open sockets keep their headers, and the names are always the same few.
         headers = {sys.intern(name): value for name, value in opened.headers.items()}
-        host.open_socket(key, Request("GET", opened.path, headers, b""))
+        generation.sockets.open(key, Request("GET", opened.path, headers, b""))
 
     def _close(self, key: bytes, closed: ToClientWebSocketClose) -> None:
-        ws: WebSocket | None = self._sockets.get(key)
-        if ws is not None and ws._state is not SocketState.HIBERNATED:
-            ws._peer_closed(closed.code, closed.reason)
+        ws = self._find_socket(key)
+        if ws is not None and ws.state is not SocketState.HIBERNATED:
+            ws.peer_closed(closed.code, closed.reason)
         elif ws is not None or self._services.hibernates:
-            self._services.departed_clients.add(key)
+            self._services.sockets.client_departed(key)

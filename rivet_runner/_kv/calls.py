@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._session.session import Session
@@ -18,21 +18,30 @@ CALLS_AT_ONCE: Final = 1024
 their own timeout."""
 
 
+class _Call(NamedTuple):
+    """A call under way: whose it is, and what its caller waits for."""
+
+    actor_id: str
+    answer: asyncio.Future[KvResponseData]
+
+
 class KvCalls:
-    """All calls of one runner. Answers match calls by their id, whatever their order."""
+    """All calls of one runner. Answers match calls by their id, whatever their order.
+
+    A call is under way as long as it is in here; the session only keeps its frame, to send it again.
+    """
 
     def __init__(self, session: Session, uplink: Uplink, timeout: float) -> None:
         self._session = session
         self._uplink = uplink
         self._timeout = timeout
-        self._waiting: dict[int, asyncio.Future[KvResponseData]] = {}
-        self._actors: dict[int, str] = {}
+        self._calls: dict[int, _Call] = {}
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
         self.round_trip = 0.0
         """Seconds that the newest answer took, on one connection: how busy the engine is."""
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._calls)
 
     async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvResponseData:
         """Make one call and wait for its answer; ``ended`` says why no further call may be made, if so.
@@ -56,34 +65,38 @@ class KvCalls:
 
     def answered(self, request_id: int, data: KvResponseData) -> None:
         """The engine has answered ``request_id``."""
-        future = self._waiting.get(request_id)
-        if future is not None and not future.done():
-            future.set_result(data)
+        call = self._end(request_id)
+        if call is not None and not call.answer.done():
+            call.answer.set_result(data)
 
     def fail(self, request_ids: list[int], why: str) -> None:
         """End calls that nobody will answer."""
         for request_id in request_ids:
-            future = self._waiting.get(request_id)
-            if future is not None and not future.done():
-                future.set_exception(KvError(f"actor {self._actors[request_id]}: {why}"))
+            call = self._end(request_id)
+            if call is not None and not call.answer.done():
+                call.answer.set_exception(KvError(f"actor {call.actor_id}: {why}"))
 
     def fail_actor(self, actor_id: str, why: str) -> None:
         """End every call of one actor."""
-        self.fail([request_id for request_id, owner in self._actors.items() if owner == actor_id], why)
+        self.fail([request_id for request_id, call in self._calls.items() if call.actor_id == actor_id], why)
 
     async def _exchange(self, actor_id: str, data: KvRequestData) -> KvResponseData:
         request_id = self._session.call_kv(actor_id, data)
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[KvResponseData] = loop.create_future()
-        self._waiting[request_id] = future
-        self._actors[request_id] = actor_id
+        call = self._calls[request_id] = _Call(actor_id, loop.create_future())
         self._uplink.flush_soon()
         began, connection = loop.time(), self._uplink.connection_number
         try:
-            answer = await future
-            if self._uplink.is_on(connection):
-                self.round_trip = loop.time() - began
-            return answer
+            answer = await call.answer
         finally:
+            self._end(request_id)
+        if self._uplink.is_on(connection):
+            self.round_trip = loop.time() - began
+        return answer
+
+    def _end(self, request_id: int) -> _Call | None:
+        """Take a call out, here and in the session; none where it has ended before."""
+        call = self._calls.pop(request_id, None)
+        if call is not None:
             self._session.kv.end(request_id)
-            del self._waiting[request_id], self._actors[request_id]
+        return call

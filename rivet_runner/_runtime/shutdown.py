@@ -1,30 +1,31 @@
 """How a runner goes down: the steps, in order, once.
 
-1. the lifecycle moves to ``DRAINING``; from then on nobody reconnects
-2. gracefully, and only if the engine is there: it is told, stops the actors one by one, and this waits until they are gone,
-   for ``stop_timeout`` seconds, until the connection is lost, or until somebody is in a hurry
+1. the lifecycle moves to ``DRAINING``; from then on no connection is made
+2. gracefully, and only if the engine is there: the engine is told, stops the actors one by one, and this waits until they
+   are gone, for ``stop_timeout`` seconds, until the connection is lost, or until the shutdown is hurried
 3. actors that are left are stopped here
 4. the connection is closed (1000 ``pegboard.runner_shutdown``), which also ends a dial or a back-off that was under way
 5. ``on_shutdown``
-6. every task that is left is cancelled; the lifecycle moves to ``CLOSED``; whoever waits is told
+6. every task that is left is cancelled, the lifecycle moves to ``CLOSED``, and every waiter is told
 
-There is one task that does this, whoever and however many asked. A second call, a close that races it, a lost connection in
-the middle can only *hurry* it.
+One task does this, however many callers have asked. A second call, a close that races it, or a lost connection in the middle
+can only *hurry* it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
+from rivet_runner._connection.reconnecting import ReconnectLoop
+from rivet_runner._connection.uplink import Uplink
+from rivet_runner._hosting.registry import ActorRegistry
 from rivet_runner._hosting.stopping import StopReason
-from rivet_runner._lifecycle import LifecycleEvent
+from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
+from rivet_runner._session.session import Session
 from rivet_runner._tasks import TaskGroup
-
-if TYPE_CHECKING:
-    from rivet_runner._runtime.core import Core
 
 __all__ = ["Shutdown"]
 
@@ -45,26 +46,54 @@ IMMEDIATE_CANCEL_SECONDS: Final = 0.2
 
 
 class Shutdown:
-    """The one shutdown of one runner."""
+    """The one shutdown of one runner.
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    ``start_last_hook`` starts ``on_shutdown`` among ``last_hooks``. ``tasks`` are cancelled at the end, in this order.
+    ``down`` is called once nothing runs any more, with the error that took the runner down, if any.
+    """
+
+    def __init__(
+        self,
+        *,
+        lifecycle: Lifecycle,
+        registry: ActorRegistry,
+        session: Session,
+        uplink: Uplink,
+        connection: ReconnectLoop,
+        stop_timeout: float,
+        actor_stop_timeout: float,
+        last_hooks: TaskGroup,
+        start_last_hook: Callable[[], None],
+        tasks: Sequence[TaskGroup],
+        down: Callable[[BaseException | None], None],
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._registry = registry
+        self._session = session
+        self._uplink = uplink
+        self._connection = connection
+        self._stop_timeout = stop_timeout
+        self._actor_stop_timeout = actor_stop_timeout
+        self._last_hooks = last_hooks
+        self._start_last_hook = start_last_hook
+        self._tasks = tasks
+        self._down = down
+        self._own_task = TaskGroup("shutdown", log)
+        self._changed: asyncio.Event = asyncio.Event()
         self.immediate = False
         self.error: BaseException | None = None
-        self._tasks = TaskGroup("shutdown", log)
-        self._changed: asyncio.Event = asyncio.Event()
+        """What took the runner down, unless a shutdown had been asked for before."""
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def begin(self, *, immediate: bool, error: BaseException | None = None) -> None:
-        """Ask for the shutdown; safe at any time. ``error`` is what took the runner down, if nobody had asked before."""
-        core = self._core
-        if core.lifecycle.move(LifecycleEvent.SHUT_DOWN):
+        """Ask for the shutdown; safe at any time. ``error`` is what took the runner down, if this call is the first."""
+        if self._lifecycle.move(LifecycleEvent.SHUT_DOWN):
             self.error = error
             self.immediate = immediate
-            self._tasks.spawn(self._run(), name="shutdown")
+            self._own_task.spawn(self._run(), name="shutdown")
         elif immediate and not self.immediate:
             self.immediate = True
-            core.registry.stop_all(StopReason.IMMEDIATE)
+            self._registry.stop_all(StopReason.IMMEDIATE)
         self._changed.set()
 
     async def end_at_once(self) -> None:
@@ -80,13 +109,14 @@ class Shutdown:
             raise asyncio.CancelledError
 
     def actor_stopped(self) -> None:
+        """An actor has stopped: there may be none left."""
         self._changed.set()
 
     def connection_ended(self) -> None:
+        """The connection is gone: there is nothing to wait for."""
         self._changed.set()
 
     async def _run(self) -> None:
-        core = self._core
         try:
             await self._drain()
             await self._stop_actors_here()
@@ -96,46 +126,40 @@ class Shutdown:
             log.exception("the shutdown did not go as planned")
         finally:
             await self._cancel_the_rest()
-            core.lifecycle.move(LifecycleEvent.DOWN)
-            core.down(self.error)
+            self._lifecycle.move(LifecycleEvent.DOWN)
+            self._down(self.error)
             self.closed.set_result(None)
             log.info("the runner is down")
 
     async def _drain(self) -> None:
-        core = self._core
-        if not core.connection.is_up:
+        if not self._session.connected:
             # A dial or a handshake that is under way must not come up as another runner now.
-            await core.end_connection(IMMEDIATE_CLOSE_SECONDS)
+            await self._connection.end(IMMEDIATE_CLOSE_SECONDS)
             return
-        core.session.stopping()
-        core.uplink.flush_soon()
+        self._session.stopping()
+        self._uplink.flush_soon()
         if self.immediate:
             return
-        actors = len(core.registry)
-        log.info("shutting down: %d actors to stop, for at most %g s", actors, core.config.stop_timeout)
-        await self._until(lambda: not core.connection.is_up or self.immediate, core.config.stop_timeout)
+        log.info("shutting down: %d actors to stop, for at most %g s", len(self._registry), self._stop_timeout)
+        await self._until(lambda: not self._session.connected or self.immediate, self._stop_timeout)
 
     async def _stop_actors_here(self) -> None:
-        core = self._core
-        if not len(core.registry):
+        if not len(self._registry):
             return
         if not self.immediate:
-            why = "the engine did not stop them in time" if core.connection.is_up else "the engine is away"
-            log.warning("%d actors are stopped here, as %s", len(core.registry), why)
-        core.registry.stop_all(StopReason.IMMEDIATE if self.immediate else StopReason.DRAINED)
+            why = "the engine did not stop them in time" if self._session.connected else "the engine is away"
+            log.warning("%d actors are stopped here, as %s", len(self._registry), why)
+        self._registry.stop_all(StopReason.IMMEDIATE if self.immediate else StopReason.DRAINED)
         if not self.immediate:
-            seconds = core.config.actor_stop_timeout + LOCAL_STOP_MARGIN
-            await self._until(lambda: self.immediate, seconds)
-        if len(core.registry):
-            core.registry.stop_all(StopReason.IMMEDIATE)
+            await self._until(lambda: self.immediate, self._actor_stop_timeout + LOCAL_STOP_MARGIN)
+        if len(self._registry):
+            self._registry.stop_all(StopReason.IMMEDIATE)
             await self._until(lambda: False, IMMEDIATE_STOP)
 
     async def _until(self, enough: Callable[[], bool], seconds: float) -> None:
         """Wait until there are no actors, ``enough`` says so, or the time is up."""
-        core = self._core
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while len(core.registry) and not enough():
+        deadline = asyncio.get_running_loop().time() + seconds
+        while len(self._registry) and not enough():
             self._changed.clear()
             try:
                 async with asyncio.timeout_at(deadline):
@@ -144,21 +168,21 @@ class Shutdown:
                 return
 
     async def _close_connection(self) -> None:
-        """Ends the connection's task wherever it stands."""
+        """End the reconnect loop wherever it stands."""
         seconds = IMMEDIATE_CLOSE_SECONDS if self.immediate else CLOSE_SECONDS
-        if self._core.connection.is_up:
-            await self._core.uplink.flushed(seconds / 2)
-            await self._core.uplink.events_flushed(seconds / 2)
-        await self._core.end_connection(seconds)
+        if self._session.connected:
+            await self._uplink.flushed(seconds / 2)
+            await self._uplink.events_flushed(seconds / 2)
+        await self._connection.end(seconds)
 
     async def _run_last_hook(self) -> None:
-        core, seconds = self._core, IMMEDIATE_HOOK_SECONDS if self.immediate else HOOK_SECONDS
-        await core.last_hooks.wait_idle(seconds)
-        core.run_hook(core.runner.on_shutdown, "on_shutdown", core.last_hooks)
-        if not await core.last_hooks.wait_idle(seconds):
-            log.warning("%s did not return within %g s; cancelled", ", ".join(core.last_hooks.names), seconds)
+        seconds = IMMEDIATE_HOOK_SECONDS if self.immediate else HOOK_SECONDS
+        await self._last_hooks.wait_idle(seconds)
+        self._start_last_hook()
+        if not await self._last_hooks.wait_idle(seconds):
+            log.warning("%s did not return within %g s; cancelled", ", ".join(self._last_hooks.names), seconds)
 
     async def _cancel_the_rest(self) -> None:
-        for group in (self._core.actor_tasks, self._core.tasks, self._core.last_hooks):
+        for group in self._tasks:
             await group.cancel_all(IMMEDIATE_CANCEL_SECONDS if self.immediate else CANCEL_SECONDS)
             group.close()

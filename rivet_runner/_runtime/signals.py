@@ -1,4 +1,4 @@
-"""The blocking form: an event loop, signal handlers for as long as it runs, and the exit status."""
+"""`Runner.run`: an event loop, signal handlers for as long as it runs, and the exit status."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import RunnerShutDown
 
-if TYPE_CHECKING:
-    from rivet_runner.runner import Runner
-
-__all__ = ["run_until_down"]
+__all__ = ["SIGNALS", "Runnable", "run_until_down"]
 
 log = logging.getLogger("rivet_runner")
 
@@ -30,8 +27,18 @@ LAST_RESORT_SECONDS: Final = 5.0
 """After the second signal; an immediate shutdown takes about one."""
 
 
+class Runnable(Protocol):
+    """The part of `rivet_runner.Runner` that is needed to run it."""
+
+    async def start(self) -> None: ...
+
+    async def wait_closed(self) -> None: ...
+
+    async def shutdown(self, immediate: bool = False) -> None: ...
+
+
 class _Signals:
-    """Counts them: the first asks for a graceful shutdown, any further one for an immediate one."""
+    """Counts signals: the first asks for a graceful shutdown, any further one for an immediate one."""
 
     def __init__(self, shut_down: Callable[[bool], None]) -> None:
         self._shut_down = shut_down
@@ -42,7 +49,7 @@ class _Signals:
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in SIGNALS:
-            # signal.signal and not loop.add_signal_handler: what was there before can be put back.
+            # signal.signal and not loop.add_signal_handler: the handlers from before can be put back.
             self._before[number] = signal.signal(number, lambda n, frame: self._arrived(loop, n, frame))
 
     def restore(self) -> None:
@@ -74,7 +81,7 @@ class _Signals:
         self._shut_down(again)
 
 
-def run_until_down(runner: Runner) -> None:
+def run_until_down(runner: Runnable) -> None:
     """Run ``runner`` on an event loop of its own until it is down. Raises `SystemExit` after a second signal."""
     with asyncio.Runner(loop_factory=_loop_factory()) as loop_runner:
         insisted = loop_runner.run(_run(runner))
@@ -82,7 +89,7 @@ def run_until_down(runner: Runner) -> None:
         raise SystemExit(SIGNAL_STATUS + insisted)
 
 
-async def _run(runner: Runner) -> int | None:
+async def _run(runner: Runnable) -> int | None:
     shutdowns = TaskGroup("signals", log)
 
     def shut_down(immediate: bool) -> None:
@@ -98,7 +105,7 @@ async def _run(runner: Runner) -> int | None:
     return signals.insisted
 
 
-async def _start_and_wait(runner: Runner) -> None:
+async def _start_and_wait(runner: Runnable) -> None:
     try:
         await runner.start()
     except RunnerShutDown:

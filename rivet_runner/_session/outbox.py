@@ -22,6 +22,8 @@ class Outbox:
         self.max_bytes = max_bytes
         self._frames: deque[bytes] = deque()
         self._bytes = 0
+        self.full = False
+        """Whether a sender should wait. One message always fits an empty outbox, however large it is."""
         self._added = 0
         self._taken = 0
 
@@ -33,16 +35,11 @@ class Outbox:
         return self._bytes
 
     @property
-    def full(self) -> bool:
-        """Whether a sender should wait. One message always fits an empty outbox, however large it is."""
-        return self._bytes >= self.max_bytes and bool(self._frames)
-
-    @property
     def mark(self) -> int:
-        """The place behind the newest message; compare with `left`."""
+        """The place behind the newest message; see `flushed`."""
         return self._added
 
-    def left(self, mark: int) -> bool:
+    def flushed(self, mark: int) -> bool:
         """Whether every message before ``mark`` was taken (or dropped)."""
         return self._taken >= mark
 
@@ -50,6 +47,7 @@ class Outbox:
         """Append a message. The bound is the sender's to keep: look at `full` first."""
         self._frames.append(frame)
         self._bytes += len(frame) + FRAME_OVERHEAD
+        self.full = self._bytes >= self.max_bytes
         self._added += 1
 
     def take(self, most: int, most_bytes: int) -> list[bytes]:
@@ -67,6 +65,7 @@ class Outbox:
                 batch.append(frame)
                 size += len(frame)
             self._bytes -= size + FRAME_OVERHEAD * len(batch)
+        self.full = bool(frames) and self._bytes >= self.max_bytes
         self._taken += len(batch)
         return batch
 

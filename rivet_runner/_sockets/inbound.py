@@ -19,9 +19,9 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from rivet_runner._sockets.index import INDEX_SPACE, ahead
+from rivet_runner.protocol.tunnel_ids import INDEX_SPACE
 
-__all__ = ["Flow", "InboundStream", "Verdict"]
+__all__ = ["Flow", "InboundStream", "Verdict", "ahead"]
 
 
 class Flow(enum.Enum):
@@ -41,6 +41,17 @@ class Verdict(enum.Enum):
 
 
 _FLOWING: Final = Flow.FLOWING
+
+
+def ahead(index: int, than: int) -> int:
+    """How far ``index`` is ahead of ``than``: 1 for the next one, 0 for the same, negative for an older one.
+
+    Message indexes wrap. Of two indexes, the one that is up to half the circle ahead is the newer. The gateway holds at most
+    65,535 messages that are not acknowledged, and this library far fewer, so two indexes that are compared are never further
+    apart.
+    """
+    distance = (index - than) % INDEX_SPACE
+    return distance if distance < INDEX_SPACE // 2 else distance - INDEX_SPACE
 
 
 class InboundStream:

@@ -14,16 +14,12 @@ import asyncio
 import contextlib
 import logging
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rivet_runner._kv.records import HibernationStore
+from rivet_runner._sockets.delivery import Delivery
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import RecordError, RivetRunnerError
-from rivet_runner.hibernation import HibernationRecord
-
-if TYPE_CHECKING:
-    from rivet_runner._sockets.hibernatable import Hibernation
-    from rivet_runner.actor import ActorLog
+from rivet_runner.hibernation import HibernationRecord, HibernationStore
 
 __all__ = ["Journal"]
 
@@ -50,39 +46,39 @@ LATE_SECONDS: Final = 15.0
 class Journal:
     """The records of one actor's open hibernatable sockets, on their way to the store."""
 
-    def __init__(self, store: HibernationStore, tasks: TaskGroup, actor_log: ActorLog) -> None:
+    def __init__(self, store: HibernationStore, tasks: TaskGroup, actor_log: logging.LoggerAdapter[logging.Logger]) -> None:
         self._store = store
         self._tasks = tasks
         self._log = actor_log
-        self._changed: dict[Hibernation, None] = {}
+        self._changed: dict[Delivery, None] = {}
         self._ended: dict[bytes, None] = {}
-        self._unacknowledged: dict[Hibernation, float] = {}
+        self._unacknowledged: dict[Delivery, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._late_timer: asyncio.TimerHandle | None = None
         self._writing = asyncio.Lock()
         self._acknowledged_at = float("-inf")
         self._closed = False
 
-    def changed(self, hibernation: Hibernation) -> None:
-        """``hibernation`` has something new to store; it says so once until it was stored."""
-        self._changed[hibernation] = None
+    def changed(self, delivery: Delivery) -> None:
+        """``delivery`` has something new to store; it says so once until it was stored."""
+        self._changed[delivery] = None
         self._schedule(DEBOUNCE_SECONDS)
 
-    def ended(self, hibernation: Hibernation) -> None:
+    def ended(self, delivery: Delivery) -> None:
         """The socket is closed for good: its record goes."""
-        self._changed.pop(hibernation, None)
-        self._unacknowledged.pop(hibernation, None)
-        self.forget(hibernation.key)
+        self._changed.pop(delivery, None)
+        self._unacknowledged.pop(delivery, None)
+        self.forget(delivery.key)
 
     def forget(self, key: bytes) -> None:
         """Remove the record with this request key."""
         self._ended[key] = None
         self._schedule(DEBOUNCE_SECONDS)
 
-    def received(self, hibernation: Hibernation) -> None:
-        """``hibernation`` has its first message that is not acknowledged; it says so once until all of them are."""
+    def received(self, delivery: Delivery) -> None:
+        """``delivery`` has its first message that is not acknowledged; it says so once until all of them are."""
         loop = asyncio.get_running_loop()
-        self._unacknowledged[hibernation] = loop.time()
+        self._unacknowledged[delivery] = loop.time()
         if self._late_timer is None and not self._closed:
             self._late_timer = loop.call_later(LATE_SECONDS, self._look_for_late)
 
@@ -130,26 +126,26 @@ class Journal:
         changed, self._changed = self._changed, {}
         try:
             if changed:
-                records = [hibernation.record() for hibernation in changed]
+                records = [delivery.record() for delivery in changed]
                 await self._store.save_many(records)
-                for hibernation, record in zip(changed, records, strict=True):
-                    self._stored(hibernation, record.received)
+                for delivery, record in zip(changed, records, strict=True):
+                    self._stored(delivery, record.received)
                 changed = {}
             if ended:
                 await self._store.delete([*ended])
                 ended = {}
         finally:
             # Whatever was not stored goes back, before what has changed meanwhile.
-            self._changed = {hibernation: None for hibernation in changed if not hibernation.is_over} | self._changed
+            self._changed = {delivery: None for delivery in changed if not delivery.is_over} | self._changed
             self._ended = ended | self._ended
 
-    def _stored(self, hibernation: Hibernation, received: int) -> None:
+    def _stored(self, delivery: Delivery, received: int) -> None:
         self._acknowledged_at = asyncio.get_running_loop().time()
-        progress = received != hibernation.acknowledged
-        if hibernation.acknowledge(received):
-            self._unacknowledged.pop(hibernation, None)
-        elif progress and hibernation in self._unacknowledged:
-            self._unacknowledged[hibernation] = asyncio.get_running_loop().time()
+        progress = received != delivery.acknowledged
+        if delivery.acknowledge(received):
+            self._unacknowledged.pop(delivery, None)
+        elif progress and delivery in self._unacknowledged:
+            self._unacknowledged[delivery] = asyncio.get_running_loop().time()
 
     def _schedule(self, delay: float) -> None:
         if self._timer is not None and not delay:
@@ -180,13 +176,13 @@ class Journal:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        waiting = {hibernation: since for hibernation, since in self._unacknowledged.items() if since < math.inf}
-        for hibernation, since in waiting.items():
+        waiting = {delivery: since for delivery, since in self._unacknowledged.items() if since < math.inf}
+        for delivery, since in waiting.items():
             if now - since >= LATE_SECONDS - CLOCK_SLACK:
-                self._unacknowledged[hibernation] = math.inf  # told once
+                self._unacknowledged[delivery] = math.inf  # told once
                 self._log.warning(
                     "a message on the WebSocket %s has been unprocessed for %.0f s; the gateway closes the client at 30 s",
-                    hibernation.path,
+                    delivery.path,
                     now - since,
                 )
         oldest = min(waiting.values(), default=now)

@@ -1,48 +1,30 @@
-"""What the engine has lost on the way is fetched from its gateway, which keeps it, and not faster than the engine can bear.
+"""Messages that the engine has dropped on the way, recovered from its gateway, no faster than the engine can take.
 
-The engine queues some 1,000 messages for a runner and drops what goes beyond, without a sign. A message that is missing
-*before* another shows (`rivet_runner._sockets.inbound`); one that is a client's last does not, until that client speaks
-again, and after 30 s the gateway gives such a client up. So whenever something may have been lost, the gateway is asked to
-replay what it has for each client that was not heard since:
+The engine queues some 1,000 messages for a runner and drops the rest, without a sign. A message that is missing *before*
+another shows (`rivet_runner._sockets.inbound`). A client's last message does not, until that client speaks again, and after
+30 s the gateway closes such a client. So whenever something may have been lost, the gateway is asked to replay what it has
+for each client that was not heard since:
 
-* after a **reconnect**: nobody was here to take what came meanwhile;
+* after a **reconnect**: no runner was there to take the messages of the outage;
 * when an actor has **woken** with many messages waiting for it: their replays are one burst;
-* when a **burst** of one client has left a gap: what others said next to it may be gone as well.
-
-Replays are bursts too. They take turns: so few at once that no more than `SAFE_BURST` messages are on their way.
+* when a **burst** of one client has left a gap: messages of other clients next to it may be lost as well.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
-if TYPE_CHECKING:
-    from rivet_runner._connection.uplink import Uplink
-    from rivet_runner._kv.calls import KvCalls
-    from rivet_runner._sockets.hibernatable import Hibernation
-    from rivet_runner._tasks import TaskGroup
+from rivet_runner._connection.uplink import Uplink
+from rivet_runner._sockets.hibernatable import Hibernation
+from rivet_runner._sockets.turns import SAFE_BURST, ReplayTurns
+from rivet_runner._tasks import TaskGroup
 
 __all__ = ["Replays"]
 
-SAFE_BURST: Final = 512
-"""Messages; half of what the engine queues."""
-
-SHARE: Final = 64
-"""Messages; turns are counted in these."""
-
 MAX_AT_ONCE: Final = 128
 """Clients for which the gateway is asked at once where it is not known how much it has; it takes some 5 ms for each."""
-
-ATTACH_SECONDS: Final = 0.15
-ATTACH_SECONDS_EACH: Final = 0.005
-ATTACH_ROUND_TRIPS: Final = 20
-LONGEST_ATTACH_SECONDS: Final = 2.0
-"""How long the gateway may take to attach a client: counted from ``Running`` (not from the start command), more where many
-are attached at once, and more where the engine is slow, which the last key-value call has shown. Measured: 7 to 29 ms for
-one, some 5 ms for each further one, with key-value round trips of 1 to 8 ms."""
 
 LOOK_SECONDS: Final = 5.0
 """After a burst, until it is looked at whether it was so long that the engine may have lost some of it: by then it has come
@@ -56,34 +38,13 @@ class Replays:
     """One for each runner. ``tasks`` owns what it starts; ``open_sockets`` tells which clients there are."""
 
     def __init__(
-        self, uplink: Uplink, kv_calls: KvCalls, tasks: TaskGroup, open_sockets: Callable[[], list[Hibernation]]
+        self, uplink: Uplink, turns: ReplayTurns, tasks: TaskGroup, open_sockets: Callable[[], list[Hibernation]]
     ) -> None:
         self._uplink = uplink
-        self._kv_calls = kv_calls
+        self._turns = turns
         self._open_sockets = open_sockets
         self._tasks = tasks
-        self._shares = asyncio.Semaphore(SAFE_BURST // SHARE)
-        self._queue = asyncio.Lock()
         self._overrun_seen = False
-
-    @contextlib.asynccontextmanager
-    async def turn(self, messages: int) -> AsyncIterator[None]:
-        """Wait until so many messages may be replayed; first come, first served. Cancelling is safe."""
-        wanted, taken = min(-(-messages // SHARE), SAFE_BURST // SHARE), 0
-        try:
-            async with self._queue:
-                while taken < wanted:
-                    await self._shares.acquire()
-                    taken += 1
-            yield
-        finally:
-            for _ in range(taken):
-                self._shares.release()
-
-    def attach_seconds(self, sockets: int) -> float:
-        """How long to hold back what an actor sends while so many of its clients are being attached."""
-        expected = max(ATTACH_SECONDS + ATTACH_SECONDS_EACH * sockets, ATTACH_ROUND_TRIPS * self._kv_calls.round_trip)
-        return min(expected, max(LONGEST_ATTACH_SECONDS, ATTACH_SECONDS_EACH * sockets))
 
     # When something may have been lost
 
@@ -104,7 +65,7 @@ class Replays:
             self._tasks.spawn(self._look_after_overrun(self._heard()), name="look whether messages were lost in a burst")
 
     def _heard(self) -> dict[Hibernation, int | None]:
-        """Everybody, with the last message that was heard from them."""
+        """The open sockets, each with the index of the last message that was heard."""
         return {hibernation: hibernation.stream.last for hibernation in self._open_sockets()}
 
     async def _look_after_waking(self, hibernations: list[Hibernation], attached_in: float) -> None:
@@ -164,12 +125,12 @@ class Replays:
     async def _fetch_batch(self, batch: list[Hibernation]) -> list[int]:
         """How many messages have come meanwhile, for each client for which the gateway was asked."""
         await asyncio.gather(*(journal.flush_before_replay() for journal in {hibernation.journal for hibernation in batch}))
-        async with self.turn(SAFE_BURST):
+        async with self._turns.turn(SAFE_BURST):
             batch = [hibernation for hibernation in batch if not hibernation.is_settled(None)]
             if not batch:
                 return []
             before = [hibernation.stream.arrived for hibernation in batch]
-            seconds = self.attach_seconds(len(batch))
+            seconds = self._turns.attach_seconds(len(batch))
             for hibernation in batch:
                 hibernation.fetch_missed(seconds)
             await self._uplink.lost(seconds)

@@ -11,7 +11,7 @@ from typing import Final
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import EngineRejected, RunnerEvicted, RunnerShutDown
 from rivet_runner.protocol import wire
-from rivet_runner.runner import Runner
+from rivet_runner.runner import Runner, let_engine_drain
 from rivet_runner.serverless.asgi import Message, Receive, Scope, Send, answer_error
 
 __all__ = ["HostedRunner"]
@@ -53,7 +53,7 @@ class HostedRunner:
 
     def __init__(self, runner: Runner, scope: Scope, receive: Receive, send: Send, tasks: TaskGroup) -> None:
         self.runner = runner
-        runner._engine_may_drain = True
+        let_engine_drain(runner)
         self._scope, self._receive, self._raw_send = scope, receive, send
         self._tasks = tasks
         self._gone = False

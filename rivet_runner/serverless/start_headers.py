@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from rivet_runner.config import RunnerConfig
+from rivet_runner.config import UINT32_MAX, RunnerConfig
 from rivet_runner.serverless.endpoints import Endpoint
 
 __all__ = ["HeaderError", "StartHeaders"]
@@ -18,9 +18,6 @@ RUNNER_NAME: Final = "x-rivet-runner-name"
 NAMESPACE: Final = "x-rivet-namespace-name"
 
 NAMES: Final = frozenset((ENDPOINT, TOKEN, TOTAL_SLOTS, RUNNER_NAME, NAMESPACE))
-
-MOST_SLOTS: Final = 2**32 - 1
-"""An unsigned 32-bit integer on the wire."""
 
 
 class HeaderError(Exception):
@@ -113,6 +110,6 @@ def _token(value: str | None) -> str | None:
 
 
 def _slots(value: str) -> int:
-    if value.isascii() and value.isdecimal() and len(value) <= 10 and 1 <= int(value) <= MOST_SLOTS:
+    if value.isascii() and value.isdecimal() and len(value) <= 10 and 1 <= int(value) <= UINT32_MAX:
         return int(value)
-    raise HeaderError(f"the header {TOTAL_SLOTS} is not a whole number from 1 to {MOST_SLOTS}")
+    raise HeaderError(f"the header {TOTAL_SLOTS} is not a whole number from 1 to {UINT32_MAX}")

@@ -22,9 +22,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["STOP_SIGNALS", "Listener", "StopSignals"]
+from rivet_runner._runtime.signals import SIGNALS
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["STOP_SIGNALS", "Listener", "StopSignals"]
 
 Handler = Callable[[int, FrameType | None], Any]
 

@@ -13,6 +13,7 @@ import msgspec
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from rivet_runner.http import Headers
 from rivet_runner.testing.engine_types import (
     ActorInfo,
     EngineApiError,
@@ -22,7 +23,7 @@ from rivet_runner.testing.engine_types import (
     RunnerInfo,
     decode_answer,
 )
-from rivet_runner.testing.http_client import Headers, HttpResponse, exchange
+from rivet_runner.testing.http_client import HttpResponse, exchange
 
 __all__ = ["CrashPolicy", "EngineApi"]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from rivet_runner.errors import RivetRunnerError
 
-__all__ = ["BINARY_VARIABLE", "EngineNotFound", "find_engine_binary"]
+__all__ = ["BINARY_VARIABLE", "ENGINE_VERSION", "EngineNotFound", "find_engine_binary"]
 
 BINARY_VARIABLE = "RIVET_ENGINE_BINARY"
-INSTALL_COMMAND = "npm install --prefix .engine @rivetkit/engine-cli@2.3.19"
+ENGINE_VERSION: Final = "2.3.19"
+"""The engine that this package is tested against. `tools/install_engine.sh` reads this line."""
+INSTALL_COMMAND: Final = f"npm install --prefix .engine @rivetkit/engine-cli@{ENGINE_VERSION}"
 # The package has one platform package beside it, and that one carries the binary.
 _INSTALLED_PATTERN = "node_modules/@rivetkit/engine-cli-*/rivet-engine"
 

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 from multidict import CIMultiDict
 
 from rivet_runner.errors import RivetRunnerError
+from rivet_runner.http import TOKEN, Headers
 
-__all__ = ["Headers", "HttpExchangeFailed", "HttpResponse", "exchange"]
-
-Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+__all__ = ["HttpExchangeFailed", "HttpResponse", "exchange"]
 
 # Far above what the engine sends, so that only a peer that speaks something else runs into it.
 _HEADER_SECTION_LIMIT_BYTES = 256 * 1024
 # A response of these never has a body, whatever its headers say (RFC 9112, section 6.3).
 _STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _METHODS_THAT_NORMALLY_HAVE_A_BODY = frozenset({"POST", "PUT", "PATCH"})
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: .*)?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 
@@ -138,7 +135,7 @@ def _encode_request(method: str, url: str, headers: Headers | None, body: bytes 
     target = url.partition("://")[2].removeprefix(parts.netloc).partition("#")[0]
     if not target.startswith("/"):
         target = f"/{target}"
-    if not _TOKEN.fullmatch(method):
+    if not TOKEN.fullmatch(method):
         raise ValueError(f"not an HTTP method: {method!r}")
     if not target.isascii() or not target.isprintable() or " " in target:
         raise ValueError(f"path and query must be percent-encoded: {target!r}")
@@ -152,7 +149,7 @@ def _encode_request(method: str, url: str, headers: Headers | None, body: bytes 
 
 
 def _header_line(name: str, value: str) -> str:
-    if not _TOKEN.fullmatch(name) or any(forbidden in value for forbidden in "\r\n\0"):
+    if not TOKEN.fullmatch(name) or any(forbidden in value for forbidden in "\r\n\0"):
         raise ValueError(f"not a header that can be sent: {name!r}: {value!r}")
     return f"{name}: {value}"
 
@@ -183,7 +180,7 @@ async def _read_headers(reader: asyncio.StreamReader) -> CIMultiDict[str]:
         if size > _HEADER_SECTION_LIMIT_BYTES:
             raise _NotHttp(f"headers of more than {_HEADER_SECTION_LIMIT_BYTES} bytes")
         name, colon, value = line.decode("latin-1").partition(":")
-        if not colon or not _TOKEN.fullmatch(name):
+        if not colon or not TOKEN.fullmatch(name):
             raise _NotHttp(f"a header was expected, not {line[:80]!r}")
         headers.add(name, value.strip(" \t"))
     return headers

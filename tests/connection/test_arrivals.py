@@ -12,6 +12,7 @@ import pytest
 
 from rivet_runner import Request, WebSocket
 from rivet_runner._connection.arrivals import Arrival, Arrivals
+from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner.protocol.v3 import ToClientWebSocketMessage
 
 T = TypeVar("T")
@@ -147,10 +148,10 @@ def test_every_other_task_can_end_when_one_ends_the_process() -> None:
 # The same of a WebSocket, whose messages must not be lost on the way
 
 
-def open_websocket(arrivals: Arrivals) -> WebSocket:
-    uplink: Any = SimpleNamespace(loop=asyncio.get_running_loop(), arrivals=arrivals)
-    ws = WebSocket(b"gateway1", Request("GET", "/", {}, b""), uplink, max_payload=1000)
-    ws._open()
+def open_websocket(arrivals: Arrivals) -> ClientSocket:
+    uplink: Any = SimpleNamespace()
+    ws = ClientSocket(b"gateway1", Request("GET", "/", {}, b""), uplink, arrivals, max_payload=1000)
+    ws.open()
     return ws
 
 
@@ -172,8 +173,8 @@ async def test_no_message_is_lost_when_recv_is_cancelled_just_as_it_comes(
     task = asyncio.create_task(recv(ws))
     for _ in range(3):
         await asyncio.sleep(0)
-    ws._receive(1, ToClientWebSocketMessage(b"first", True))
-    ws._receive(2, ToClientWebSocketMessage(b"second", True))
+    ws.message_arrived(1, ToClientWebSocketMessage(b"first", True))
+    ws.message_arrived(2, ToClientWebSocketMessage(b"second", True))
     task.cancel()
     await from_the_loop(arrivals.resume)
     with pytest.raises(asyncio.CancelledError):
@@ -185,6 +186,6 @@ async def test_recv_ends_when_the_peer_closes_outside_of_a_read() -> None:
     ws = open_websocket(Arrivals())
     task = asyncio.create_task(anext(ws, "the end"))
     await asyncio.sleep(0)
-    ws._peer_closed(1000, "")
+    ws.peer_closed(1000, "")
     async with asyncio.timeout(1):
         assert await task == "the end"

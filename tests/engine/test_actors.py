@@ -93,7 +93,7 @@ async def test_actor_ends_with_its_data_when_it_is_destroyed(
         with pytest.raises(KvError):
             await actor.kv.get(b"a")
         with pytest.raises(KvError, match="does not exist"):
-            await actor.kv._calls.call(actor.id, KvGetRequest([b"a"]), lambda: None)
+            await actor.kv._store._calls.call(actor.id, KvGetRequest([b"a"]), lambda: None)
         successor = await runner.new_actor(api, key=runner_name)
         assert successor.id != actor.id
         assert await successor.kv.list() == {}

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rivet_runner import KV, KvError
-from rivet_runner.kv import RESERVED_FROM
+from rivet_runner._kv.limits import RESERVED_FROM
 from rivet_runner.protocol.wire import KvListRangeQuery, KvListRequest, KvPutRequest
 from rivet_runner.testing import EngineApi, LocalEngine
 from tests.engine.support import Probe, hosting
@@ -159,13 +159,13 @@ async def test_put_is_stored_when_it_is_exactly_at_a_limit(kv: KV, items: dict[b
 async def test_engine_refuses_when_a_put_is_one_over_what_we_allow(kv: KV, items: dict[bytes, bytes]) -> None:
     """So our limits are not narrower than the engine's own: `KV` is bypassed here."""
     with pytest.raises(KvError, match="transaction failed"):
-        await kv._call(KvPutRequest([*items], [*items.values()]))
+        await kv._store.call(KvPutRequest([*items], [*items.values()]))
     assert await kv.list() == {}
 
 
 async def test_reserved_keys_stay_hidden_and_whole_when_yours_are_listed_and_cleared(kv: KV) -> None:
     ours = {RESERVED_FROM + b"a": b"1", RESERVED_FROM + b"\xff": b"2"}
-    await kv._put(ours)
+    await kv._store.put(ours)
     yours = {b"a": b"", b"\xff" * 7 + b"\xfe\xff": b"", b"\xff" * 7: b""}
     await kv.put_many(yours)
     assert await kv.list() == await kv.list(end=b"\xff" * 30) == yours
@@ -177,7 +177,7 @@ async def test_reserved_keys_stay_hidden_and_whole_when_yours_are_listed_and_cle
     assert await kv.get(b"a") == b""
     await kv.clear()
     assert await kv.list() == {}
-    stored = await kv._call(KvListRequest(KvListRangeQuery(b"", b"\xff" * 100, False), False, 100))
+    stored = await kv._store.call(KvListRequest(KvListRangeQuery(b"", b"\xff" * 100, False), False, 100))
     assert stored.keys == [*ours]  # type: ignore[union-attr]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from rivet_runner._sockets.replays import LOOK_SECONDS, LOOKS, MAX_AT_ONCE, SAFE_BURST
+from rivet_runner._sockets.replays import LOOK_SECONDS, LOOKS, MAX_AT_ONCE
+from rivet_runner._sockets.turns import SAFE_BURST
 from rivet_runner.protocol.v3 import ToServerWebSocketMessage
 from tests.connection.scene import settle
 from tests.hibernation.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rivet_runner._sockets.inbound import Flow, InboundStream, Verdict
-from rivet_runner._sockets.index import INDEX_SPACE, next_index
+from rivet_runner.protocol.tunnel_ids import INDEX_SPACE, next_index
 
 starts = st.sampled_from([0, 1, 7, 32_767, 32_768, 65_500, 65_535])
 

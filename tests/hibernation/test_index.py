@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivet_runner._sockets.index import INDEX_SPACE, ahead, next_index
+from rivet_runner._sockets.inbound import ahead
+from rivet_runner.protocol.tunnel_ids import INDEX_SPACE, next_index
 
 indexes = st.integers(0, INDEX_SPACE - 1)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivet_runner._hosting.matching import match
+from rivet_runner._hosting.restoring import match
 
 keys = st.binary(min_size=8, max_size=8)
 

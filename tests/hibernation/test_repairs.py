@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from rivet_runner import HibernationRecord
-from rivet_runner._sockets.replays import SAFE_BURST, Replays
+from rivet_runner._sockets.turns import SAFE_BURST, ReplayTurns
 from rivet_runner.testing.hibernation import MemoryHibernationStore
 from tests.connection.scene import settle
 from tests.hibernation.replaying import REPLAY, all_lost, asleep, everything, reconnected, replays_asked, rooms, texts
@@ -160,11 +160,11 @@ async def test_replays_come_all_the_same_when_records_cannot_be_stored(failure: 
 
 @virtual_time
 async def test_turns_come_in_order_and_free_their_share_when_somebody_is_cancelled() -> None:
-    replays = Replays(None, None, None, list)  # type: ignore[arg-type]
+    turns = ReplayTurns(lambda: 0.0)
     entered: list[str] = []
 
     async def wait(name: str, messages: int) -> None:
-        async with replays.turn(messages):
+        async with turns.turn(messages):
             entered.append(name)
             await asyncio.sleep(1)
 
@@ -179,5 +179,5 @@ async def test_turns_come_in_order_and_free_their_share_when_somebody_is_cancell
     assert entered == ["all", "one", "two"]
     tasks["one"].cancel()
     await asyncio.sleep(1)
-    async with asyncio.timeout(0.1), replays.turn(SAFE_BURST):
+    async with asyncio.timeout(0.1), turns.turn(SAFE_BURST):
         assert tasks["two"].done()

@@ -41,7 +41,7 @@ class Sleeper(Runner):
 @contextlib.asynccontextmanager
 async def started(
     app: ServerlessApp | None = None, **options: Any
-) -> AsyncIterator[tuple[Call, RunnerConnection, ServerlessApp]]:
+) -> AsyncIterator[tuple[ScriptedEngine, Call, RunnerConnection, ServerlessApp]]:
     """A runner that was started by a request; at the end nothing is left."""
     async with ScriptedEngine() as engine:
         app = app or serverless_app(Sleeper, **options)
@@ -49,7 +49,7 @@ async def started(
         connection = await engine.accept()
         await connection.init("r1")
         await asyncio.sleep(0.01)
-        yield call, connection, app
+        yield engine, call, connection, app
         call.disconnect()
         await app.drain(immediate=True)
         await call.task
@@ -63,7 +63,7 @@ async def started(
 
 @virtual_time
 async def test_init_packet_and_pings_are_sent_when_the_runner_runs() -> None:
-    async with started(runner_name="ignored", version=3) as (call, connection, app):
+    async with started(runner_name="ignored", version=3) as (_, call, connection, app):
         assert (call.status, call.headers[b"content-type"]) == (200, b"text/event-stream")
         packet = base64.b64decode(call.body.removeprefix(b"data: ").removesuffix(b"\n\n"))
         assert packet[:2] == b"\x03\x00"
@@ -80,9 +80,9 @@ async def test_init_packet_and_pings_are_sent_when_the_runner_runs() -> None:
 
 @virtual_time
 async def test_each_request_has_a_runner_with_a_key_of_its_own_when_there_are_two() -> None:
-    async with started() as (_, connection, app):
-        other = Call(app, "/start", start_headers(connection.engine.endpoint))
-        second = await connection.engine.accept()
+    async with started() as (engine, _, connection, app):
+        other = Call(app, "/start", start_headers(engine.endpoint))
+        second = await engine.accept()
         await second.init("r2")
         await asyncio.sleep(0.01)
         assert connection.query["runner_key"] != second.query["runner_key"]
@@ -96,7 +96,7 @@ async def test_each_request_has_a_runner_with_a_key_of_its_own_when_there_are_tw
 
 @virtual_time
 async def test_the_runner_drains_when_the_engine_closes_the_request() -> None:
-    async with started() as (call, connection, _):
+    async with started() as (_, call, connection, _):
         connection.start_actor("a1")
         await connection.running("a1")
         call.disconnect()
@@ -112,20 +112,20 @@ async def test_the_runner_drains_when_the_engine_closes_the_request() -> None:
 @virtual_time
 @pytest.mark.parametrize("returns", [True, False])
 async def test_the_runner_waits_for_the_engine_when_it_crashes(returns: bool) -> None:
-    async with started() as (call, connection, _):
+    async with started() as (engine, call, connection, _):
         connection.start_actor("a1")
         await connection.running("a1")
         before = asyncio.get_running_loop().time()
         call.disconnect()
         connection.abort()
         if returns:
-            again = await connection.engine.accept()
+            again = await engine.accept()
             await asyncio.sleep(30)
             await again.init("r1")
             await again.stopped("a1")
             await again.receive(ToServerStopping)
         else:
-            await connection.engine.stop()
+            await engine.stop()
         await call.task
         took = asyncio.get_running_loop().time() - before
         assert took == pytest.approx(32 if returns else 60, abs=2)
@@ -133,7 +133,7 @@ async def test_the_runner_waits_for_the_engine_when_it_crashes(returns: bool) ->
 
 @virtual_time
 async def test_pings_go_on_and_the_stream_ends_when_the_server_stops() -> None:
-    async with started() as (call, connection, app):
+    async with started() as (engine, call, connection, app):
         connection.start_actor("a1")
         await connection.running("a1")
         draining = asyncio.create_task(app.drain())
@@ -142,7 +142,7 @@ async def test_pings_go_on_and_the_stream_ends_when_the_server_stops() -> None:
         await asyncio.sleep(2.5)
         assert len(call.sent) == before + 2
         assert (await get(app, "/health"))[0] == 503
-        assert (await get(app, "/start", start_headers(connection.engine.endpoint)))[0] == 503
+        assert (await get(app, "/start", start_headers(engine.endpoint)))[0] == 503
         connection.stop_actor("a1")
         await draining
         await asyncio.sleep(0.01)
@@ -151,7 +151,7 @@ async def test_pings_go_on_and_the_stream_ends_when_the_server_stops() -> None:
 
 @virtual_time
 async def test_the_stream_ends_when_the_engine_evicts_the_runner() -> None:
-    async with started() as (call, connection, _):
+    async with started() as (_, call, connection, _):
         await connection.close(1000, "ws.eviction#ray")
         await call.task
         assert call.finished
@@ -159,7 +159,7 @@ async def test_the_stream_ends_when_the_engine_evicts_the_runner() -> None:
 
 @virtual_time
 async def test_the_runner_goes_down_at_once_when_the_request_is_cancelled() -> None:
-    async with started() as (call, connection, app):
+    async with started() as (_, call, connection, app):
         connection.start_actor("a1")
         await connection.running("a1")
         before = asyncio.get_running_loop().time()
@@ -173,7 +173,7 @@ async def test_the_runner_goes_down_at_once_when_the_request_is_cancelled() -> N
 
 @virtual_time
 async def test_the_runner_drains_when_the_stream_cannot_be_written() -> None:
-    async with started() as (call, connection, _):
+    async with started() as (_, call, connection, _):
         call.broken = True
         await connection.receive(ToServerStopping)
         await call.task
@@ -231,16 +231,16 @@ async def test_the_configured_token_is_for_the_configured_engine_alone_when_the_
 @virtual_time
 @pytest.mark.parametrize("deleted", [False, True])
 async def test_hibernating_clients_are_closed_only_when_the_actor_is_deleted(deleted: bool) -> None:
-    async with started() as (_, connection, _):
+    async with started() as (engine, _, connection, _):
         connection.start_actor("a1")
         await connection.running("a1")
         socket = connection.open_websocket("a1")
         await socket.opened()
-        connection.engine.kv.answering = not deleted
+        engine.kv.answering = not deleted
         connection.stop_actor("a1")
         if deleted:
             connection.answer_kv(await connection.receive(ToServerKvRequest), KvErrorResponse("actor does not exist"))
-            connection.engine.kv.answering = True
+            engine.kv.answering = True
             assert await socket.receive() == ToServerWebSocketClose(1001, "actor.stopped", False)
         await connection.stopped("a1")
         await asyncio.sleep(1)
@@ -253,7 +253,7 @@ async def test_hibernating_clients_are_closed_only_when_the_actor_is_deleted(del
 
 @virtual_time
 async def test_lifespan_is_answered_and_drains_when_the_server_sends_it() -> None:
-    async with started() as (call, connection, app):
+    async with started() as (_, call, connection, app):
         inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         outbox: asyncio.Queue[Any] = asyncio.Queue()
         lifespan = asyncio.create_task(app({"type": "lifespan"}, inbox.get, outbox.put))
@@ -273,7 +273,7 @@ async def test_runners_drain_and_the_handlers_are_put_back_when_a_signal_stops_t
     before = {number: signal.signal(number, lambda n, _: seen.append(n)) for number in (signal.SIGTERM, signal.SIGINT)}
     mine = signal.getsignal(signal.SIGTERM)
     try:
-        async with started() as (call, connection, app):
+        async with started() as (_, call, connection, app):
             connection.start_actor("a1")
             await connection.running("a1")
             signal.raise_signal(signal.SIGTERM)

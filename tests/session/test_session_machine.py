@@ -98,7 +98,7 @@ class SessionMachine(RuleBasedStateMachine):
     def connect(self) -> None:
         self.sent, self.sent_events, self.barriers = [], [], {}
         self.worked_off = len(self.tunnel_seen)
-        self.session.connected()
+        self.session.connection_opened()
         assert self.session.phase is Phase.HANDSHAKING
 
     @precondition(lambda self: self.session.phase is not Phase.DISCONNECTED)
@@ -106,7 +106,7 @@ class SessionMachine(RuleBasedStateMachine):
     def drop(self, flushed: bool) -> None:
         if flushed:
             self.flush()
-        self.session.disconnected()
+        self.session.connection_lost()
         assert self.session.data_to_send(0.0) == []
 
     @precondition(lambda self: self.session.phase is Phase.HANDSHAKING and self.runner_id is not None)
@@ -143,7 +143,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     # The engine speaks
 
-    @precondition(lambda self: self.session.initialised)
+    @precondition(lambda self: self.session.connected)
     @rule(count=st.integers(1, 4), repeat=st.integers(0, 3))
     def commands(self, count: int, repeat: int) -> None:
         """New commands, with some of those before them once more."""
@@ -154,7 +154,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert decisions == [self.command(index) for index in range(self.next_command - count, self.next_command)]
         self.commands_delivered += range(self.next_command - count, self.next_command)
 
-    @precondition(lambda self: self.session.initialised)
+    @precondition(lambda self: self.session.connected)
     @rule(back=st.integers(0, 5))
     def acknowledge(self, back: int) -> None:
         """The engine confirms what it has: all of it, or some, or what it confirmed before."""
@@ -163,7 +163,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert self.receive(ToClientAckEvents(index)) == []
         self.confirmed = max(self.confirmed, index)
 
-    @precondition(lambda self: self.session.initialised and self.calls_seen)
+    @precondition(lambda self: self.session.connected and self.calls_seen)
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
         """An answer to any call that was ever seen, also to one that has ended."""
@@ -175,7 +175,7 @@ class SessionMachine(RuleBasedStateMachine):
         else:
             assert decisions == []
 
-    @precondition(lambda self: self.barriers and self.session.initialised)
+    @precondition(lambda self: self.barriers and self.session.connected)
     @rule()
     def work_off(self) -> None:
         """The engine comes to the next barrier: what was sent before it has left its queue."""
@@ -184,7 +184,7 @@ class SessionMachine(RuleBasedStateMachine):
         decisions = self.receive(ToClientKvResponse(request_id, KvPutResponse()))
         assert not any(isinstance(decision, KvAnswered) for decision in decisions), "nobody but the pace waits for this"
 
-    @precondition(lambda self: self.session.initialised)
+    @precondition(lambda self: self.session.connected)
     @rule()
     def tunnel_in(self) -> None:
         message = ToClientTunnelMessage(
@@ -215,8 +215,8 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def give_up_call(self, data: st.DataObject) -> None:
         request_id = data.draw(st.sampled_from(sorted(self.calls)))
-        assert self.session.kv.end(request_id)
-        assert not self.session.kv.end(request_id)
+        assert self.session.end_call(request_id)
+        assert not self.session.end_call(request_id)
         del self.calls[request_id]
 
     @rule(count=st.sampled_from([1, 2, 100]))
@@ -225,7 +225,7 @@ class SessionMachine(RuleBasedStateMachine):
             number = next(self.counter)
             self.tunnel_added.append(number)
             response = ToServerResponseStart(200, {}, str(number).encode(), False)
-            self.session.outbox.add(encode_to_server(ToServerTunnelMessage(MessageId(b"gate", b"requ", 0), response)))
+            self.session.queue(encode_to_server(ToServerTunnelMessage(MessageId(b"gate", b"requ", 0), response)))
 
     @rule()
     def ping(self) -> None:
@@ -307,7 +307,7 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def no_event_is_lost(self) -> None:
         """Once everything was flushed on an initialised connection, the engine has every event, in order, once."""
-        if not hasattr(self, "session") or not self.session.initialised or (self.session.wait(self.now) is not None):
+        if not hasattr(self, "session") or not self.session.connected or (self.session.wait(self.now) is not None):
             return
         names = [event.inner.actor_id for event in self.engine_events if isinstance(event.inner, EventActorIntent)]
         known = [name for name in self.reported if name in names]
@@ -317,7 +317,7 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def the_ledger_is_what_waits(self) -> None:
         if hasattr(self, "session"):
-            assert len(self.session.kv) == len(self.calls)
+            assert self.session.unanswered_calls == len(self.calls)
 
     @invariant()
     def tunnel_messages_leave_in_order(self) -> None:
@@ -339,15 +339,14 @@ class SessionMachine(RuleBasedStateMachine):
         while self.barriers:
             self.work_off()
             self.flush()
-        assert not self.session.events.pending
-        assert not self.session.kv.pending
-        assert not len(self.session.outbox)
-        assert len(self.session.events) == len([e for e in self.engine_events if e.index > self.confirmed])
+        assert self.session.data_to_send(self.now + 1) == []
+        assert self.session.flushed(self.session.mark)
+        assert self.session.event_backlog == len([e for e in self.engine_events if e.index > self.confirmed])
         for request_id in [*self.calls]:
             assert request_id in self.calls_seen
             assert self.receive(ToClientKvResponse(request_id, KvPutResponse())) != []
             del self.calls[request_id]
-        assert len(self.session.kv) == 0
+        assert self.session.unanswered_calls == 0
         assert self.tunnel_seen == self.tunnel_added
         self.no_event_is_lost()
 

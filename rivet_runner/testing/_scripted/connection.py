@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
+from typing import Any, Final, NamedTuple, TypeVar, overload
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
-from websockets.protocol import State
 
 from rivet_runner.errors import DecodeError
 from rivet_runner.protocol.wire import (
@@ -23,7 +22,6 @@ from rivet_runner.protocol.wire import (
     HibernatingRequest,
     KvResponseData,
     ProtocolMetadata,
-    ToClient,
     ToClientAckEvents,
     ToClientCommands,
     ToClientInit,
@@ -38,13 +36,11 @@ from rivet_runner.protocol.wire import (
     ToServerPing,
     ToServerTunnelMessage,
     decode_to_server,
-    encode_to_client,
 )
-from rivet_runner.testing._scripted.mailbox import Mailbox
-from rivet_runner.testing._scripted.tunnel import TIMEOUT, ClientWebSocket, HttpExchange
-
-if TYPE_CHECKING:
-    from rivet_runner.testing._scripted.engine import ScriptedEngine
+from rivet_runner.testing._scripted.link import Link
+from rivet_runner.testing._scripted.mailbox import TIMEOUT, Mailbox
+from rivet_runner.testing._scripted.memory import EngineMemory
+from rivet_runner.testing._scripted.tunnel import ClientWebSocket, HttpExchange
 
 __all__ = ["Received", "RunnerConnection"]
 
@@ -62,16 +58,16 @@ class Received(NamedTuple):
     message: ToServer
 
 
-class RunnerConnection:
+class RunnerConnection(Link):
     """A connection that a runner has made. Made by `ScriptedEngine.accept`.
 
     ``received`` is everything that came, with times; ``undecodable`` are the frames that are no message. What is sent
     leaves at once, without back-pressure, and raises `ConnectionError` once the connection is gone.
     """
 
-    def __init__(self, engine: ScriptedEngine, ws: ServerConnection) -> None:
-        self.engine = engine
-        self.ws = ws
+    def __init__(self, ws: ServerConnection, memory: EngineMemory) -> None:
+        super().__init__(ws)
+        self._memory = memory
         assert ws.request is not None
         self.headers = ws.request.headers
         split = urlsplit(ws.request.path)
@@ -80,8 +76,6 @@ class RunnerConnection:
         offered = ", ".join(ws.request.headers.get_all("Sec-WebSocket-Protocol"))
         self.subprotocols = [name.strip() for name in offered.split(",") if name.strip()]
         self.opened_at = asyncio.get_running_loop().time()
-        self.closed_at: float | None = None
-        self._over = asyncio.Event()
         self.received: list[Received] = []
         self.undecodable: list[bytes | str] = []
         self._inbox: Mailbox[ToServer] = Mailbox("runner connection")
@@ -96,8 +90,7 @@ class RunnerConnection:
             async for frame in self.ws:
                 self._take_in(frame, loop.time())
         finally:
-            self.closed_at = loop.time()
-            self._over.set()
+            self._ended()
             for mailbox in (self._inbox, self._events):
                 mailbox.end("the connection is closed")
 
@@ -111,7 +104,7 @@ class RunnerConnection:
         """The next message, pings and command acknowledgements left out; of ``kind`` where that is given.
 
         Others stay for later calls. Messages that the engine answers by itself (key-value requests, unless
-        ``engine.kv.answering`` is false) and tunnel messages of a handle are in `received` only. Raises `TimeoutError`,
+        `ScriptedKv.answering` is false) and tunnel messages of a handle are in `received` only. Raises `TimeoutError`,
         and `EOFError` when the connection ended without such a message.
         """
 
@@ -170,9 +163,9 @@ class RunnerConnection:
             self.undecodable.append(frame)
             return
         self.received.append(Received(now, message))
-        if isinstance(message, ToServerTunnelMessage) and self.engine.route(message):
+        if isinstance(message, ToServerTunnelMessage) and self._memory.route(message):
             return
-        if isinstance(message, ToServerKvRequest) and self.engine.kv.answering:
+        if isinstance(message, ToServerKvRequest) and self._memory.kv.answering:
             self._answer_kv(message)
             return
         if isinstance(message, ToServerEvents):
@@ -181,21 +174,6 @@ class RunnerConnection:
         self._inbox.put(message)
 
     # Sending
-
-    def send(self, message: ToClient) -> None:
-        """Send one message."""
-        self.send_frame(encode_to_client(message))
-
-    def send_frame(self, frame: bytes | str) -> None:
-        """Send anything: bytes as a binary frame, text as a text frame."""
-        protocol = self.ws.protocol
-        if protocol.state is not State.OPEN:
-            raise ConnectionError("the runner's connection is closed")
-        if isinstance(frame, str):
-            protocol.send_text(frame.encode())
-        else:
-            protocol.send_binary(frame)
-        self.ws.transport.write(b"".join(protocol.data_to_send()))
 
     async def init(
         self,
@@ -217,7 +195,7 @@ class RunnerConnection:
 
         They take the engine's next indexes, unless ``first_index`` says which: to repeat commands.
         """
-        index = self.engine.take_command_indexes(len(commands)) if first_index is None else first_index
+        index = self._memory.take_command_indexes(len(commands)) if first_index is None else first_index
         self.send(ToClientCommands([CommandWrapper(index + offset, inner) for offset, inner in enumerate(commands)]))
         return index
 
@@ -248,18 +226,18 @@ class RunnerConnection:
     def answer_kv(self, request: ToServerKvRequest, data: KvResponseData | None = None) -> None:
         """Answer a key-value request: with ``data``, or with what the in-memory store makes of it."""
         if data is None:
-            data = self.engine.kv.answer(request.actor_id, request.data)
+            data = self._memory.kv.answer(request.actor_id, request.data)
         self.send(ToClientKvResponse(request.request_id, data))
 
     def _answer_kv(self, request: ToServerKvRequest) -> None:
-        answer = self.engine.kv.answer(request.actor_id, request.data)
-        if self.engine.kv.delay <= 0:
+        answer = self._memory.kv.answer(request.actor_id, request.data)
+        if self._memory.kv.delay <= 0:
             self.answer_kv(request, answer)
         else:
-            asyncio.get_running_loop().call_later(self.engine.kv.delay, self._answer_late, request, answer)
+            asyncio.get_running_loop().call_later(self._memory.kv.delay, self._answer_late, request, answer)
 
     def _answer_late(self, request: ToServerKvRequest, answer: KvResponseData) -> None:
-        if self.ws.protocol.state is State.OPEN:
+        if self.is_open:
             self.answer_kv(request, answer)
 
     # The tunnel
@@ -275,8 +253,8 @@ class RunnerConnection:
         stream: bool = False,
     ) -> HttpExchange:
         """Send an HTTP request; await the handle's `HttpExchange.response`."""
-        exchange = HttpExchange(self, *self.engine.new_request_key())
-        self.engine.exchanges[exchange.key] = exchange
+        exchange = HttpExchange(self, self._memory.new_request_key())
+        self._memory.add(exchange)
         exchange.send_kind(ToClientRequestStart(actor_id, method, path, headers or {}, body, stream))
         return exchange
 
@@ -284,43 +262,7 @@ class RunnerConnection:
         self, actor_id: str = "a1", path: str = "/", *, headers: Mapping[str, str] | None = None
     ) -> ClientWebSocket:
         """Open a client's WebSocket; await the handle's `ClientWebSocket.opened`."""
-        socket = ClientWebSocket(self, *self.engine.new_request_key())
-        self.engine.exchanges[socket.key] = socket
+        socket = ClientWebSocket(self, self._memory.new_request_key())
+        self._memory.add(socket)
         socket.send_kind(ToClientWebSocketOpen(actor_id, path, headers or {}))
         return socket
-
-    # Ending
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close with a close frame, and wait until the connection is gone."""
-        await self.ws.close(code, reason)
-
-    def abort(self) -> None:
-        """Drop the TCP connection, without a close frame."""
-        self.ws.transport.abort()
-
-    def stall(self) -> None:
-        """Stop reading: neither messages nor pings are seen, as with a half-open connection. See `resume`."""
-        self.ws.transport.pause_reading()
-
-    def resume(self) -> None:
-        """Read again after `stall`."""
-        self.ws.transport.resume_reading()
-
-    async def closed(self, timeout: float = TIMEOUT) -> tuple[int, str]:
-        """Wait until the connection is gone; return the runner's close code (1006 without a close frame) and reason.
-
-        Everything that the runner sent before is in `received` then. A stalled connection sees its end after `resume`
-        only.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                await self._over.wait()
-        except TimeoutError:
-            raise TimeoutError(f"the runner's connection is still open after {timeout:g} s") from None
-        return self.ws.close_code or 1006, self.ws.close_reason or ""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether neither side has closed."""
-        return self.ws.protocol.state is State.OPEN

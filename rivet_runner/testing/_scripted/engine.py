@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 from http import HTTPStatus
 from types import TracebackType
@@ -15,17 +14,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from rivet_runner.protocol.wire import ToServerTunnelMessage
 from rivet_runner.testing._scripted.connection import RunnerConnection
-from rivet_runner.testing._scripted.kv_store import ScriptedKv
-from rivet_runner.testing._scripted.mailbox import Mailbox
-from rivet_runner.testing._scripted.tunnel import TIMEOUT, TunnelEnd
+from rivet_runner.testing._scripted.mailbox import TIMEOUT, Mailbox
+from rivet_runner.testing._scripted.memory import EngineMemory
 
 __all__ = ["Dial", "ScriptedEngine"]
 
 HOST: Final = "127.0.0.1"
 CONNECT_PATH: Final = "/runners/connect"
-GATEWAY_ID: Final = b"gate"
 
 _silent = logging.getLogger(f"{__name__}.websockets")
 """What the library says about broken connections: a script breaks them on purpose. And it would show tokens."""
@@ -61,12 +57,10 @@ class ScriptedEngine:
     """
 
     def __init__(self) -> None:
-        self.kv = ScriptedKv()
+        self._memory = EngineMemory()
+        self.kv = self._memory.kv
         self.connections: list[RunnerConnection] = []
         self.dials: list[Dial] = []
-        self.exchanges: dict[bytes, TunnelEnd] = {}
-        self.next_command_index = 0
-        self._request_numbers = itertools.count(1)
         self._refusals: list[int] = []
         self._refuse_all: int | None = None
         self._moving = asyncio.Event()
@@ -150,27 +144,6 @@ class ScriptedEngine:
             if connection.is_open:
                 connection.resume()
 
-    # For the connections
-
-    def route(self, message: ToServerTunnelMessage) -> bool:
-        """Hand a tunnel message to the handle that it is for; false where there is none."""
-        identity = message.message_id
-        exchange = self.exchanges.get(identity.gateway_id + identity.request_id)
-        if exchange is None:
-            return False
-        exchange.arrived(message)
-        return True
-
-    def new_request_key(self) -> tuple[bytes, bytes]:
-        """A gateway id and a request id that were not used before."""
-        return GATEWAY_ID, next(self._request_numbers).to_bytes(4, "big")
-
-    def take_command_indexes(self, count: int) -> int:
-        """Give out the next ``count`` command indexes; return the first."""
-        first = self.next_command_index
-        self.next_command_index += count
-        return first
-
     async def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
         now = asyncio.get_running_loop().time()
         status = self._refusals.pop(0) if self._refusals else self._refuse_all
@@ -183,7 +156,7 @@ class ScriptedEngine:
         return connection.respond(status, "refused by the script\n")
 
     async def _handle(self, ws: ServerConnection) -> None:
-        connection = RunnerConnection(self, ws)
+        connection = RunnerConnection(ws, self._memory)
         self.connections.append(connection)
         self._arrivals.put(connection)
         with contextlib.suppress(ConnectionClosed):  # the script knows from `RunnerConnection.closed`

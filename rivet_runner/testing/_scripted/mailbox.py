@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-__all__ = ["Mailbox"]
+__all__ = ["TIMEOUT", "Mailbox"]
+
+TIMEOUT: Final = 10.0
+"""Seconds that a script waits for what it expects, unless it says otherwise."""
 
 T = TypeVar("T")
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
 
+from rivet_runner.protocol.tunnel_ids import message_id, next_index, split_request_key
 from rivet_runner.protocol.wire import (
     HibernatingRequest,
-    MessageId,
     ToClientRequestAbort,
     ToClientRequestChunk,
     ToClientTunnelMessage,
@@ -22,17 +21,10 @@ from rivet_runner.protocol.wire import (
     ToServerWebSocketMessageAck,
     ToServerWebSocketOpen,
 )
-from rivet_runner.testing._scripted.mailbox import Mailbox
+from rivet_runner.testing._scripted.link import Link
+from rivet_runner.testing._scripted.mailbox import TIMEOUT, Mailbox
 
-if TYPE_CHECKING:
-    from rivet_runner.testing._scripted.connection import RunnerConnection
-
-__all__ = ["TIMEOUT", "ClientWebSocket", "HttpExchange", "TunnelEnd"]
-
-TIMEOUT: Final = 10.0
-"""Seconds that a script waits for what it expects, unless it says otherwise."""
-
-INDEX_SPACE: Final = 2**16
+__all__ = ["ClientWebSocket", "HttpExchange", "TunnelEnd"]
 
 
 class TunnelEnd:
@@ -42,18 +34,13 @@ class TunnelEnd:
     found on whichever connection it comes. ``replies`` is everything that came, in order.
     """
 
-    def __init__(self, connection: RunnerConnection, gateway_id: bytes, request_id: bytes) -> None:
+    def __init__(self, connection: Link, key: bytes) -> None:
         self.connection = connection
-        self.gateway_id = gateway_id
-        self.request_id = request_id
+        self.key = key
+        self.gateway_id, self.request_id = split_request_key(key)
         self.next_index = 0
         self.replies: list[ToServerTunnelMessage] = []
         self._inbox: Mailbox[ToServerTunnelMessageKind] = Mailbox(f"request {self.key.hex()}")
-
-    @property
-    def key(self) -> bytes:
-        """Gateway id and request id together."""
-        return self.gateway_id + self.request_id
 
     def arrived(self, message: ToServerTunnelMessage) -> None:
         """The engine has received ``message`` for this key."""
@@ -64,11 +51,11 @@ class TunnelEnd:
         """Send any message of this exchange and return its index: the next one, unless ``index`` is given."""
         if index is None:
             index = self._take_index()
-        self.connection.send(ToClientTunnelMessage(MessageId(self.gateway_id, self.request_id, index), kind))
+        self.connection.send(ToClientTunnelMessage(message_id(self.key, index), kind))
         return index
 
     def _take_index(self) -> int:
-        index, self.next_index = self.next_index, (self.next_index + 1) % INDEX_SPACE
+        index, self.next_index = self.next_index, next_index(self.next_index)
         return index
 
 
@@ -97,8 +84,8 @@ class ClientWebSocket(TunnelEnd):
     ``acknowledged`` are the indexes of the acknowledgements as they came.
     """
 
-    def __init__(self, connection: RunnerConnection, gateway_id: bytes, request_id: bytes) -> None:
-        super().__init__(connection, gateway_id, request_id)
+    def __init__(self, connection: Link, key: bytes) -> None:
+        super().__init__(connection, key)
         self.can_hibernate = False
         self.acknowledged: list[int] = []
         self.unacknowledged: dict[int, ToClientWebSocketMessage] = {}

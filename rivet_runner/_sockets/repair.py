@@ -1,0 +1,159 @@
+"""The repair of one socket's gap: replays, asked for one after the other, until nothing is missing.
+
+A repair works off the queue, stores and acknowledges it, and asks the gateway to replay the rest. The engine may lose any
+part of a replay, so the repair asks again, with growing patience, and gives the client up at last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from rivet_runner._connection.uplink import Uplink
+from rivet_runner._sockets.hold import Holds
+from rivet_runner._sockets.inbound import Flow, InboundStream
+from rivet_runner._sockets.journal import Journal
+from rivet_runner._sockets.socket import ClientSocket
+from rivet_runner._sockets.turns import ReplayTurns
+from rivet_runner._tasks import TaskGroup
+from rivet_runner.protocol.wire import ToServerWebSocketClose
+
+__all__ = ["REPLAY", "ActorHibernation", "Repair"]
+
+REPAIR_QUEUE: Final = 256
+"""A replay is asked for when no more messages than this wait for the handler. Unprocessed messages are replayed too, and the
+engine loses all beyond about 1,000 at once."""
+
+REPLAY_SECONDS: Final = 0.25
+MAX_PATIENCE: Final = 8
+MAX_REPLAY_SECONDS: Final = 4.0
+"""For a replay to begin (measured: under 20 ms), and for its next message; then it is asked for again. More if the engine is
+slow, and twice as long after each that was in vain, up to `MAX_PATIENCE` times: a busy engine answers every request in the
+end, and messages that it replays twice are in the way of the others."""
+
+REPLAYS_IN_VAIN: Final = 5
+"""Replays in a row that did not bring the next message, after which the client is closed: after some 6 s, or 18 if the
+engine is very slow."""
+
+REPLAY: Final = ToServerWebSocketClose(None, None, True)
+"""Asks the gateway to replay, in order, every message that is not acknowledged. The client stays open."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorHibernation:
+    """The parts that the hibernatable sockets of one actor share. Made for the first of them."""
+
+    journal: Journal
+    work: TaskGroup
+    log: logging.LoggerAdapter[logging.Logger]
+    uplink: Uplink
+    turns: ReplayTurns
+    overrun: Callable[[], None]
+    """Told of each gap: messages of other clients may be lost as well."""
+    holds: Holds
+
+
+class Repair:
+    """One repair of one socket, begun when it is made.
+
+    ``unacknowledged`` tells how many messages a replay may bring at most. ``ended`` is called within the repair's last turn,
+    so that the next gap starts another one.
+    """
+
+    __slots__ = ("_ended", "_flowing", "_moved", "_room", "_shared", "_stream", "_task", "_unacknowledged", "_ws")
+
+    def __init__(
+        self,
+        ws: ClientSocket,
+        stream: InboundStream,
+        shared: ActorHibernation,
+        unacknowledged: Callable[[], int],
+        ended: Callable[[], None],
+    ) -> None:
+        self._ws = ws
+        self._stream = stream
+        self._shared = shared
+        self._unacknowledged = unacknowledged
+        self._ended = ended
+        self._moved = False
+        """Whether a replay has brought anything since this was last set to false."""
+        self._flowing: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        name = f"{shared.work.name}: repair {ws.path}"
+        self._task = shared.work.spawn(self._run(), name=name)
+
+    def cancel(self) -> None:
+        """End it: the socket is over."""
+        self._task.cancel()
+
+    def moved(self) -> None:
+        """A message has come that a replay may have brought."""
+        self._moved = True
+        if self._stream.flow is Flow.FLOWING and self._flowing is not None and not self._flowing.done():
+            self._flowing.set_result(None)
+
+    def delivered(self, waiting: int) -> None:
+        """The handler has got a message; ``waiting`` more are queued."""
+        if self._room is not None and waiting <= REPAIR_QUEUE and not self._room.done():
+            self._room.set_result(None)
+
+    async def _run(self) -> None:
+        in_vain = 0
+        try:
+            while self._stream.flow is not Flow.FLOWING and in_vain < REPLAYS_IN_VAIN:
+                last = self._stream.last
+                answered = await self._repair_once(in_vain)
+                in_vain = in_vain + 1 if answered and self._stream.last == last else 0
+            if in_vain == REPLAYS_IN_VAIN:
+                self._give_up()
+        finally:
+            self._ended()
+
+    def _give_up(self) -> None:
+        self._shared.log.warning(
+            "the WebSocket %s lacks a message, and the gateway does not send it again; the client is closed with 1008",
+            self._ws.path,
+        )
+        self._ws.release()
+        self._ws.close_now(1008, "ws.message_index_skip")
+
+    async def _repair_once(self, in_vain: int) -> bool:
+        """Work off the queue, acknowledge it, and have the rest replayed. Return false if the connection was lost."""
+        await self._wait_for_room()
+        uplink, turns = self._shared.uplink, self._shared.turns
+        await self._shared.journal.flush_before_replay()
+        async with turns.turn(self._unacknowledged()):
+            if self._stream.flow is Flow.FLOWING:
+                return True
+            connection = uplink.connection_number
+            self._ws.hold_back(self._shared.holds, None)
+            self._stream.replay_asked()
+            self._ws.send_aside(REPLAY)
+            await uplink.flushed(None)
+            seconds = max(REPLAY_SECONDS, turns.attach_seconds(1)) * min(2**in_vain, MAX_PATIENCE)
+            await self._wait_for_replay(min(seconds, MAX_REPLAY_SECONDS))
+            return uplink.is_on(connection)
+
+    async def _wait_for_replay(self, seconds: float) -> None:
+        """Wait until nothing is missing any more, or nothing comes: for ``seconds``, but not for long once it has begun."""
+        self._flowing = asyncio.get_running_loop().create_future()
+        patience = math.ceil(seconds / REPLAY_SECONDS)
+        try:
+            while patience and not self._flowing.done():
+                self._moved = False
+                await asyncio.wait({self._flowing}, timeout=REPLAY_SECONDS)
+                patience = 1 if self._moved else patience - 1
+        finally:
+            self._flowing = None
+
+    async def _wait_for_room(self) -> None:
+        if self._ws.waiting > REPAIR_QUEUE:
+            self._room = asyncio.get_running_loop().create_future()
+            try:
+                await self._room
+            finally:
+                self._room = None

@@ -1,0 +1,37 @@
+"""How a tunnel message says which request it is for, and its place in that request.
+
+A request or WebSocket has a *request key* of 8 bytes: 4 of the gateway that holds it, then 4 of the request itself. Its
+messages have indexes of 16 bits, which wrap.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rivet_runner.protocol.wire import HibernatingRequest, MessageId
+
+__all__ = ["INDEX_SPACE", "message_id", "next_index", "request_key", "split_request_key"]
+
+GATEWAY_ID_BYTES: Final = 4
+
+INDEX_SPACE: Final = 2**16
+
+
+def request_key(identity: MessageId | HibernatingRequest) -> bytes:
+    """The request key of a message, or of an entry in a start command's list."""
+    return identity.gateway_id + identity.request_id
+
+
+def split_request_key(key: bytes) -> tuple[bytes, bytes]:
+    """The gateway id and the request id in a request key."""
+    return key[:GATEWAY_ID_BYTES], key[GATEWAY_ID_BYTES:]
+
+
+def message_id(key: bytes, index: int) -> MessageId:
+    """The identity of message ``index`` of the request with this key."""
+    return MessageId(key[:GATEWAY_ID_BYTES], key[GATEWAY_ID_BYTES:], index)
+
+
+def next_index(index: int) -> int:
+    """The index after ``index``."""
+    return (index + 1) % INDEX_SPACE

@@ -1,0 +1,76 @@
+"""The WebSocket of one runner: sending on it, and the ways in which it ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+from websockets.asyncio.server import ServerConnection
+from websockets.protocol import State
+
+from rivet_runner.protocol.wire import ToClient, encode_to_client
+from rivet_runner.testing._scripted.mailbox import TIMEOUT
+
+__all__ = ["Link"]
+
+
+class Link:
+    """What is sent leaves at once, without back-pressure, and raises `ConnectionError` once the connection is gone."""
+
+    def __init__(self, ws: ServerConnection) -> None:
+        self.ws = ws
+        self.closed_at: float | None = None
+        self._over = asyncio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side has closed."""
+        return self.ws.protocol.state is State.OPEN
+
+    def send(self, message: ToClient) -> None:
+        """Send one message."""
+        self.send_frame(encode_to_client(message))
+
+    def send_frame(self, frame: bytes | str) -> None:
+        """Send anything: bytes as a binary frame, text as a text frame."""
+        protocol = self.ws.protocol
+        if protocol.state is not State.OPEN:
+            raise ConnectionError("the runner's connection is closed")
+        if isinstance(frame, str):
+            protocol.send_text(frame.encode())
+        else:
+            protocol.send_binary(frame)
+        self.ws.transport.write(b"".join(protocol.data_to_send()))
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close with a close frame, and wait until the connection is gone."""
+        await self.ws.close(code, reason)
+
+    def abort(self) -> None:
+        """Drop the TCP connection, without a close frame."""
+        self.ws.transport.abort()
+
+    def stall(self) -> None:
+        """Stop reading: neither messages nor pings are seen, as with a half-open connection. See `resume`."""
+        self.ws.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again after `stall`."""
+        self.ws.transport.resume_reading()
+
+    async def closed(self, timeout: float = TIMEOUT) -> tuple[int, str]:
+        """Wait until the connection is gone; return the runner's close code (1006 without a close frame) and reason.
+
+        Everything that the runner sent before is in `received` then. A stalled connection sees its end after `resume`
+        only.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._over.wait()
+        except TimeoutError:
+            raise TimeoutError(f"the runner's connection is still open after {timeout:g} s") from None
+        return self.ws.close_code or 1006, self.ws.close_reason or ""
+
+    def _ended(self) -> None:
+        """Nothing can be received any more."""
+        self.closed_at = asyncio.get_running_loop().time()
+        self._over.set()
