@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Final
 
 from tenacity import RetryCallState
@@ -35,8 +36,9 @@ class Backoff:
     engine that accepts and closes would be dialled once a second for ever.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, random: Callable[[], float] = random.random) -> None:
         self.failures = 0
+        self._random = random
 
     def __call__(self, retry_state: RetryCallState) -> float:
         """The delay after one more failed dial (tenacity calls this once for each)."""
@@ -46,7 +48,7 @@ class Backoff:
         """Count one failure and return the seconds to wait, with jitter."""
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self.failures, 10))
         self.failures += 1
-        return delay * (1 + JITTER * random.random())
+        return delay * (1 + JITTER * self._random())
 
     def slowest_delay(self) -> float:
         """The delay at the slow end: for an engine that refuses a runner which it had accepted before."""
@@ -56,7 +58,7 @@ class Backoff:
     def going_away_delay(self) -> float:
         """The short delay after a ``ws.going_away``; a failure in a row like any other."""
         self.failures += 1
-        return GOING_AWAY_JITTER * random.random()
+        return GOING_AWAY_JITTER * self._random()
 
     def lasted(self, seconds: float, messages: int) -> None:
         """An initialised connection has ended after so many seconds and messages: start over where it was stable."""
