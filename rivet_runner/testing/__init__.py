@@ -1,4 +1,4 @@
-"""A real engine on this machine, and a client for it: what tests, demos and tools need.
+"""Engines for tests: a simulated one in this process, and the real one on this machine with a client for it.
 
 ::
 
@@ -7,6 +7,12 @@
         await api.upsert_runner_config("counter")
         actor = await api.create_actor("counter", runner_name="counter")
         response = await api.request(actor.actor_id, "GET", "/count")
+
+Or without a binary, a port or any waiting::
+
+    async with SimulatedEngine() as engine, engine.host(Counter):
+        counter = await engine.create("counter", key="a")
+        response = await counter.request("GET", "/count")
 
 Nothing here is imported by the runner itself, and nothing beyond the package's own dependencies is needed.
 """
@@ -19,6 +25,8 @@ from rivet_runner.testing.engine_types import ActorInfo, EngineApiError
 from rivet_runner.testing.hibernation import MemoryHibernationStore, MemoryHibernationStores
 from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
 from rivet_runner.testing.local_engine import EngineStartFailed, LocalEngine
+from rivet_runner.testing.simulated_engine import SimulatedEngine
+from rivet_runner.testing.virtual_loop import virtual_loop
 
 __all__ = [
     "ActorInfo",
@@ -31,4 +39,6 @@ __all__ = [
     "LocalEngine",
     "MemoryHibernationStore",
     "MemoryHibernationStores",
+    "SimulatedEngine",
+    "virtual_loop",
 ]
