@@ -26,8 +26,7 @@ def listed_requests(engine: SimulatedEngine) -> list[int]:
     return [
         len(wrapper.inner.hibernating_requests)
         for entry in engine.trace
-        for message in entry.details
-        if isinstance(message, ToClientCommands)
+        if isinstance(message := entry.message, ToClientCommands)
         for wrapper in message.items
         if isinstance(wrapper.inner, CommandStartActor)
     ]

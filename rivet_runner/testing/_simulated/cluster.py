@@ -238,7 +238,7 @@ class Cluster:
     def send_to_runner(self, runner_id: str, message: ToClient) -> None:
         socket = self._sockets.get(runner_id)
         if socket is None:
-            self.trace.add("runner", runner_id, "not connected, so lost:", message)
+            self.trace.add("runner", runner_id, "is not connected, so it misses a", type(message).__name__)
         else:
             socket.send(message)
 
@@ -317,8 +317,8 @@ class Cluster:
     def close_reason(self, name: str) -> str:
         return close_reason(name, self.ids.new())
 
-    def traced(self, runner_id: str, what: str, *details: Any) -> None:
-        self.trace.add("link", runner_id, what, *details)
+    def traced(self, runner_id: str, direction: str, frame: bytes) -> None:
+        self.trace.add_frame(runner_id, direction, frame)
 
     def decided_on_request(self, record: InFlightRequest, what: str, *details: Any) -> None:
         self.trace.add("gateway", record.actor_id, what, record.key.hex(), *details)

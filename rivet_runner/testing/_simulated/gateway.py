@@ -63,6 +63,7 @@ class Gateway:
         self._records: dict[bytes, InFlightRequest] = {}
         self._began = timers.now()
         self._gc_timer: Timer | None = None
+        self._gc_tick = 0
 
     def __len__(self) -> int:
         return len(self._records)
@@ -78,7 +79,6 @@ class Gateway:
         record = self._records.get(key)
         if record is None:
             record = self._records[key] = InFlightRequest(key, actor_id, runner_id, state)
-            self._arm_gc()
         record.runner_id = runner_id
         record.state = state
         record.stopping = False
@@ -91,6 +91,11 @@ class Gateway:
             record.runner_id = runner_id
             record.state = InFlightState.ACTIVE
         return record
+
+    def release(self, record: InFlightRequest) -> None:
+        """Nobody serves the request any more, for now or for good; what the runner says of it is lost."""
+        record.release()
+        self._collect_after(self.timers.now())
 
     def finish(self, key: bytes) -> None:
         """The request has its end."""
@@ -129,7 +134,9 @@ class Gateway:
         ):
             return False
         index = record.take_index()
-        pending.add(index, message, self.timers.now())
+        now = self.timers.now()
+        pending.add(index, message, now)
+        self._collect_after(now + self.settings.gateway_hws_message_ack_timeout_ms)
         self._send(record, index, message)
         return True
 
@@ -141,8 +148,10 @@ class Gateway:
 
     def allow_hibernation(self, record: InFlightRequest) -> None:
         if record.pending is None:
+            now = self.timers.now()
             record.pending = PendingMessages()
-            record.last_keepalive_ts = self.timers.now()
+            record.last_keepalive_ts = now
+            self._collect_after(now + self.settings.hibernating_request_eligible_threshold)
 
     def keepalive(self, record: InFlightRequest) -> Keepalive:
         """Keep the request in the index of hibernating requests until the returned object is stopped."""
@@ -166,12 +175,16 @@ class Gateway:
             if record.runner_id == runner_id and record.state is InFlightState.ACTIVE and not record.stopping:
                 self._drop(record, DropReason.TUNNEL_PING_TIMEOUT)
 
-    def _arm_gc(self) -> None:
-        """Ticks count from the engine's start; without requests there are none."""
-        if self._gc_timer is None:
-            interval = self.settings.gateway_gc_interval_ms
-            ticks = (self.timers.now() - self._began) // interval + 1
-            self._gc_timer = self.timers.call_at(self._began + ticks * interval, self._collect)
+    def _collect_after(self, when: int) -> None:
+        """Look for garbage at the first tick after ``when``; ticks count from the start of the engine."""
+        interval = self.settings.gateway_gc_interval_ms
+        tick = self._began + (max(when, self.timers.now()) - self._began) // interval * interval + interval
+        if self._gc_timer is not None:
+            if self._gc_tick <= tick:
+                return
+            self._gc_timer.cancel()
+        self._gc_tick = tick
+        self._gc_timer = self.timers.call_at(tick, self._collect)
 
     def _collect(self) -> None:
         self._gc_timer = None
@@ -181,8 +194,17 @@ class Gateway:
                     self._records.pop(record.key, None)
             elif self._is_garbage(record):
                 self._drop(record, DropReason.GARBAGE_COLLECTED)
-        if self._records:
-            self._arm_gc()
+        due = [when for record in self._records.values() if (when := self._may_be_garbage_at(record)) is not None]
+        if due:
+            self._collect_after(min(due))
+
+    def _may_be_garbage_at(self, record: InFlightRequest) -> int | None:
+        """When a record may be garbage if nothing happens to it; none if something has to happen first."""
+        if record.pending is None or record.stopping:
+            return None if record.handler is not None else self.timers.now()
+        silent = record.last_keepalive_ts + self.settings.hibernating_request_eligible_threshold
+        oldest = record.pending.oldest_ts
+        return silent if oldest is None else min(silent, oldest + self.settings.gateway_hws_message_ack_timeout_ms)
 
     def _is_garbage(self, record: InFlightRequest) -> bool:
         pending, now = record.pending, self.timers.now()

@@ -69,4 +69,4 @@ async def attempt_request(gateway: Gateway, key: bytes, runner_id: str, request:
     finally:
         timer.cancel()
         unsubscribe()
-        record.release()
+        gateway.release(record)

@@ -78,7 +78,7 @@ async def attempt_open(gateway: Gateway, key: bytes, runner_id: str, upgrade: Cl
         gateway.send(record, ToClientWebSocketOpen(upgrade.actor_id, upgrade.path, upgrade.headers))
         await opened
     except BaseException:
-        record.release()
+        gateway.release(record)
         raise
     finally:
         timer.cancel()
@@ -128,7 +128,7 @@ class Attachment:
             if keepalive is not None:
                 keepalive.stop()
             unsubscribe()
-            record.release()
+            gateway.release(record)
         if ending is not Ending.HIBERNATE:
             gateway.send(record, self._last_word(ending))
         if self._error is not None:
@@ -156,7 +156,7 @@ class Attachment:
     def _end(self, ending: Ending) -> None:
         if not self._ended.done():
             # From here to the next attachment what the runner says is lost.
-            self._record.release()
+            self._gateway.release(self._record)
             self._client.on_arrival = None
             self._ended.set_result(ending)
 

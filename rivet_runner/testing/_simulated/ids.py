@@ -9,6 +9,9 @@ from typing import Final
 __all__ = ["Ids", "is_id"]
 
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+PAIRS: Final = [second + first for first in DIGITS for second in DIGITS]
+"""Two digits at a time, the less significant one first."""
+
 LENGTH: Final = 30
 VERSION: Final = 1
 DATACENTER_LABEL: Final = 1
@@ -31,10 +34,10 @@ class Ids:
         unique[8] = unique[8] & 0x3F | 0x80
         number = int.from_bytes(bytes([VERSION, *unique]) + DATACENTER_LABEL.to_bytes(2, "big"), "little")
         text = ""
-        while number:
-            number, digit = divmod(number, 36)
-            text += DIGITS[digit]
-        return text.ljust(LENGTH, "0")
+        for _ in range(LENGTH // 2):
+            number, pair = divmod(number, len(PAIRS))
+            text += PAIRS[pair]
+        return text
 
     def new_gateway_id(self) -> bytes:
         return self._random.randbytes(4)

@@ -35,6 +35,7 @@ from rivet_runner.protocol.wire import (
 from rivet_runner.testing._simulated.runner_state import SimulatedRunner
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.timers import Timer, Timers
+from rivet_runner.testing._simulated.trace import FROM_RUNNER, TO_RUNNER
 
 __all__ = ["NORMAL_CLOSE", "RunnerSocket", "RunnerTransport", "SocketCluster"]
 
@@ -78,7 +79,7 @@ class SocketCluster(Protocol):
 
     def close_reason(self, name: str) -> str: ...
 
-    def traced(self, runner_id: str, what: str, *details: Any) -> None: ...
+    def traced(self, runner_id: str, direction: str, frame: bytes) -> None: ...
 
 
 class RunnerSocket:
@@ -126,9 +127,9 @@ class RunnerSocket:
                 self.close("ws.invalid_initial_packet" if isinstance(frame, str) else "ws.invalid_packet")
             return
         if self._state is SocketState.AWAITING_INIT:
-            self._first(message)
+            self._first(message, frame)
         else:
-            self._handle(message)
+            self._handle(message, frame)
 
     def send(self, message: ToClient) -> None:
         """To the runner; a start command gets the hibernating requests as they are now."""
@@ -137,8 +138,9 @@ class RunnerSocket:
         if isinstance(message, ToClientCommands):
             message = self._with_hibernating_requests(message)
         assert self.runner is not None
-        self._cluster.traced(self.runner.runner_id, "<-", message)
-        self._transport.send(encode_to_client(message))
+        frame = encode_to_client(message)
+        self._cluster.traced(self.runner.runner_id, TO_RUNNER, frame)
+        self._transport.send(frame)
 
     def close(self, name: str) -> None:
         """Close for a reason of the engine's own."""
@@ -159,7 +161,7 @@ class RunnerSocket:
         if self.runner is not None:
             self._cluster.runner_disconnected(self)
 
-    def _first(self, message: ToServer) -> None:
+    def _first(self, message: ToServer, frame: bytes) -> None:
         if not isinstance(message, ToServerInit):
             self.close("ws.invalid_initial_packet")
             return
@@ -167,16 +169,16 @@ class RunnerSocket:
         self._init_timer.cancel()
         self._state = SocketState.OPEN
         self.runner = self._cluster.runner_connected(self, self._key, message)
-        self._cluster.traced(self.runner.runner_id, "->", message)
+        self._cluster.traced(self.runner.runner_id, FROM_RUNNER, frame)
         self.runner.init(message)
 
-    def _handle(self, message: ToServer) -> None:
+    def _handle(self, message: ToServer, frame: bytes) -> None:
         runner = self.runner
         assert runner is not None
         if isinstance(message, ToServerPing):
             runner.ping(message.ts)
             return
-        self._cluster.traced(runner.runner_id, "->", message)
+        self._cluster.traced(runner.runner_id, FROM_RUNNER, frame)
         match message:
             case ToServerTunnelMessage():
                 self._tunnel(message)

@@ -15,17 +15,12 @@ COMPACT_ABOVE: Final = 64
 class Timer:
     """One timer. `cancel` may be called at any time, also after it has fired."""
 
-    __slots__ = ("_owner", "args", "callback", "number", "when")
+    __slots__ = ("_owner", "args", "callback")
 
-    def __init__(self, owner: Timers, when: int, number: int, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def __init__(self, owner: Timers, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
         self._owner: Timers | None = owner
-        self.when = when
-        self.number = number
         self.callback = callback
         self.args = args
-
-    def __lt__(self, other: Timer) -> bool:
-        return (self.when, self.number) < (other.when, other.number)
 
     @property
     def active(self) -> bool:
@@ -60,7 +55,7 @@ class Timers:
     def __init__(self, clock: Callable[[], int], on_earliest: Callable[[int], None] | None = None) -> None:
         self.now = clock
         self._on_earliest = on_earliest
-        self._heap: list[Timer] = []
+        self._heap: list[tuple[int, int, Timer]] = []
         self._number = 0
         self._cancelled = 0
 
@@ -70,9 +65,9 @@ class Timers:
     def call_at(self, when: int, callback: Callable[..., None], *args: Any) -> Timer:
         """Call ``callback`` at ``when``; in the past means as soon as timers run again."""
         self._number += 1
-        timer = Timer(self, when, self._number, callback, args)
-        heapq.heappush(self._heap, timer)
-        if self._heap[0] is timer and self._on_earliest is not None:
+        timer = Timer(self, callback, args)
+        heapq.heappush(self._heap, (when, self._number, timer))
+        if self._heap[0][2] is timer and self._on_earliest is not None:
             self._on_earliest(when)
         return timer
 
@@ -83,30 +78,30 @@ class Timers:
     def next_due(self) -> int | None:
         """When the earliest timer is due; none if there is no timer."""
         self._drop_cancelled()
-        return self._heap[0].when if self._heap else None
+        return self._heap[0][0] if self._heap else None
 
     def run_due(self) -> None:
         """Fire what is due now, in order. Timers that are set meanwhile and due at once fire too."""
         now = self.now()
         while (due := self.next_due) is not None and due <= now:
-            heapq.heappop(self._heap).fire()
+            heapq.heappop(self._heap)[2].fire()
 
     def advance(self, clock: ManualClock, milliseconds: int) -> None:
         """Move a manual clock on, and stop at each timer on the way."""
         until = clock.now + milliseconds
         while (due := self.next_due) is not None and due <= until:
             clock.now = max(clock.now, due)
-            heapq.heappop(self._heap).fire()
+            heapq.heappop(self._heap)[2].fire()
         clock.now = until
 
     def _drop_cancelled(self) -> None:
-        while self._heap and not self._heap[0].active:
+        while self._heap and not self._heap[0][2].active:
             heapq.heappop(self._heap)
             self._cancelled -= 1
 
     def _cancelled_one(self) -> None:
         self._cancelled += 1
         if self._cancelled > COMPACT_ABOVE and self._cancelled > len(self._heap) // 2:
-            self._heap = [timer for timer in self._heap if timer.active]
+            self._heap = [entry for entry in self._heap if entry[2].active]
             heapq.heapify(self._heap)
             self._cancelled = 0
