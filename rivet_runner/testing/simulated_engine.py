@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
 import msgspec
 
-from rivet_runner._connection.environment import Environment, environment
+from rivet_runner._connection.environment import Environment, Link, environment
 from rivet_runner.actor import Actor
 from rivet_runner.runner import Runner
 from rivet_runner.testing._simulated.actor_spec import CrashPolicy
+from rivet_runner.testing._simulated.actor_state import SimulatedActor
 from rivet_runner.testing._simulated.cluster import NAMESPACE
 from rivet_runner.testing._simulated.engine import RunningEngine
 from rivet_runner.testing._simulated.errors import EngineError
@@ -123,6 +124,17 @@ class SimulatedEngine:
             await hosted.shutdown()
             self._hosted.remove(hosted)
 
+    async def dial(self, url: str, subprotocols: list[str], on_message: Callable[[bytes], None]) -> Link:
+        """Open a connection as a runner of your own making; ``url`` is what a runner would dial.
+
+        ``on_message`` gets each message, synchronously. Raises `OSError` if the engine is down.
+        """
+        return await self._running.dial(url, subprotocols, on_message)
+
+    def describe(self, actor_id: str) -> dict[str, Any]:
+        """The actor as the management API shows it. Raises `EngineApiError` with ``actor.not_found``."""
+        return self._running.api.describe(self._find(actor_id))
+
     def _make(self, runner: type[RunnerT] | RunnerT, options: dict[str, Any]) -> RunnerT:
         if isinstance(runner, Runner):
             if options:
@@ -189,9 +201,13 @@ class SimulatedEngine:
 
     def get(self, actor_id: str) -> SimulatedActorHandle:
         """The actor with this id, destroyed ones included. Raises `EngineApiError` with ``actor.not_found``."""
-        if actor_id not in self._running.cluster.actors:
+        return self._handle(self._find(actor_id).id)
+
+    def _find(self, actor_id: str) -> SimulatedActor:
+        actor = self._running.cluster.find_actor(actor_id)
+        if actor is None:
             raise api_error(EngineError("actor.not_found"))
-        return self._handle(actor_id)
+        return actor
 
     def _handle(self, actor_id: str) -> SimulatedActorHandle:
         cluster = self._running.cluster

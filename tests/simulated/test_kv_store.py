@@ -47,6 +47,7 @@ def test_get_answers_what_exists_in_the_order_of_the_request() -> None:
     made = store(a="1", b="2")
     assert got(made, b"b", b"no", b"a") == [b"b", b"a"]
     assert got(made, b"a", b"a", b"b", b"a") == [b"a", b"b", b"a"]
+    assert got(made, b"a", b"no", b"a") == [b"a"]
 
 
 def test_put_time_is_that_of_the_last_put() -> None:

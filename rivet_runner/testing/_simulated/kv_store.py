@@ -104,9 +104,9 @@ class KvStore:
         if error is not None:
             return error
         found: list[bytes] = []
-        for position, key in enumerate(keys):
+        for key in keys:
             # The engine reads pieces in a row, so a key that follows itself is taken for more of the same entry.
-            if key in self._entries and (position == 0 or keys[position - 1] != key):
+            if key in self._entries and found[-1:] != [key]:
                 found.append(key)
         return KvGetResponse(found, [self._entries[key][0] for key in found], self._metadata(found))
 
