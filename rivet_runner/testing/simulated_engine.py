@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -22,6 +24,7 @@ from rivet_runner.testing._simulated.engine import RunningEngine
 from rivet_runner.testing._simulated.errors import EngineError
 from rivet_runner.testing._simulated.handles import SimulatedActorHandle, api_error
 from rivet_runner.testing._simulated.settings import EngineSettings
+from rivet_runner.testing._simulated.storage import Storage
 from rivet_runner.testing._simulated.trace import Trace
 from rivet_runner.testing.virtual_loop import VirtualLoop
 
@@ -43,6 +46,9 @@ class SimulatedEngine:
     fields of `EngineSettings` that differ from the real engine's defaults. ``clock="virtual"`` needs an event loop of
     `virtual_loop`; waiting costs nothing then, and `advance` moves on by any time.
 
+    ``data`` is the path of a SQLite file that keeps actors and their data for the next engine, which never gives out an id a
+    second time. Runners are not kept: an actor that was awake is lost, and goes on as its crash policy says.
+
     `trace` tells what happened. The engine belongs to the event loop on which it is entered.
     """
 
@@ -50,12 +56,14 @@ class SimulatedEngine:
         self,
         *,
         seed: int = 0,
+        data: str | os.PathLike[str] | None = None,
         clock: Literal["real", "virtual"] = "real",
         settings: Mapping[str, Any] | EngineSettings | None = None,
     ) -> None:
         if clock not in ("real", "virtual"):
             raise ValueError(f'clock must be "real" or "virtual", not {clock!r}')
         self._seed = seed
+        self._data = None if data is None else Path(data)
         self._virtual = clock == "virtual"
         self._settings = _settings(settings)
         self._engine: RunningEngine | None = None
@@ -72,7 +80,8 @@ class SimulatedEngine:
         if self._virtual:
             _require_virtual_loop()
         epoch_ms = VIRTUAL_EPOCH_MS if self._virtual else time.time_ns() // 1_000_000
-        self._engine = RunningEngine(seed=self._seed, settings=self._settings, epoch_ms=epoch_ms)
+        storage = None if self._data is None else Storage(self._data)
+        self._engine = RunningEngine(seed=self._seed, settings=self._settings, epoch_ms=epoch_ms, storage=storage)
         return self
 
     async def __aexit__(

@@ -110,11 +110,29 @@ class SimulatedActor:
         """Whether a request has to wake the actor: from the intent to sleep until the next allocation."""
         return self.sleep_ts is not None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for a runner, or for a back-off to pass."""
+        return self._waiting is not None
+
     # Create and destroy
 
     def begin(self) -> None:
         """The first allocation."""
         self._spawn(0, force=False, timeout=None, failed=self._fell_asleep)
+
+    def resume(self, *, was_awake: bool, was_waiting: bool) -> None:
+        """Go on after the fields were put back by an engine that knows no runner: one that was awake is lost."""
+        if self.destroy_ts is not None:
+            return
+        if was_awake and not self.sleeping:
+            self._ended_awake(graceful=False)
+        elif was_waiting and self.start_ts is None:
+            self.begin()
+        elif was_waiting:
+            timeout = self._settings.restart_pending_timeout_ms
+            self._reschedule(force=True, timeout=timeout, then=lambda: None, failed=self._fell_asleep)
+        self._arm()
 
     def destroy(self) -> None:
         """End the actor for good; a runner that has it gets a stop command, and its answer is not waited for."""

@@ -107,11 +107,11 @@ class Cluster:
 
     # Actors
 
-    def new_actor(self, spec: ActorSpec) -> SimulatedActor:
-        """An actor that is known from now on; `SimulatedActor.begin` allocates it."""
+    def new_actor(self, spec: ActorSpec, *, has_key: bool = True) -> SimulatedActor:
+        """An actor that is known from now on; `SimulatedActor.begin` allocates it. A destroyed one has its key no more."""
         actor = SimulatedActor(spec, cluster=self, timers=self.timers, random=self.random, settings=self.settings)
         self.actors[spec.actor_id] = actor
-        if spec.key is not None:
+        if spec.key is not None and has_key:
             self.actors_by_key[spec.name, spec.key] = actor
         self.actor_names.setdefault(spec.name, {})
         self.decided(actor, "created", spec.name, spec.key)

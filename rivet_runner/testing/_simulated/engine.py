@@ -15,6 +15,7 @@ from rivet_runner.testing._simulated.loop_clock import LoopClock
 from rivet_runner.testing._simulated.memory_link import EngineEnd, MemoryLink
 from rivet_runner.testing._simulated.runner_socket import RunnerSocket
 from rivet_runner.testing._simulated.settings import EngineSettings
+from rivet_runner.testing._simulated.storage import Storage
 
 __all__ = ["RunningEngine"]
 
@@ -24,14 +25,20 @@ CANCEL_SECONDS: Final = 1.0
 class RunningEngine:
     """What a `SimulatedEngine` is while it runs."""
 
-    def __init__(self, *, seed: int, settings: EngineSettings, epoch_ms: int) -> None:
+    def __init__(self, *, seed: int, settings: EngineSettings, epoch_ms: int, storage: Storage | None = None) -> None:
         self._settings = settings
         self._clock = LoopClock(epoch_ms)
         self.now_ms = self._clock.now_ms
         # Two generators, so that what runners draw does not shift what the engine draws.
-        self.runner_random = Random(f"runner {seed}")
-        self.cluster = Cluster(timers=self._clock.timers, random=Random(f"engine {seed}"), settings=settings)
+        start = 1 if storage is None else storage.start_number
+        self.runner_random = Random(f"runner {seed} {start}")
+        self._storage = storage
+        self.cluster = Cluster(
+            timers=self._clock.timers, random=Random(f"engine {seed} {start}"), settings=settings, journal=storage
+        )
         self.api = ManagementApi(self.cluster)
+        if storage is not None:
+            storage.load(self.cluster)
         self._links: dict[MemoryLink, str] = {}
         self._partitioned: dict[str, None] = {}
         self._healed: asyncio.Future[None] | None = None
@@ -96,6 +103,8 @@ class RunningEngine:
         self._down = True
         await self._cut()
         self._clock.close()
+        if self._storage is not None:
+            self._storage.close()
 
     async def _stop_gracefully(self) -> None:
         self._down = True
