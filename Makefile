@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help venv engine test check format demo dev dev-chat dev-serverless race bench soak clean
+.PHONY: help venv engine test test-fast check public-types format demo dev dev-chat dev-serverless race bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,10 +38,20 @@ test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes 
 	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(INSTALLED) ## lint, check the format and the types
+test-fast: $(INSTALLED) ## run what needs no engine and no browser, on every core
+	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine" $(ARGS)
+
+check: $(INSTALLED) ## lint, check the format, the types and the layout
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
+	@$(MAKE) public-types
+
+# Pyright judges the package that the first python on PATH imports. Its report is long, and of interest when it is bad.
+public-types: $(INSTALLED) ## check that every public name has a type
+	@report=$$(PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes rivet_runner --ignoreexternal) \
+	  || { echo "$$report"; exit 1; }; grep "Type completeness" <<< "$$report"
 
 format: $(INSTALLED) ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -60,7 +70,7 @@ dev-serverless: $(INSTALLED) engine ## a real engine that starts runners at a Fa
 	@$(BIN)/python -m examples.serverless_fastapi
 
 race: $(INSTALLED) engine ## what an engine restart does to a serverless actor (ARGS="--quick")
-	@$(BIN)/python -m benchmarks.restart_race $(ARGS)
+	@$(BIN)/python -m reliability.race $(ARGS)
 
 # Without Node.js the TypeScript runner is left out of the table, and without the engine its rows.
 bench: $(INSTALLED) ## measure beside the TypeScript runner (ARGS="--quick" for a first look)
@@ -70,7 +80,7 @@ bench: $(INSTALLED) ## measure beside the TypeScript runner (ARGS="--quick" for 
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 soak: $(INSTALLED) engine ## load and network faults for ten minutes (ARGS="--minutes 2")
-	@$(BIN)/python -m benchmarks.soak $(ARGS)
+	@$(BIN)/python -m reliability.soak $(ARGS)
 
 clean: ## remove everything that these targets made
 	@rm -rf $(VENV) .engine benchmarks/typescript_runner/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -1,4 +1,4 @@
-"""Who takes part, and how each is started."""
+"""The runners that take part, and how each is started."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
 from benchmarks.process import PROJECT, RunnerProcess
-from benchmarks.synthetic.dialect import V3, V7, Dialect
+from benchmarks.synthetic.actors import Actors
+from benchmarks.synthetic.dialect import V3, V7
 from benchmarks.synthetic.engine import EngineConnection, SyntheticEngine
-from benchmarks.synthetic.requests import Actors, HttpRequests
+from benchmarks.synthetic.http import HttpRequests
 from benchmarks.synthetic.sockets import OpenSockets
 
 __all__ = ["CONTESTANTS", "HIBERNATABLE", "Contestant", "LiveRunner", "connected", "missing"]
@@ -27,7 +28,7 @@ class Contestant(NamedTuple):
     name: str
     title: str
     command: tuple[str, ...]
-    dialect: type[Dialect]
+    dialect: type[V3]
 
 
 _PYTHON: Final = (sys.executable, "-m", "benchmarks.python_runner")
@@ -46,45 +47,39 @@ HIBERNATABLE: Final = Contestant("hibernatable", "Python, hibernatable", (*_PYTH
 
 
 def missing(contestant: Contestant) -> str | None:
-    """Why a contestant cannot take part here; none where it can."""
+    """Why a contestant cannot take part here, or `None` if it can."""
     if contestant.name == "uvloop" and importlib.util.find_spec("uvloop") is None:
         return "uvloop is not installed"
-    if contestant.name == "typescript":
-        if shutil.which("node") is None:
-            return "Node.js is not installed"
-        if not (TYPESCRIPT / "node_modules").is_dir():
-            return "its packages are not installed; `make bench` does that"
+    if contestant.name == "typescript" and shutil.which("node") is None:
+        return "Node.js is not installed"
+    if contestant.name == "typescript" and not (TYPESCRIPT / "node_modules").is_dir():
+        return "its packages are not installed; `make bench` does that"
     return None
 
 
-class LiveRunner:
-    """A contestant that runs and has connected to a synthetic engine of its own, with one actor started."""
+class LiveRunner(NamedTuple):
+    """A contestant that has connected to a synthetic engine of its own, and the loads on one actor of it."""
 
-    def __init__(self, contestant: Contestant, process: RunnerProcess, connection: EngineConnection) -> None:
-        self.contestant = contestant
-        self.process = process
-        self.connection = connection
-        self.actors = Actors(connection)
-        self.sockets: OpenSockets
-        self.http: HttpRequests
-
-    async def begin(self) -> None:
-        """Start the actor that the loads are for."""
-        (actor_id,) = await self.actors.start(1)
-        self.sockets = OpenSockets(self.connection, actor_id)
-        self.http = HttpRequests(self.connection, actor_id)
+    contestant: Contestant
+    process: RunnerProcess
+    connection: EngineConnection
+    actors: Actors
+    sockets: OpenSockets
+    http: HttpRequests
 
 
 @asynccontextmanager
 async def connected(contestant: Contestant, *more: str) -> AsyncIterator[LiveRunner]:
-    """Start a contestant, with ``more`` arguments; it is killed afterwards."""
+    """Start a contestant, with ``more`` arguments. It is killed afterwards."""
     async with SyntheticEngine(contestant.dialect()) as engine:
         process = RunnerProcess((*contestant.command, *more), {"RIVET_ENDPOINT": engine.endpoint})
         try:
-            runner = LiveRunner(contestant, process, await engine.runner(CONNECT_SECONDS))
-            await runner.begin()
-            yield runner
+            connection = await engine.runner(CONNECT_SECONDS)
+            actors = Actors(connection)
+            (actor_id,) = await actors.start(1)
+            sockets, http = OpenSockets(connection, actor_id), HttpRequests(connection, actor_id)
+            yield LiveRunner(contestant, process, connection, actors, sockets, http)
         except (TimeoutError, ConnectionError) as error:
-            raise RuntimeError(f"{contestant.title} failed ({error!r}); what it printed is above") from error
+            raise RuntimeError(f"{contestant.title} failed ({error!r}); its output is above") from error
         finally:
             process.end()

@@ -1,8 +1,8 @@
-"""The floor: what the WebSocket library and asyncio cost by themselves, with nothing of the SDK in between.
+"""The floor: the cost of the WebSocket library and asyncio by themselves, with nothing of the SDK in between.
 
 The sans-I/O core of ``websockets`` on a bare protocol, one write a turn of the event loop, a coroutine handler with a deque
 and one future for each socket, and slices instead of a codec. It keeps no promise of the SDK: no order across reconnects, no
-bounds, no checks. Version 3 of the protocol, and only what the benchmark sends.
+bounds, no checks. It knows the messages of the benchmark only, in version 3 of the protocol.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PATH: Final = "/runners/connect?protocol_version=3&namespace=default&runner_key=
 
 
 class Socket:
-    """One open WebSocket: what has arrived, and who waits for it."""
+    """One open WebSocket: the messages that have arrived, and the handler that waits for the next."""
 
     __slots__ = ("floor", "head", "index", "queue", "waiter")
 
@@ -48,7 +48,7 @@ class Socket:
         return self.queue.popleft()
 
     async def echo(self) -> None:
-        """The handler. The kind, the length, the data and its flag are the same in both directions."""
+        """The handler. A message has the same kind, length, data and flag in both directions."""
         self.send(b"\x04\x00")
         while True:
             self.send(await self.receive())
@@ -86,7 +86,7 @@ class Floor(asyncio.Protocol):
         self.loop.stop()
 
     def send(self, message: bytes) -> None:
-        """Send one message; all of one turn leave in one write."""
+        """Send one message. All of one turn leave in one write."""
         self.protocol.send_binary(message)
         if not self._flushing:
             self._flushing = True

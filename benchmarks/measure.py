@@ -8,11 +8,14 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final
 
 from benchmarks.process import RunnerProcess
+from benchmarks.synthetic.actors import Actors
+from benchmarks.synthetic.load import Load
+from benchmarks.synthetic.sockets import OpenSockets
 
-__all__ = ["MICROSECONDS", "Sample", "actor_start_sample", "opening_sample", "quantile", "window"]
+__all__ = ["Sample", "actor_start_sample", "echo_sample", "opening_sample", "window"]
 
 MICROSECONDS: Final = 1e6
 
@@ -20,22 +23,7 @@ SETTLE_SECONDS: Final = 0.5
 """After opening, before memory is read."""
 
 Sample = dict[str, float]
-"""What one measurement gave, by name; times in microseconds, sizes in bytes."""
-
-
-class Load(Protocol):
-    """Keeps messages in flight."""
-
-    count: int
-    latencies: list[float]
-
-    def start(self, in_flight: int) -> None: ...
-
-    def reset(self) -> None: ...
-
-    async def echoed(self, count: int) -> None: ...
-
-    async def stop(self) -> None: ...
+"""The figures of one measurement, by name. Times are microseconds, sizes are bytes."""
 
 
 class _Clocks:
@@ -50,13 +38,18 @@ class _Clocks:
         wall, runner, own = (now - before for now, before in zip(self._read(), self._began, strict=True))
         return wall, runner, own
 
+    def each(self, count: int) -> Sample:
+        """Microseconds for each of ``count`` pieces."""
+        wall, runner, own = (MICROSECONDS * seconds / count for seconds in self.spent())
+        return {"count": count, "wall": wall, "cpu": runner, "engine_cpu": own}
+
     def _read(self) -> tuple[float, float, float]:
         return time.perf_counter(), self._process.cpu_seconds(), time.process_time()
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Our own garbage collector keeps out of the window."""
+    """Keep our own garbage collector out of the window."""
     gc.disable()
     try:
         yield
@@ -64,80 +57,55 @@ def _no_collection() -> Iterator[None]:
         gc.enable()
 
 
+def echo_sample(latencies: list[float], wall: float, cpu: float) -> Sample:
+    """The figures of echoes that took ``latencies``, in ``wall`` and ``cpu`` seconds in all."""
+    latencies.sort()
+    count = len(latencies)
+
+    def quantile(share: float) -> float:
+        return MICROSECONDS * latencies[min(count - 1, math.floor(share * count))]
+
+    return {
+        "count": count,
+        "rate": count / wall,
+        "cpu": MICROSECONDS * cpu / count,
+        "p50": quantile(0.50),
+        "p99": quantile(0.99),
+    }
+
+
 async def window(process: RunnerProcess, load: Load, in_flight: int, seconds: float) -> Sample:
     """Keep ``in_flight`` messages under way for ``seconds``, after a short warm-up."""
     with _no_collection():
         load.start(in_flight)
-        await load.echoed(2 * in_flight)
+        await load.answered(2 * in_flight)
         await asyncio.sleep(seconds / 10)
         load.reset()
         clocks = _Clocks(process)
         await asyncio.sleep(seconds)
-        await load.echoed(1)
+        await load.answered(1)
         wall, runner, own = clocks.spent()
-        count, latencies = load.count, sorted(load.latencies[: load.count])
+        latencies = [*load.latencies]
         await load.stop()
-    return {
-        "count": count,
-        "rate": count / wall,
-        "cpu": MICROSECONDS * runner / count,
-        "p50": MICROSECONDS * quantile(latencies, 0.50),
-        "p99": MICROSECONDS * quantile(latencies, 0.99),
-        "engine_cpu": MICROSECONDS * own / count,
-        "runner_share": runner / wall,
-        "engine_share": own / wall,
-    }
+    return {**echo_sample(latencies, wall, runner), "engine_cpu": MICROSECONDS * own / len(latencies)}
 
 
-class Opener(Protocol):
-    """Opens WebSockets."""
-
-    async def open(self, count: int) -> None: ...
-
-
-async def opening_sample(process: RunnerProcess, sockets: Opener, count: int) -> Sample:
-    """Open ``count`` more WebSockets; what each costs, and what it takes once everything is quiet."""
+async def opening_sample(process: RunnerProcess, sockets: OpenSockets, count: int) -> Sample:
+    """Open ``count`` more WebSockets: the cost of each, and its memory once everything is quiet."""
     before = process.memory_bytes()
     with _no_collection():
         clocks = _Clocks(process)
         await sockets.open(count)
-        wall, runner, own = clocks.spent()
+        sample = clocks.each(count)
     await asyncio.sleep(SETTLE_SECONDS)
-    return {
-        "count": count,
-        "wall": MICROSECONDS * wall / count,
-        "cpu": MICROSECONDS * runner / count,
-        "engine_cpu": MICROSECONDS * own / count,
-        "memory": (process.memory_bytes() - before) / count,
-    }
+    return {**sample, "memory": (process.memory_bytes() - before) / count}
 
 
-class ActorStarter(Protocol):
-    """Starts and stops actors."""
-
-    async def start(self, count: int) -> list[str]: ...
-
-    async def stop(self, ids: list[str]) -> None: ...
-
-
-async def actor_start_sample(process: RunnerProcess, actors: ActorStarter, count: int) -> Sample:
-    """Start ``count`` actors at once, and stop them again."""
+async def actor_start_sample(process: RunnerProcess, actors: Actors, count: int) -> Sample:
+    """Start ``count`` actors at once, and stop them again. The figures are those of starting."""
     with _no_collection():
         clocks = _Clocks(process)
         ids = await actors.start(count)
-        wall, runner, own = clocks.spent()
-    stop_clocks = _Clocks(process)
+        sample = clocks.each(count)
     await actors.stop(ids)
-    _, stop_cpu, _ = stop_clocks.spent()
-    return {
-        "count": count,
-        "wall": MICROSECONDS * wall / count,
-        "cpu": MICROSECONDS * runner / count,
-        "engine_cpu": MICROSECONDS * own / count,
-        "stop_cpu": MICROSECONDS * stop_cpu / count,
-    }
-
-
-def quantile(ordered: list[float], share: float) -> float:
-    """The value below which ``share`` of the sorted values lie."""
-    return ordered[min(len(ordered) - 1, math.floor(share * len(ordered)))]
+    return sample

@@ -1,32 +1,54 @@
 """The loads, in the order in which they are run.
 
-Within a phase all contestants are alive at once and take turns, every other round the other way round, so that whatever
-changes on the machine meanwhile changes all of them. Those that wait for their turn are idle.
+Within a phase all contestants are alive at once and take turns, every other round in reverse order, so that a change of the
+machine's speed changes all of them. A contestant that waits for its turn is idle.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
-from benchmarks import real_engine
 from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, Contestant, LiveRunner, connected
 from benchmarks.measure import Sample, actor_start_sample, opening_sample, window
-from benchmarks.records import Records
-from benchmarks.settings import IN_FLIGHT, Settings
+from benchmarks.real_engine import CLIENTS, Hosted, host
+from benchmarks.report import Records
+from rivet_runner.testing import EngineNotFound, LocalEngine
 
-__all__ = ["PHASES", "say"]
+__all__ = ["FULL", "PHASES", "QUICK", "Settings", "say"]
+
+IN_FLIGHT: Final = 100
+"""Messages or requests under way."""
 
 ACTORS_IN_ALL: Final = 3_000
-"""Started by each contestant for one figure, at least: a turn with few actors takes hardly a millisecond."""
+"""Started by each contestant for one figure, at least. A turn with few actors takes hardly a millisecond."""
 
-Measure = Callable[[LiveRunner], Awaitable[Sample]]
+
+class Settings(NamedTuple):
+    """The size of a run."""
+
+    rounds: int
+    """Turns of each contestant at each load."""
+    seconds: float
+    """Of one turn."""
+    warm_up: float
+    """Seconds of load that do not count, before a process is measured at all: V8 compiles meanwhile."""
+    sockets: tuple[int, ...]
+    actors: tuple[int, ...]
+    with_engine: bool
+
+
+FULL: Final = Settings(5, 1.0, 2.0, (100, 1_000, 10_000), (100, 1_000, 5_000, 10_000), True)
+QUICK: Final = Settings(2, 0.3, 0.5, (100, 1_000), (100, 1_000), False)
+
+RunnerT = TypeVar("RunnerT", LiveRunner, Hosted)
+Measure = Callable[[RunnerT], Awaitable[Sample]]
 
 
 def say(text: str) -> None:
-    """Tell how far it is; on standard error, so that the results can be piped."""
+    """Tell how far the run is. On standard error, so that the results can be piped."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -36,31 +58,28 @@ async def _alive(contestants: Sequence[Contestant]) -> AsyncIterator[list[LiveRu
         yield [await stack.enter_async_context(connected(contestant)) for contestant in contestants]
 
 
-def _turns(runners: Sequence[LiveRunner], rounds: int) -> Iterator[tuple[int, LiveRunner]]:
+async def _take_turns(
+    records: Records, load: str, runners: Sequence[RunnerT], rounds: int, measure: Measure[RunnerT]
+) -> None:
+    say(f"  {load}")
     for turn in range(rounds):
         for runner in runners if turn % 2 == 0 else reversed(runners):
-            yield turn, runner
+            records.add(load, runner.contestant.name, turn, await measure(runner))
 
 
-async def _measure(records: Records, load: str, runners: Sequence[LiveRunner], rounds: int, measure: Measure) -> None:
-    say(f"  {load}")
-    for turn, runner in _turns(runners, rounds):
-        records.add(load, runner.contestant.name, turn, await measure(runner))
-
-
-def _echo(in_flight: int, seconds: float) -> Measure:
+def _echo(in_flight: int, seconds: float) -> Measure[LiveRunner]:
     return lambda runner: window(runner.process, runner.sockets, in_flight, seconds)
 
 
 async def echo(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
-    """100 in flight over ever more WebSockets; with the fewest, one in flight as well."""
+    """Echo messages on WebSockets: one in flight, then 100 over more and more of them. Open them."""
     fewest, *more = settings.sockets
     async with _alive(contestants) as runners:
         for runner in runners:
             await runner.sockets.open(fewest)
             await window(runner.process, runner.sockets, IN_FLIGHT, settings.warm_up)
-        await _measure(records, "one in flight", runners, settings.rounds, _echo(1, settings.seconds))
-        await _measure(records, f"{fewest:,} open", runners, settings.rounds, _echo(IN_FLIGHT, settings.seconds))
+        await _take_turns(records, "one in flight", runners, settings.rounds, _echo(1, settings.seconds))
+        await _take_turns(records, f"{fewest:,} open", runners, settings.rounds, _echo(IN_FLIGHT, settings.seconds))
         for count in more:
             missing = count - len(runners[0].sockets)
             say(f"  opening {missing:,} more WebSockets")
@@ -68,11 +87,12 @@ async def echo(records: Records, contestants: Sequence[Contestant], settings: Se
                 sample = await opening_sample(runner.process, runner.sockets, missing)
                 if count == more[-1]:
                     records.add("opening", runner.contestant.name, 0, sample)
-            await _measure(records, f"{count:,} open", runners, settings.rounds, _echo(IN_FLIGHT, settings.seconds))
+            await _take_turns(records, f"{count:,} open", runners, settings.rounds, _echo(IN_FLIGHT, settings.seconds))
 
 
 async def memory(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
-    """Fresh processes without any traffic: what each further WebSocket adds to the first 100."""
+    """Open WebSockets and leave them idle: their memory."""
+    # In fresh processes without any traffic, each further WebSocket adds this to the first 100.
     async with _alive(contestants) as runners:
         for runner in runners:
             say(f"  {runner.contestant.title}")
@@ -88,46 +108,64 @@ async def memory(records: Records, contestants: Sequence[Contestant], settings: 
 
 
 async def http(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
-    """Requests of one actor."""
+    """Answer HTTP requests, 100 in flight."""
     async with _alive(_without_floor(contestants)) as runners:
         for runner in runners:
             await window(runner.process, runner.http, IN_FLIGHT, settings.warm_up)
-
-        async def measure(runner: LiveRunner) -> Sample:
-            return await window(runner.process, runner.http, IN_FLIGHT, settings.seconds)
-
-        await _measure(records, "http", runners, settings.rounds, measure)
+        await _take_turns(
+            records,
+            "http",
+            runners,
+            settings.rounds,
+            lambda runner: window(runner.process, runner.http, IN_FLIGHT, settings.seconds),
+        )
 
 
 async def actors(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
-    """Starting actors all at once, and stopping them again."""
+    """Start actors, all at once."""
+
+    def starting(count: int) -> Measure[LiveRunner]:
+        return lambda runner: actor_start_sample(runner.process, runner.actors, count)
+
     async with _alive(_without_floor(contestants)) as runners:
         for runner in runners:
             for _ in range(3):
                 await actor_start_sample(runner.process, runner.actors, 300)
         for count in settings.actors:
-
-            async def measure(runner: LiveRunner, count: int = count) -> Sample:
-                return await actor_start_sample(runner.process, runner.actors, count)
-
-            await _measure(records, f"{count:,} actors", runners, max(3, ACTORS_IN_ALL // count), measure)
+            await _take_turns(records, f"{count:,} actors", runners, max(3, ACTORS_IN_ALL // count), starting(count))
 
 
 async def hibernation(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
-    """Hibernatable WebSockets beside plain ones of the same SDK; puts into the KV are answered at once."""
+    """Echo messages on hibernatable WebSockets, beside plain ones."""
     async with _alive([CONTESTANTS["python"], HIBERNATABLE]) as runners:
         for runner in runners:
             await runner.sockets.open(min(settings.sockets))
             await window(runner.process, runner.sockets, IN_FLIGHT, settings.warm_up)
         # Records are stored four times a second: a turn must be long enough for a few.
-        await _measure(records, "hibernatable", runners, settings.rounds, _echo(IN_FLIGHT, max(1.0, settings.seconds)))
+        seconds = max(1.0, settings.seconds)
+        await _take_turns(records, "hibernatable", runners, settings.rounds, _echo(IN_FLIGHT, seconds))
         say(f"    {runners[1].connection.acknowledgements:,} acknowledgements, {runners[1].connection.kv_requests:,} puts")
 
 
 async def engine(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
-    """The same echo through a real engine."""
-    if settings.with_engine:
-        await real_engine.measure(records, _without_floor(contestants), settings, say)
+    """Echo messages through a real engine. Left out of a quick run."""
+
+    def round_trips(in_flight: int) -> Measure[Hosted]:
+        return lambda runner: runner.sample(in_flight, settings.seconds)
+
+    if not settings.with_engine:
+        return
+    async with AsyncExitStack() as stack:
+        try:
+            local = await stack.enter_async_context(LocalEngine())
+        except EngineNotFound as error:
+            say(f"  left out: {error}")
+            return
+        hosted = [await host(stack, local, contestant) for contestant in _without_floor(contestants)]
+        for runner in hosted:
+            await runner.sample(CLIENTS, settings.warm_up)
+        for in_flight in (1, CLIENTS):
+            await _take_turns(records, f"engine, {in_flight} in flight", hosted, settings.rounds, round_trips(in_flight))
 
 
 def _without_floor(contestants: Sequence[Contestant]) -> list[Contestant]:
@@ -135,11 +173,5 @@ def _without_floor(contestants: Sequence[Contestant]) -> list[Contestant]:
     return [contestant for contestant in contestants if contestant.name != "floor"]
 
 
-PHASES: Final = {
-    "echo": echo,
-    "memory": memory,
-    "http": http,
-    "actors": actors,
-    "hibernation": hibernation,
-    "engine": engine,
-}
+PHASES: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, engine)}
+"""By name. The docstring of each is its line in ``--help``."""

@@ -6,14 +6,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from benchmarks.contestants import CONTESTANTS
-
 __all__ = ["cost_plot"]
 
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 48, 52
 
-COLOURS: Final = {"python": "#2f6fde", "uvloop": "#0f9d8a", "typescript": "#d9622b", "floor": "#8a8f98"}
+COLOURS: Final = ("#2f6fde", "#0f9d8a", "#d9622b", "#8a8f98")
 GRID, INK = "#8a8f9840", "#7a7f88"
 
 Points = Sequence[tuple[float, float]]
@@ -38,15 +36,15 @@ class _Axis:
 
 
 def cost_plot(costs: Mapping[str, Points]) -> str:
-    """``costs``: for each contestant the microseconds of CPU a message at some numbers of open WebSockets."""
-    shown = {runner: points for runner, points in costs.items() if points}
-    every = [point for points in shown.values() for point in points]
+    """Draw ``costs``: for each title, the microseconds of CPU a message at some numbers of open WebSockets."""
+    every = [point for points in costs.values() for point in points]
     across = _Axis((count for count, _ in every), LEFT, WIDTH - RIGHT)
-    up = _Axis((max(cost, 0.1) for _, cost in every), HEIGHT - BOTTOM, TOP)
+    up = _Axis((cost for _, cost in every), HEIGHT - BOTTOM, TOP)
+    labels = _spread_labels({title: up.at(points[-1][1]) for title, points in costs.items() if points})
     parts = [*_frame(across, up)]
-    labels = _spread_labels({runner: up.at(points[-1][1]) for runner, points in shown.items()})
-    for runner, points in shown.items():
-        parts += _line(CONTESTANTS[runner].title, COLOURS[runner], points, labels[runner], across, up)
+    for (title, points), colour in zip(costs.items(), COLOURS, strict=False):
+        if points:
+            parts += _line(title, colour, points, labels[title], across, up)
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
@@ -82,8 +80,8 @@ def _spread_labels(wanted: Mapping[str, float]) -> dict[str, float]:
     """Move labels down until none covers the one above it."""
     placed: dict[str, float] = {}
     lowest = -math.inf
-    for runner, y in sorted(wanted.items(), key=lambda item: item[1]):
-        lowest = placed[runner] = max(y, lowest + 16)
+    for title, y in sorted(wanted.items(), key=lambda item: item[1]):
+        lowest = placed[title] = max(y, lowest + 16)
     return placed
 
 

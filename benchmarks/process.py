@@ -17,7 +17,7 @@ PROJECT: Final = Path(__file__).parents[1]
 
 
 class RunnerProcess:
-    """Runs ``command`` in the project's folder. What it prints is kept, and shown when it was ended by itself."""
+    """Runs ``command`` in the project's folder. Its output is shown at the end: an echo runner has nothing to say."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -46,17 +46,11 @@ class RunnerProcess:
                 return int(line.split()[1]) * 1024
         raise RuntimeError(f"the system does not tell the memory of process {self.pid}")
 
-    def output(self) -> str:
-        """The end of what it printed."""
-        self._output.seek(0)
-        return self._output.read().decode(errors="replace")[-4000:]
-
     def end(self) -> None:
-        """Kill it; what it printed goes to standard error, because an echo runner has nothing to say."""
-        self._popen.kill()
-        self._popen.wait()
-        if self._popen.stdin is not None:
-            self._popen.stdin.close()
-        if output := self.output():
-            print(output, file=sys.stderr)
-        self._output.close()
+        """Kill it, and show the end of its output on standard error."""
+        with self._popen, self._output:
+            self._popen.kill()
+            self._popen.wait()
+            self._output.seek(0)
+            if output := self._output.read().decode(errors="replace")[-4000:]:
+                print(output, file=sys.stderr)

@@ -1,76 +1,90 @@
 """Where the Python runner's time goes under the echo load: by layer, then by function.
 
-``python -m benchmarks.profile``; the runner samples itself while the synthetic engine loads it. Microseconds a message are
-the share of the samples times the measured CPU time a message. With ``--load open`` or ``actors`` they are a WebSocket's or
-an actor's. What the standard library does for a layer, such as drawing random bytes, counts for that layer.
+The runner samples itself by timer signal while the synthetic engine loads it. The timer runs on CPU time, so neither waiting
+nor another process counts, and cheap calls are not blown up as they are by a tracing profiler. The time inside C code counts
+for the Python function that called it, and the time of the standard library for the layer that called it. Microseconds a
+message are the share of the samples times the measured CPU time of a message.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import collections
 import json
 import os
 import signal
 import tempfile
+from collections import Counter
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from types import FrameType
+from typing import Final
 
-from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, LiveRunner, connected
-from benchmarks.measure import Sample, actor_start_sample, opening_sample, window
+from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, connected
+from benchmarks.measure import Sample, window
 
 __all__ = ["main"]
 
-LAYERS: Final = (
-    ("rivet_runner/_connection/", "connection"),
-    ("rivet_runner/_session/", "session"),
-    ("rivet_runner/protocol/", "codec"),
-    ("rivet_runner/_hosting/", "hosting"),
-    ("rivet_runner/_sockets/", "sockets"),
-    ("rivet_runner/websocket.py", "WebSocket"),
-    ("rivet_runner/", "other of the SDK"),
-    ("/websockets/", "websockets library"),
-    ("/asyncio/", "asyncio"),
-    ("/selectors.py", "asyncio"),
-    ("benchmarks/python_runner.py", "the echo hook"),
-)
+LAYERS: Final = {
+    "rivet_runner/_connection/": "connection",
+    "rivet_runner/_session/": "session",
+    "rivet_runner/protocol/": "codec",
+    "rivet_runner/_hosting/": "hosting",
+    "rivet_runner/_sockets/": "sockets",
+    "rivet_runner/websocket.py": "WebSocket",
+    "rivet_runner/": "other of the SDK",
+    "/websockets/": "websockets library",
+    "/asyncio/": "asyncio",
+    "/selectors.py": "asyncio",
+    "benchmarks/python_runner.py": "the echo hook",
+}
+"""By a part of the path. The first that fits counts."""
 
 OTHER: Final = "anything else"
-SHOWN: Final = 30
+FUNCTIONS_SHOWN: Final = 30
+
+INTERVAL_SECONDS: Final = 0.001
+"""As asked for. The system gives one sample a tick, which may be 4 ms."""
+
+DEEPEST: Final = 40
+"""Functions kept of one stack."""
 
 
-class Function(NamedTuple):
-    """A function as a sample names it."""
+class Sampler:
+    """Counts the stacks of the running process, innermost function first."""
 
-    path: str
-    name: str
-    line: str
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stacks: Counter[tuple[str, ...]] = Counter()
 
-    @classmethod
-    def parse(cls, text: str) -> Function:
-        path, name, line = text.rsplit(":", 2)
-        return cls(path, name, line)
+    def start(self) -> None:
+        """Begin to sample."""
+        signal.signal(signal.SIGPROF, self._take)
+        signal.setitimer(signal.ITIMER_PROF, INTERVAL_SECONDS, INTERVAL_SECONDS)
 
-    @property
-    def layer(self) -> str:
-        return next((layer for part, layer in LAYERS if part in self.path), OTHER)
+    def stop(self) -> None:
+        """End, and write the stacks with their counts as JSON."""
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        unfinished = self._path.with_suffix(".part")
+        unfinished.write_text(json.dumps([[count, stack] for stack, count in self._stacks.items()]))
+        unfinished.replace(self._path)
 
-    @property
-    def shown(self) -> str:
-        return f"{self.layer:20} {Path(self.path).stem}.{self.name}"
+    def _take(self, _: int, frame: FrameType | None) -> None:
+        stack: list[str] = []
+        while frame is not None and len(stack) < DEEPEST:
+            stack.append(f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}")
+            frame = frame.f_back
+        self._stacks[tuple(stack)] += 1
 
 
-async def profile(arguments: argparse.Namespace, path: Path) -> Sample:
-    """Load a runner that samples itself into ``path``; return what a message cost."""
-    contestant = HIBERNATABLE if arguments.hibernatable else CONTESTANTS["uvloop" if arguments.uvloop else "python"]
+async def profile(options: argparse.Namespace, path: Path) -> Sample:
+    """Load a runner that samples itself into ``path``; return the figures of the load."""
+    contestant = HIBERNATABLE if options.hibernatable else CONTESTANTS["uvloop" if options.uvloop else "python"]
     async with connected(contestant, "--profile", str(path)) as runner:
-        if arguments.load in ("echo", "http"):
-            await runner.sockets.open(arguments.sockets)
-            load = runner.http if arguments.load == "http" else runner.sockets
-            await window(runner.process, load, arguments.in_flight, 0.5)
+        await runner.sockets.open(options.sockets)
+        load = runner.http if options.http else runner.sockets
+        await window(runner.process, load, options.in_flight, 0.5)
         os.kill(runner.process.pid, signal.SIGUSR1)
-        sample = await _measure(runner, arguments)
+        sample = await window(runner.process, load, options.in_flight, options.seconds)
         os.kill(runner.process.pid, signal.SIGUSR2)
         async with asyncio.timeout(30):
             while not path.exists():  # noqa: ASYNC240
@@ -78,48 +92,41 @@ async def profile(arguments: argparse.Namespace, path: Path) -> Sample:
     return sample
 
 
-async def _measure(runner: LiveRunner, arguments: argparse.Namespace) -> Sample:
-    if arguments.load == "open":
-        return await opening_sample(runner.process, runner.sockets, arguments.sockets)
-    if arguments.load == "actors":
-        return await actor_start_sample(runner.process, runner.actors, arguments.sockets)
-    load = runner.http if arguments.load == "http" else runner.sockets
-    return await window(runner.process, load, arguments.in_flight, arguments.seconds)
-
-
-def show(stacks: list[dict[str, Any]], cpu: float, by_line: bool) -> str:
-    """Three tables: layers, functions by their own time, functions by the time within them."""
-    layers: collections.Counter[str] = collections.Counter()
-    own: collections.Counter[str] = collections.Counter()
-    within: collections.Counter[str] = collections.Counter()
-    for stack in stacks:
-        count, functions = stack["count"], [Function.parse(frame) for frame in stack["stack"]]
-        layers[next((function.layer for function in functions if function.layer != OTHER), OTHER)] += count
-        own[functions[0].shown + (f":{functions[0].line}" if by_line else "")] += count
-        for name in {function.shown for function in functions}:
-            within[name] += count
+def tables(stacks: list[tuple[int, list[str]]], cpu: float) -> str:
+    """Two tables: layers, and functions by their own time."""
+    layers: Counter[str] = Counter()
+    functions: Counter[str] = Counter()
+    for count, stack in stacks:
+        layers[next((layer for layer in map(_layer, stack) if layer != OTHER), OTHER)] += count
+        path, name = stack[0].rsplit(":", 1)
+        functions[f"{_layer(path):20} {Path(path).stem}.{name}"] += count
     total = layers.total()
-    lines = [f"{total} samples, {cpu:.2f} us of CPU a piece"]
-    for title, counts in (("layer, own time", layers), ("function, own time", own), ("function, with callees", within)):
+    lines = [f"{total} samples, {cpu:.2f} us of CPU a message"]
+    for title, counts in (("layer", layers), ("function, own time", functions)):
         lines += ["", f"{'us':>6} {'share':>6}  {title}"]
-        lines += [f"{cpu * count / total:6.2f} {count / total:6.1%}  {name}" for name, count in counts.most_common(SHOWN)]
+        lines += [f"{cpu * n / total:6.2f} {n / total:6.1%}  {name}" for name, n in counts.most_common(FUNCTIONS_SHOWN)]
     return "\n".join(lines)
 
 
+def _layer(path: str) -> str:
+    return next((layer for part, layer in LAYERS.items() if part in path), OTHER)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
-    parser.add_argument("--load", choices=("echo", "http", "open", "actors"), default="echo")
-    parser.add_argument("--sockets", type=int, default=100, help="open WebSockets, or actors to start")
-    parser.add_argument("--in-flight", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--hibernatable", action="store_true")
-    parser.add_argument("--uvloop", action="store_true")
-    parser.add_argument("--by-line", action="store_true", help="tell the lines of a function apart")
-    arguments = parser.parse_args()
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.profile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--http", action="store_true", help="requests instead of WebSocket messages")
+    parser.add_argument("--sockets", type=int, default=100, help="open WebSockets (default: 100)")
+    parser.add_argument("--in-flight", type=int, default=100, help="messages under way (default: 100)")
+    parser.add_argument("--seconds", type=float, default=8.0, help="how long to sample (default: 8)")
+    parser.add_argument("--hibernatable", action="store_true", help="profile hibernatable WebSockets")
+    parser.add_argument("--uvloop", action="store_true", help="profile the runner on uvloop")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "samples.json"
-        sample = asyncio.run(profile(arguments, path))
-        print(show(json.loads(path.read_text()), sample["cpu"], arguments.by_line))
+        sample = asyncio.run(profile(options, path))
+        print(tables(json.loads(path.read_text()), sample["cpu"]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The echo runner on this SDK, as a process of its own; the benchmarks start it.
+"""The echo runner on this SDK, as a process of its own that the benchmarks start.
 
-The engine's address comes from ``RIVET_ENDPOINT``. It ends with its standard input, so that it never outlives the benchmark.
-With ``--profile FILE`` it samples itself between SIGUSR1 and SIGUSR2, and the second one writes the samples.
+The engine's address comes from ``RIVET_ENDPOINT``. The process ends with its standard input, so that it never outlives the
+benchmark. With ``--profile FILE`` it samples itself from SIGUSR1 to SIGUSR2.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from benchmarks.sampler import Sampler
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 
 BODY: Final = "x" * 64
 
 
 class Echo(Runner):
-    """Answers everything with what it got."""
+    """Answers each request with the same body, and each WebSocket message with itself."""
 
     async def fetch(self, actor: Actor, request: Request) -> Response:
         return Response(BODY)
@@ -32,7 +31,7 @@ class Echo(Runner):
 
 
 class HibernatableEcho(Echo):
-    """The same, with sockets that outlive the actor's sleep, so that messages are stored as processed and acknowledged."""
+    """The same with sockets that outlive the actor's sleep, so that messages are stored as processed and acknowledged."""
 
     def can_hibernate(self, actor: Actor, request: Request) -> bool:
         return True
@@ -46,23 +45,30 @@ async def serve(runner: Runner) -> None:
     await ended.wait()
 
 
+def sample_into(path: Path) -> None:
+    """Sample this process, between two signals."""
+    from benchmarks.profile import Sampler
+
+    sampler = Sampler(path)
+    signal.signal(signal.SIGUSR1, lambda *_: sampler.start())
+    signal.signal(signal.SIGUSR2, lambda *_: sampler.stop())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--uvloop", action="store_true")
     parser.add_argument("--hibernatable", action="store_true")
     parser.add_argument("--profile", type=Path)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    if arguments.profile is not None:
-        sampler = Sampler()
-        signal.signal(signal.SIGUSR1, lambda *_: sampler.start())
-        signal.signal(signal.SIGUSR2, lambda *_: sampler.stop(arguments.profile))
+    if options.profile is not None:
+        sample_into(options.profile)
     loop_factory = None
-    if arguments.uvloop:
+    if options.uvloop:
         import uvloop
 
         loop_factory = uvloop.new_event_loop
-    runner = HibernatableEcho() if arguments.hibernatable else Echo()
+    runner = HibernatableEcho() if options.hibernatable else Echo()
     with asyncio.Runner(loop_factory=loop_factory) as loop_runner:
         loop_runner.run(serve(runner))
 

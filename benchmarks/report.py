@@ -1,46 +1,154 @@
-"""The table as Markdown, and the files in ``results``."""
+"""From measurements to the table and the files in ``results``.
+
+Targets are ratios within one run. They are printed beside the figures and decide nothing, because the machine may be busy.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, Final, NamedTuple
 
+from benchmarks.measure import Sample
 from benchmarks.plot import cost_plot
-from benchmarks.records import Records, Spread
-from benchmarks.settings import Settings
-from benchmarks.summary import COLUMNS, PYTHON, Row
 
-__all__ = ["machine", "markdown", "write"]
+__all__ = ["Records", "Row", "Spread", "machine", "markdown", "summarise", "write"]
 
-RESULTS = Path(__file__).parent / "results"
-HEAD = (
-    *("load", "", "Python", "Python + uvloop", "TypeScript", "floor"),
-    *("Python / TypeScript", "uvloop / TypeScript", "target"),
-)
-EXPLANATION = """\
-Medians; what is in brackets is the lowest and the highest turn. CPU is the runner process's, in microseconds a message or a
-piece. Ratios are taken turn by turn and then their median; targets are ratios too, but for memory, and decide nothing here.
-The *floor* is the `websockets` sans-I/O core on a bare `asyncio.Protocol`, slicing bytes: nothing of the SDK.
-TypeScript is `@rivetkit/engine-runner` 2.2.1. The plot is the CPU time a message costs, against the open WebSockets.
-"""
+RESULTS: Final = Path(__file__).parent / "results"
+
+RUNNERS: Final = {"python": "Python", "uvloop": "Python + uvloop", "typescript": "TypeScript", "floor": "floor"}
+COMPARED: Final = {"python": "Python / TypeScript", "uvloop": "uvloop / TypeScript"}
+HEAD: Final = ("load", "", *RUNNERS.values(), *COMPARED.values(), "target")
+TARGETS: Final = {100: ">= 2.5 x TypeScript", 1_000: ">= 12 x TypeScript", 10_000: ">= 120 x TypeScript"}
+"""For messages a second, by the number of open WebSockets."""
+
+KIB: Final = 1 / 1024
+
+EXPLANATION: Final = """\
+Medians, with the lowest and the highest turn in brackets. CPU is the runner process's, in microseconds a message or a piece.
+Ratios are medians of the ratios of single turns. Targets are ratios too, except for memory, and decide nothing here. The
+*floor* is the `websockets` sans-I/O core on a bare `asyncio.Protocol`, slicing bytes: nothing of the SDK. TypeScript is
+`@rivetkit/engine-runner` 2.2.1. The plot is the CPU time of a message against the number of open WebSockets."""
 
 
-def machine() -> dict[str, str]:
-    """What it was measured on."""
-    return {
-        "processors": str(os.cpu_count()),
-        "python": platform.python_version(),
-        "node": _output("node", "--version"),
-        "websockets": importlib.metadata.version("websockets"),
-        "system": f"{platform.system()} {platform.machine()}",
-        "load average at the end": f"{os.getloadavg()[0]:.1f}",
-    }
+class Spread(NamedTuple):
+    """Measurements of one thing: their median, and how far they lie apart."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread | None:
+        """`None` if there is no value."""
+        return cls(median(values), min(values), max(values)) if values else None
+
+
+class Records:
+    """All samples, by load, contestant and turn."""
+
+    def __init__(self) -> None:
+        self._samples: defaultdict[tuple[str, str], dict[int, Sample]] = defaultdict(dict)
+
+    def add(self, load: str, runner: str, turn: int, sample: Sample) -> None:
+        self._samples[load, runner][turn] = sample
+
+    def spread(self, load: str, runner: str, metric: str, scale: float = 1.0) -> Spread | None:
+        """One metric over all turns, times ``scale``."""
+        return Spread.of([sample[metric] * scale for sample in self._turns(load, runner).values()])
+
+    def ratio(self, load: str, runner: str, other: str, metric: str) -> Spread | None:
+        """One metric of ``runner`` divided by that of ``other``, in each turn that both had: drift cancels.
+
+        A turn of a millisecond can read as no CPU time at all, and is left out.
+        """
+        mine, theirs = self._turns(load, runner), self._turns(load, other)
+        both = [(mine[turn][metric], theirs[turn][metric]) for turn in mine.keys() & theirs.keys()]
+        return Spread.of([value / divisor for value, divisor in both if divisor])
+
+    def growth(self, first: str, last: str, runner: str) -> Spread | None:
+        """The CPU time at load ``last`` divided by that at ``first``: medians, as these are not measured in turns."""
+        small, large = self.spread(first, runner, "cpu"), self.spread(last, runner, "cpu")
+        if small is None or large is None or first == last or not small.low:
+            return None
+        return Spread(large.median / small.median, large.low / small.high, large.high / small.low)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Every sample with its load, contestant and turn."""
+        return [
+            {"load": load, "runner": runner, "turn": turn, **sample}
+            for (load, runner), turns in self._samples.items()
+            for turn, sample in turns.items()
+        ]
+
+    def _turns(self, load: str, runner: str) -> dict[int, Sample]:
+        return self._samples.get((load, runner), {})
+
+
+class Row(NamedTuple):
+    """One line: a figure of each contestant, and how the two Python ones compare with the TypeScript one."""
+
+    load: str
+    title: str
+    values: dict[str, Spread | None]
+    compared: dict[str, Spread | None]
+    target: str
+
+
+def summarise(records: Records, sockets: Sequence[int], actors: Sequence[int]) -> list[Row]:
+    """Every row with something to show, in reading order. ``sockets`` and ``actors`` are the numbers that were measured."""
+    return [row for row in _rows(records, sockets, actors) if any(row.values.values())]
+
+
+def _rows(records: Records, sockets: Sequence[int], actors: Sequence[int]) -> Iterator[Row]:
+    yield from _messages(records, "one in flight", f"{sockets[0]:,} open, 1 in flight", ">= 1.5 x TypeScript")
+    for count in sockets:
+        yield from _echoes(records, count, sockets[0])
+    yield _row(records, "opening", "opening WebSockets", "cpu", "CPU each, us")
+    yield _row(records, "opening", "opening WebSockets", "wall", "time each, us")
+    for count in sockets[1:]:
+        title = f"of {count:,} open, KiB"
+        yield _row(records, f"memory at {count:,}", "idle WebSocket", "memory", title, "<= 4 KiB", KIB)
+    yield from _messages(records, "http", "HTTP, 100 in flight", ">= 2 x TypeScript", "requests/s")
+    for count in actors:
+        load = f"starting {count:,} actors"
+        yield _row(records, f"{count:,} actors", load, "cpu", "CPU each, us", "<= TypeScript")
+    growth = {runner: records.growth(f"{actors[0]:,} actors", f"{actors[-1]:,} actors", runner) for runner in RUNNERS}
+    yield Row(f"starting {actors[-1]:,} actors", f"CPU, to {actors[0]:,} actors", growth, {}, "flat")
+    hibernatable = {"python": records.ratio("hibernatable", "hibernatable", "python", "cpu")}
+    yield Row("hibernatable WebSockets", "CPU, to plain ones", hibernatable, {}, "<= 1.3 x")
+    for in_flight in (1, 16):
+        yield from _messages(records, f"engine, {in_flight} in flight", f"real engine, {in_flight} in flight", "")
+
+
+def _row(records: Records, key: str, load: str, metric: str, title: str, target: str = "", scale: float = 1.0) -> Row:
+    """``metric`` of the load ``key``, for every contestant."""
+    values = {runner: records.spread(key, runner, metric, scale) for runner in RUNNERS}
+    compared = {runner: records.ratio(key, runner, "typescript", metric) for runner in COMPARED}
+    return Row(load, title, values, compared, target)
+
+
+def _messages(records: Records, key: str, load: str, target: str, rate: str = "messages/s") -> Iterator[Row]:
+    yield _row(records, key, load, "rate", rate, target)
+    yield _row(records, key, load, "cpu", "CPU each, us")
+    yield _row(records, key, load, "p50", "latency p50, us")
+    yield _row(records, key, load, "p99", "latency p99, us")
+
+
+def _echoes(records: Records, count: int, fewest: int) -> Iterator[Row]:
+    key, load = f"{count:,} open", f"{count:,} open, 100 in flight"
+    yield from _messages(records, key, load, TARGETS.get(count, ""))
+    yield _row(records, key, load, "engine_cpu", "the synthetic engine's CPU, us")
+    to_floor = {runner: records.ratio(key, runner, "floor", "cpu") for runner in RUNNERS if runner != "floor"}
+    yield Row(load, "CPU, to the floor's", to_floor, {}, "<= 2 x floor" if count == fewest else "")
+    growth = {runner: records.growth(f"{fewest:,} open", key, runner) for runner in RUNNERS}
+    yield Row(load, f"CPU, to that of {fewest:,} open", growth, {}, "< 1.2 x")
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -48,54 +156,18 @@ def markdown(rows: Sequence[Row]) -> str:
     lines = [list(HEAD)]
     before = ""
     for row in rows:
-        lines.append([row.load if row.load != before else "", f"{row.metric}{_unit(row.unit)}", *_cells(row), row.target])
+        suffix = "" if row.compared else " x"
+        cells = [_shown(row.values.get(runner), suffix) for runner in RUNNERS]
+        cells += [_shown(row.compared.get(runner), " x") for runner in COMPARED]
+        lines.append([row.load if row.load != before else "", row.title, *cells, row.target])
         before = row.load
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |" for line in lines
-    )
+    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
-def as_json(records: Records, rows: Sequence[Row], settings: Settings, facts: dict[str, str]) -> dict[str, Any]:
-    """Everything: the rows, and each turn that they are made of."""
-    return {
-        "machine": facts,
-        "settings": settings._asdict(),
-        "rows": [_row_as_json(row) for row in rows],
-        "turns": records.as_json(),
-    }
-
-
-def write(records: Records, rows: Sequence[Row], settings: Settings, result: dict[str, Any]) -> None:
-    """Write ``latest.json``, ``latest.md`` and the plot, where it has something to show."""
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "latest.json").write_text(json.dumps(result, indent=1) + "\n")
-    costs = {runner: _costs(records, settings, runner) for runner in COLUMNS}
-    facts = ", ".join(f"{name}: {value}" for name, value in result["machine"].items())
-    text = "\n\n".join([EXPLANATION.strip(), markdown(rows), f"Measured on: {facts}."])
-    if any(costs.values()):
-        (RESULTS / "cost.svg").write_text(cost_plot(costs))
-        text += "\n\n![CPU time a message against open WebSockets](cost.svg)"
-    (RESULTS / "latest.md").write_text(f"# Benchmark results\n\n{text}\n")
-
-
-def _costs(records: Records, settings: Settings, runner: str) -> list[tuple[float, float]]:
-    """The points of one line of the plot."""
-    spreads = [(count, records.spread(f"{count:,} open", runner, "cpu")) for count in settings.sockets]
-    return [(count, spread.median) for count, spread in spreads if spread is not None]
-
-
-def _cells(row: Row) -> list[str]:
-    values = [_shown(row.values.get(runner)) for runner in COLUMNS]
-    return values + [_shown(row.ratios.get(runner), " x") for runner in PYTHON]
-
-
-def _unit(unit: str) -> str:
-    return f", {unit}" if unit not in ("", "x") else ""
-
-
-def _shown(spread: Spread | None, suffix: str = "") -> str:
+def _shown(spread: Spread | None, suffix: str) -> str:
     if spread is None:
         return ""
     middle, low, high = (_number(value) for value in spread)
@@ -108,15 +180,33 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _row_as_json(row: Row) -> dict[str, Any]:
-    def spreads(of: dict[str, Spread | None]) -> dict[str, Any]:
-        return {name: spread._asdict() for name, spread in of.items() if spread is not None}
+def write(records: Records, rows: Sequence[Row], sockets: Sequence[int]) -> None:
+    """Write ``latest.md`` and the plot."""
+    facts = ", ".join(f"{name}: {value}" for name, value in machine().items())
+    image = "![CPU time of a message against open WebSockets](cost.svg)"
+    text = "\n\n".join(["# Benchmark results", EXPLANATION, markdown(rows), f"Measured on: {facts}.", image])
+    (RESULTS / "latest.md").write_text(f"{text}\n")
+    costs = {
+        title: [(count, spread.median) for count in sockets if (spread := records.spread(f"{count:,} open", runner, "cpu"))]
+        for runner, title in RUNNERS.items()
+    }
+    (RESULTS / "cost.svg").write_text(cost_plot(costs))
 
-    return {**row._asdict(), "values": spreads(row.values), "ratios": spreads(row.ratios)}
+
+def machine() -> dict[str, str]:
+    """The machine that the run was on."""
+    return {
+        "processors": str(os.cpu_count()),
+        "python": platform.python_version(),
+        "node": _node_version(),
+        "websockets": importlib.metadata.version("websockets"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "load average at the end": f"{os.getloadavg()[0]:.1f}",
+    }
 
 
-def _output(*command: str) -> str:
+def _node_version() -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "none"

@@ -1,7 +1,8 @@
-"""Measures the Python runner beside the TypeScript one and beside the floor: one table, and the files in ``results``.
+"""Measures the Python runner beside the TypeScript one and beside the floor, and prints one table.
 
-``make bench`` installs what is needed and runs this; ``make bench ARGS="--quick"``. A full run takes up to ten minutes.
-It wants Linux, for the clocks of other processes, and is best left alone on its machine: two free cores.
+A full run takes up to ten minutes, and replaces results/latest.md and results/cost.svg. With --quick, --loads, --runners or
+--rounds the table is only printed. `make bench` installs everything that is needed first, and `make bench ARGS="--quick"`
+passes options on. The benchmark needs Linux, for the clocks of other processes, and two processors that are otherwise idle.
 """
 
 from __future__ import annotations
@@ -11,34 +12,29 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from benchmarks.contestants import CONTESTANTS, Contestant, missing
-from benchmarks.phases import PHASES, say
-from benchmarks.records import Records
-from benchmarks.report import RESULTS, as_json, machine, markdown, write
-from benchmarks.settings import FULL, LOADS, QUICK, Settings
-from benchmarks.summary import summarise
+from benchmarks.phases import FULL, PHASES, QUICK, Settings, say
+from benchmarks.report import Records, machine, markdown, summarise, write
 
 __all__ = ["main"]
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for."""
-    loads = "\n".join(f"  {name:12} {what}" for name, what in LOADS.items())
+    loads = "\n".join(f"  {name:12} {phase.__doc__}" for name, phase in PHASES.items())
+    runners = "\n".join(f"  {name:12} {contestant.title}" for name, contestant in CONTESTANTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.run",
         description=__doc__,
-        epilog=f"loads:\n{loads}\n\nrunners: {', '.join(CONTESTANTS)}",
+        epilog=f"loads:\n{loads}\n\nrunners:\n{runners}\n\nexample: python -m benchmarks.run --quick --loads http,actors",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="under a minute, fewer sockets, no real engine; rough")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON instead of the table")
-    parser.add_argument("--loads", type=_names(LOADS), default=list(LOADS), metavar="NAME,...", help="only these loads")
-    parser.add_argument(
-        "--runners", type=_names(CONTESTANTS), default=list(CONTESTANTS), metavar="NAME,...", help="only these runners"
-    )
-    parser.add_argument("--rounds", type=int, help="turns of each runner at each load")
-    parser.add_argument("--no-files", action="store_true", help="leave the files in results/ as they are")
+    parser.add_argument("--quick", action="store_true", help="under a minute: fewer sockets, no real engine, rough figures")
+    parser.add_argument("--loads", type=_names(PHASES), metavar="NAME,...", help="only these loads")
+    parser.add_argument("--runners", type=_names(CONTESTANTS), metavar="NAME,...", help="only these runners")
+    parser.add_argument("--rounds", type=int, metavar="N", help="turns of each runner at each load (5; with --quick 2)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures of every turn to FILE")
     return parser.parse_args()
 
 
@@ -53,14 +49,12 @@ def _names(known: Collection[str]) -> Callable[[str], list[str]]:
 
 
 def present(names: Sequence[str]) -> list[Contestant]:
-    """The contestants that can take part; the others are named."""
-    contestants = []
-    for name in names:
-        if reason := missing(CONTESTANTS[name]):
+    """The contestants that can take part. The others are named, with the reason."""
+    reasons = {name: missing(CONTESTANTS[name]) for name in names}
+    for name, reason in reasons.items():
+        if reason:
             say(f"{CONTESTANTS[name].title} is left out: {reason}")
-        else:
-            contestants.append(CONTESTANTS[name])
-    return contestants
+    return [CONTESTANTS[name] for name, reason in reasons.items() if not reason]
 
 
 async def measure(loads: Sequence[str], contestants: Sequence[Contestant], settings: Settings) -> Records:
@@ -68,7 +62,7 @@ async def measure(loads: Sequence[str], contestants: Sequence[Contestant], setti
     records = Records()
     began = time.monotonic()
     for load in loads:
-        say(f"[{time.monotonic() - began:4.0f} s] {load}: {LOADS[load]}")
+        say(f"[{time.monotonic() - began:4.0f} s] {load}: {PHASES[load].__doc__}")
         await PHASES[load](records, contestants, settings)
     say(f"[{time.monotonic() - began:4.0f} s] done")
     return records
@@ -79,19 +73,19 @@ def main() -> None:
     settings = QUICK if options.quick else FULL
     if options.rounds:
         settings = settings._replace(rounds=options.rounds)
-    contestants = present(options.runners)
+    contestants = present(options.runners or [*CONTESTANTS])
     with asyncio.Runner(loop_factory=_loop_factory()) as loop_runner:
-        records = loop_runner.run(measure(options.loads, contestants, settings))
-    rows = summarise(records, settings)
-    result = as_json(records, rows, settings, machine())
-    if not options.no_files:
-        write(records, rows, settings, result)
-        say(f"written to {RESULTS.parent.name}/{RESULTS.name}")
-    print(json.dumps(result, indent=1) if options.json else markdown(rows))
+        records = loop_runner.run(measure(options.loads or [*PHASES], contestants, settings))
+    rows = summarise(records, settings.sockets, settings.actors)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine(), "turns": records.as_json()}, indent=1))
+    if settings == FULL and not options.loads and not options.runners:
+        write(records, rows, settings.sockets)
+    print(markdown(rows))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The engine's own loop: the cheapest there is."""
+    """The loop of the synthetic engine: the cheapest that is installed."""
     try:
         import uvloop
     except ImportError:

@@ -1,1 +1,1 @@
-"""Programs to read, run and take from. Each is a whole one."""
+"""Whole programs for you to read, run and copy from."""

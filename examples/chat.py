@@ -1,8 +1,10 @@
-"""A chat room is an actor: when nobody speaks it leaves memory, and everybody in it stays connected.
+"""A chat in which each room is an actor. A silent room sleeps, and its members stay connected.
 
-``make dev-chat`` starts an engine, this runner and a room, and prints the address to open in two browser tabs. Then say
-nothing for a while: the room goes to sleep. Say something: the room wakes, as the next generation of its actor, and the
-page shows that its connection is still the first one. With an engine of your own: ``python -m examples.chat``.
+``make dev-chat`` starts an engine, this runner and a room, and prints the URL of the room. Open the URL in two browser tabs,
+and write a message. After 20 seconds of silence, the room goes to sleep. Write another message: the room wakes, as the next
+generation of its actor, and the page shows that it has connected only once.
+
+To use an engine of your own, run ``python -m examples.chat``.
 """
 
 from __future__ import annotations
@@ -21,27 +23,27 @@ from rivet_runner import Actor, Request, Response, Runner, WebSocket
 
 PAGE: Final = Path(__file__).with_name("chat.html").read_bytes()
 HISTORY: Final = 50
-"""Messages that a room remembers, and that somebody who joins gets to see."""
+"""Number of messages that a room keeps and shows to new members."""
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
-    """A message on the WebSocket, as JSON: ``{"type": "say", "text": "Hello"}``."""
+    """A message on the WebSocket, in JSON: ``{"type": "say", "text": "Hello"}``."""
 
 
 class Join(Event, frozen=True):
-    """From the page: who is there. The first message of a connection."""
+    """Sent by the page as its first message: the name of the member."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"\S", max_length=32)]
 
 
 class Say(Event, frozen=True):
-    """From the page."""
+    """Sent by the page: a message to the room."""
 
     text: Annotated[str, msgspec.Meta(pattern=r"\S", max_length=2000)]
 
 
 class Awake(Event, frozen=True):
-    """To a page that has connected, or whose room has woken up; for the eye, a chat does not need it."""
+    """Sent to a page when it connects, and again when its room wakes. Only the page's display needs it."""
 
     generation: int
 
@@ -69,7 +71,7 @@ class Left(Event, frozen=True):
 
 @dataclass
 class Room:
-    """`Actor.state`: what a room keeps in memory while it is awake."""
+    """`Actor.state` of an awake room."""
 
     history: deque[Said]
     active_at: float
@@ -77,7 +79,7 @@ class Room:
 
 class ChatRooms(Runner):
     idle_seconds: float = 20.0
-    """After as much silence a room goes to sleep."""
+    """Silence after which a room goes to sleep, in seconds."""
 
     async def on_actor_start(self, actor: Actor) -> None:
         stored = await actor.kv.list(b"said/")
@@ -95,8 +97,8 @@ class ChatRooms(Runner):
         return True
 
     async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        # Also runs when the room has woken up, once for each restored connection; the attachment still holds its name. For
-        # one that has gone meanwhile the loop ends at once.
+        # This also runs when the room wakes, once for each restored WebSocket, and the attachment still holds the name. If
+        # the client left while the room slept, the loop ends at once.
         if ws.close_code is None:
             await ws.send(encode(Awake(actor.generation)))
         async for message in ws:
@@ -126,7 +128,7 @@ class ChatRooms(Runner):
                 said = Said(number, ws.attachment.decode(), text, at=time.time())
                 room.history.append(said)
                 await actor.broadcast(encode(said))
-                # A ring of keys: a new message takes the place of the oldest one.
+                # The keys form a ring: a new message replaces the oldest one.
                 await actor.kv.put(b"said/%d" % (number % HISTORY), msgspec.json.encode(said))
 
     async def sleep_when_idle(self, actor: Actor) -> None:
@@ -136,7 +138,7 @@ class ChatRooms(Runner):
 
 
 def members(actor: Actor) -> list[str]:
-    """The names of everybody who is connected and has joined."""
+    """The names of the connected members, sorted."""
     return sorted({ws.attachment.decode() for ws in actor.websockets} - {""})
 
 

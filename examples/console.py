@@ -1,4 +1,4 @@
-"""How the tour and the development server print: one readable line for each step, with its time."""
+"""The output of the tour: one readable line for each step, with its duration."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["Steps"]
 
 
 class Steps:
-    """Prints what was done, and how long it took."""
+    """Prints each step and its duration."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
 
     @contextmanager
-    def step(self, what: str) -> Iterator[list[str]]:
-        """Time a step and print it; what is put into the list is shown behind it."""
+    def step(self, name: str) -> Iterator[list[str]]:
+        """Time a step and print it. Append details to the list to print them after the name."""
         details: list[str] = []
         began = time.perf_counter()
         try:
             yield details
         except BaseException:
-            print(f"  FAILED  {what}", flush=True)
+            print(f"  FAILED  {name}", flush=True)
             raise
         milliseconds = (time.perf_counter() - began) * 1000
         detail = f"  {', '.join(details)}" if details else ""
-        print(f"  {milliseconds:7.0f} ms  {what}{detail}", flush=True)
+        print(f"  {milliseconds:7.0f} ms  {name}{detail}", flush=True)
 
     def title(self, text: str) -> None:
         print(text, flush=True)
@@ -38,6 +38,6 @@ class Steps:
 
 
 def fail(message: str) -> None:
-    """End the program with one line that says what to do."""
+    """Print ``message`` to standard error, and exit with status 1."""
     print(message, file=sys.stderr)
     raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""A counter that survives sleep, restarts and moves: the program of the README."""
+"""The counter of the README. Its value survives sleep, restarts and moves of the actor."""
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 

@@ -1,4 +1,4 @@
-"""A real engine and one of the examples, up until Ctrl-C, with what to try. ``make dev`` and ``make dev-chat`` run it."""
+"""Run a real engine and one of the examples until Ctrl-C. ``make dev`` and ``make dev-chat`` run this program."""
 
 from __future__ import annotations
 
@@ -16,63 +16,63 @@ from rivet_runner import Actor, Request, Response, Runner
 from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine
 
 TRY_COUNTER = """
-The engine is at {endpoint}, and a runner named "counter" hosts one actor on it. Try:
+The engine is at {endpoint}. A runner named "counter" hosts one actor on it. Try these commands:
 
   curl -X POST {endpoint}/gateway/{actor_id}/increment
-  curl -X POST {endpoint}/gateway/{actor_id}/sleep        # it leaves memory; the next request wakes it
+  curl -X POST {endpoint}/gateway/{actor_id}/sleep        # the next request wakes it
   curl {endpoint}/actors?namespace=default\\&actor_ids={actor_id}
   curl -X DELETE {endpoint}/actors/{actor_id}?namespace=default
 
-Create another one:
+Create another actor:
 
   curl -X POST {endpoint}/actors?namespace=default -H 'content-type: application/json' \\
     -d '{{"name":"counter","key":null,"runner_name_selector":"counter","crash_policy":"sleep"}}'
 
-Ctrl-C stops everything.
+Press Ctrl-C to stop the runner and the engine.
 """
 
 TRY_CHAT = """
-The engine is at {endpoint}, and a runner named "chat" hosts one room on it. Open it in two browser tabs:
+The engine is at {endpoint}. A runner named "chat" hosts one room on it. Open the room in two browser tabs:
 
   {endpoint}/gateway/{actor_id}/
 
-After 20 s of silence the room goes to sleep. Then say something: it wakes as its next generation, and no tab has connected
-again. Create another room:
+After 20 s of silence, the room goes to sleep. Write a message then. The room wakes as its next generation, and the tabs stay
+connected. Create another room:
 
   curl -X POST {endpoint}/actors?namespace=default -H 'content-type: application/json' \\
     -d '{{"name":"chat","key":null,"runner_name_selector":"chat","crash_policy":"sleep"}}'
 
-Ctrl-C stops everything.
+Press Ctrl-C to stop the runner and the engine.
 """
 
 
 class SleepyCounter(Counter):
-    """The counter of the README, which can be told to sleep."""
+    """The counter of the README, with a path that puts it to sleep."""
 
     async def fetch(self, actor: Actor, request: Request) -> Response:
         if request.path == "/sleep":
             actor.sleep()
-            return Response("good night\n")
+            return Response("falling asleep\n")
         return await super().fetch(actor, request)
 
 
 class LoggedChatRooms(ChatRooms):
-    """Tells when a room wakes and sleeps."""
+    """Logs when a room wakes and sleeps."""
 
     async def on_actor_start(self, actor: Actor) -> None:
         await super().on_actor_start(actor)
         actor.log.info("awake, generation %d", actor.generation)
 
     async def on_actor_stop(self, actor: Actor) -> None:
-        actor.log.info("going to sleep, with %d WebSockets connected", len(actor.websockets))
+        actor.log.info("going to sleep with %d WebSockets connected", len(actor.websockets))
 
 
 @dataclass(frozen=True)
 class Example:
-    """A runner class, and what to tell the person who started it."""
+    """A runner class, and the instructions to print for it."""
 
     runner: type[Runner]
-    what_to_try: str
+    instructions: str
 
 
 EXAMPLES = {
@@ -91,7 +91,7 @@ async def serve(name: str, port: int | None) -> None:
         await api.upsert_runner_config(name)
         async with example.runner(endpoint=engine.endpoint, runner_name=name):
             actor = await api.create_ready_actor(name, runner_name=name)
-            print(example.what_to_try.format(endpoint=engine.endpoint, actor_id=actor.actor_id), flush=True)
+            print(example.instructions.format(endpoint=engine.endpoint, actor_id=actor.actor_id), flush=True)
             await stop.wait()
             print("\nStopping the runner and the engine.", flush=True)
 

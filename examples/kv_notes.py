@@ -1,15 +1,21 @@
-"""Notes in an actor's key-value store, as a small REST resource: one actor is one notebook.
+"""A REST API for notes in an actor's key-value store. One actor is one notebook.
 
-``GET /notes`` lists the names (``?prefix=`` those that begin with it); ``GET``, ``PUT`` and ``DELETE /notes/NAME`` read,
-write and remove one note. To try it, keep ``make dev`` running, take the engine's URL that it prints, and in another
-terminal start this with ``RIVET_ENDPOINT=$ENGINE python -m examples.kv_notes``. Then::
+``GET /notes`` lists the names of the notes. ``GET /notes?prefix=to-`` lists those that begin with ``to-``. ``GET``, ``PUT``
+and ``DELETE /notes/NAME`` read, write and delete one note.
+
+To try it, run ``make dev``, which prints the URL of its engine. Start this program in another terminal::
+
+    export ENGINE=http://127.0.0.1:PORT           # the URL that ``make dev`` prints
+    RIVET_ENDPOINT=$ENGINE python -m examples.kv_notes
+
+Then run these commands in a third terminal, in which ``ENGINE`` is set too::
 
     curl -X PUT "$ENGINE/runner-configs/notes?namespace=default" -H 'content-type: application/json' \\
       -d '{"datacenters":{"default":{"normal":{}}}}'
     curl -X POST "$ENGINE/actors?namespace=default" -H 'content-type: application/json' \\
       -d '{"name":"notebook","key":"mine","runner_name_selector":"notes","crash_policy":"sleep"}'
 
-    NOTES="$ENGINE/gateway/ACTOR_ID/notes"        # with the actor_id of that answer
+    NOTES="$ENGINE/gateway/ACTOR_ID/notes"        # the actor_id that the last command printed
     curl -X PUT "$NOTES/to-buy" -d 'bread and milk'
     curl "$NOTES/to-buy"
     curl "$NOTES?prefix=to-"
@@ -24,7 +30,7 @@ from urllib.parse import unquote
 from rivet_runner import Actor, KvLimitExceeded, Request, Response, Runner
 
 PREFIX = "note/"
-"""Before each name in the store, so that an actor that keeps other things too can tell them apart."""
+"""Prefix of the notes' keys, so that the actor can keep other data in its store too."""
 
 
 def key_of(name: str) -> bytes:
@@ -37,7 +43,7 @@ def name_of(key: bytes) -> str:
 
 class Notes(Runner):
     async def fetch(self, actor: Actor, request: Request) -> Response:
-        # The path comes as the client sent it, so the name in it is still percent-encoded.
+        # The path is as the client sent it, so the name in it is still percent-encoded.
         resource, _, name = request.path.removeprefix("/").partition("/")
         if resource != "notes":
             return Response("not found\n", status=404)

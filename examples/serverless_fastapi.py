@@ -1,10 +1,10 @@
-"""The counter behind FastAPI: the engine starts the runner when somebody needs it.
+"""The counter behind FastAPI. The engine starts the runner when an actor needs one.
 
-In production this is all, with the engine told the URL of the mount (see docs/serverless.md)::
+In production, run this command, and tell the engine the URL of the mount (see docs/serverless.md)::
 
     RIVET_ENDPOINT=https://your-engine.example uvicorn examples.serverless_fastapi:web
 
-``make dev-serverless`` runs it here, with an engine and an actor to play with.
+``make dev-serverless`` runs the site on your machine, with an engine and an actor.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from examples.counter import Counter
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine
 
-web = FastAPI(title="A counter, and whatever else the site does")
+web = FastAPI(title="A site with a counter")
 web.mount("/rivet", serverless_app(Counter, prepopulate_actor_names={"counter": {}}))
 
 
 @web.get("/")
 async def index() -> dict[str, str]:
-    return {"hello": "this is the site; the actors are behind /rivet"}
+    return {"hello": "This is the site. The actors are behind /rivet."}
 
 
 RUNNER_NAME = "counter"
 LIFESPAN_SECONDS = 60
 
 TRY = """
-The engine is at {engine}, the site at {site}. One actor was created, and for it the engine has started a runner:
+The engine is at {engine}. The site is at {site}. The engine has started a runner there for one actor. Try these commands:
 
   curl -X POST {engine}/gateway/{actor_id}/increment
   curl {site}/rivet/health                                  # how many runners there are
   curl {site}/rivet/metadata
   curl {engine}/runners?namespace=default
 
-Each runner lives for {lifespan} s. Shortly before its end the engine starts another one, and the count moves there.
+Each runner lives for {lifespan} s. Shortly before its end, the engine starts another one, and the actor moves there.
 
-Ctrl-C stops everything; the runner drains first.
+Press Ctrl-C to stop the runner, the site and the engine. The runner drains first.
 """
 
 
 async def serve(port: int, engine_port: int | None) -> None:
-    """Run the engine, the site and one actor until uvicorn is told to stop."""
+    """Run the engine, the site and one actor until uvicorn stops."""
     async with LocalEngine(port=engine_port) as engine:
         server = uvicorn.Server(uvicorn.Config(web, port=port, log_level="warning"))
         serving = asyncio.create_task(server.serve())
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="the site's port (default: a free one)")
     parser.add_argument("--engine-port", type=int, default=None, help="the engine's port (default: a free one)")
     arguments = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it anew once it has stopped
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after it has stopped
         try:
             asyncio.run(serve(arguments.port, arguments.engine_port))
         except EngineNotFound as error:

@@ -1,8 +1,8 @@
-"""The life of a runner: one state, one table, one function that moves it.
+"""The life of a runner: one state, one table of transitions, one method that moves the state.
 
-There is exactly one notion of "shutting down" in this package, and it is `Lifecycle.state`. Whoever wants to know whether
-a connection may be made, an actor started or a message waited for asks here; nobody keeps a flag of their own. Two flags
-that both mean "shutting down" will one day disagree, and then a close handler reconnects a runner that is going away.
+This module is the only answer to the question whether a runner is shutting down. Other modules ask `Lifecycle` and
+keep no flags of their own. Two flags with the same meaning would disagree some day, and then a close handler would
+reconnect a runner that is shutting down.
 
 ::
 
@@ -11,8 +11,8 @@ that both mean "shutting down" will one day disagree, and then a close handler r
      │                      └──────────────── SHUT_DOWN ───────────────┘                ▲
      └────────────────────────────────── SHUT_DOWN ────────────────────────────────────┘
 
-What is not in the table is a mistake of the caller and raises. What may happen at any time (a second shutdown, an init
-answered again after a reconnect or during a drain) is in the table, and stays where it is.
+An event that is not in the table is a mistake of the caller and raises. Some events are in the table and change
+nothing: a second shutdown, and an init answered again after a reconnect or during a drain.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["TRANSITIONS", "Lifecycle", "LifecycleEvent", "RunnerState"]
 
 
 class RunnerState(enum.Enum):
-    """Where a runner is in its life; it only ever moves forward."""
+    """The state of a runner. It only moves forward."""
 
     NEW = "new"
     STARTING = "starting"
@@ -33,7 +33,7 @@ class RunnerState(enum.Enum):
 
 
 class LifecycleEvent(enum.Enum):
-    """What moves a runner on."""
+    """An event that may change the state of a runner."""
 
     START = "start"
     INITIALISED = "initialised"
@@ -56,7 +56,7 @@ TRANSITIONS: dict[tuple[RunnerState, LifecycleEvent], RunnerState] = {
 
 
 class Lifecycle:
-    """Holds the state. Every question about it is a property here, so that each has one answer."""
+    """The state of one runner. Each question about the state is a property, so that it has one answer."""
 
     __slots__ = ("_state",)
 
@@ -69,12 +69,12 @@ class Lifecycle:
 
     @property
     def may_connect(self) -> bool:
-        """Whether a connection to the engine may be made, the first or another."""
+        """Whether the runner may connect or reconnect to the engine."""
         return self._state in (RunnerState.STARTING, RunnerState.RUNNING)
 
     @property
     def shutting_down(self) -> bool:
-        """Whether a shutdown has begun; it stays true when it has ended."""
+        """Whether a shutdown has begun. It stays `True` after the shutdown."""
         return self._state in (RunnerState.DRAINING, RunnerState.CLOSED)
 
     @property
@@ -83,11 +83,11 @@ class Lifecycle:
 
     @property
     def was_initialised(self) -> bool:
-        """Whether the engine has accepted this runner once; a rejection ends the start only before that."""
+        """Whether the engine has accepted this runner at least once. Before that, a rejection ends the start."""
         return self._state is not RunnerState.NEW and self._state is not RunnerState.STARTING
 
     def move(self, event: LifecycleEvent) -> bool:
-        """Apply ``event``; return whether the state changed. Raises `RuntimeError` for what the table does not hold."""
+        """Apply ``event`` and return whether the state changed. Raises `RuntimeError` if it is not in the table."""
         before = self._state
         try:
             self._state = TRANSITIONS[before, event]

@@ -1,14 +1,13 @@
-"""The one place where tasks are made.
+"""Owners of tasks. All tasks of this package are spawned here.
 
-A `TaskGroup` owns the tasks that were spawned through it: it names them, counts them, logs what they raise, and can wait
-for them or cancel them, each with a deadline. Nothing in this package calls `asyncio.create_task` elsewhere.
+A `TaskGroup` names its tasks, counts them, logs their exceptions, and waits for them or cancels them with a deadline.
+No other module calls `asyncio.create_task`.
 
-The waiting is written so that a wake-up cannot be missed: there is no counter to compare and no event to set; each round
-waits for the tasks that are there *now* and looks again. A task that raises is as finished as one that returns, and a task
-that is spawned while somebody waits is found in the next round.
+Waiting cannot miss a wake-up, because there is no counter to compare and no event to set. Each round waits for the
+unfinished tasks and then looks again. A task that raises counts as finished, and a task spawned during a round is
+found in the next one.
 
-`asyncio.TaskGroup` does not fit here: it cancels every sibling when one task raises, and actors are each other's
-strangers.
+`asyncio.TaskGroup` does not fit: it cancels all tasks when one of them raises, and actors must not affect each other.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ __all__ = ["TaskGroup", "is_being_cancelled"]
 class TaskGroup:
     """Named tasks with one owner.
 
-    ``log`` receives the exception of a task that nobody else looks at. The group belongs to the event loop that is
-    running when its first task is spawned.
+    ``log`` gets the exceptions of tasks without an ``on_error``. The group belongs to the event loop on which its
+    first task is spawned.
     """
 
     __slots__ = ("_closed", "_log", "_tasks", "name")
 
     def __init__(self, name: str, log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
-        self.name = name
+        self.name: str = name
         self._log = log
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._closed = False
 
     def __len__(self) -> int:
-        """How many tasks have not finished."""
+        """Return the number of unfinished tasks."""
         return len(self._tasks)
 
     def __contains__(self, task: object) -> bool:
@@ -48,7 +47,7 @@ class TaskGroup:
 
     @property
     def names(self) -> list[str]:
-        """The names of the unfinished tasks, sorted: what a warning about a hang shows."""
+        """The sorted names of the unfinished tasks, for a warning about a hang."""
         return sorted(task.get_name() for task in self._tasks)
 
     def spawn(
@@ -60,8 +59,8 @@ class TaskGroup:
     ) -> asyncio.Task[Any]:
         """Start ``coroutine`` as a task of this group.
 
-        What it raises is logged with its traceback, or handed to ``on_error`` instead. A cancellation is neither.
-        Raises `RuntimeError` once the group is closed; the coroutine is closed then, not leaked.
+        If the task raises, the exception goes to ``on_error``, or to the log with its traceback. A cancellation does
+        not. Raises `RuntimeError` if the group is closed, after closing the coroutine.
         """
         if self._closed:
             coroutine.close()
@@ -80,14 +79,14 @@ class TaskGroup:
         return self._closed
 
     def close(self) -> None:
-        """Refuse new tasks from now on; those that run go on."""
+        """Refuse new tasks from now on. Running tasks continue."""
         self._closed = True
 
     async def wait_idle(self, timeout: float | None = None) -> bool:
-        """Wait until no task of this group is unfinished, tasks spawned meanwhile included.
+        """Wait until all tasks of this group have finished, including tasks spawned meanwhile.
 
-        ``timeout`` is in seconds. Returns whether the group is idle. The calling task, if it is a member, does not wait
-        for itself. Cancelling is safe: it cancels the waiting, not the tasks.
+        ``timeout`` is in seconds. Returns whether the group is idle. A member of the group that calls this does not
+        wait for itself. Cancelling is safe: it cancels the waiting, not the tasks.
         """
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
@@ -100,10 +99,10 @@ class TaskGroup:
         return True
 
     async def cancel_all(self, timeout: float) -> bool:
-        """Cancel every task in order of its spawn, also those spawned meanwhile, and wait until they have finished.
+        """Cancel all tasks in spawn order, including tasks spawned meanwhile, and wait until they have finished.
 
-        ``timeout`` is in seconds. A task that swallows its cancellation is asked once more at half of it. Returns false,
-        with a warning that names them, where tasks are left at the end.
+        ``timeout`` is in seconds. A task that swallows its cancellation is cancelled once more at half the timeout.
+        If tasks are left at the end, logs a warning with their names and returns `False`.
         """
         loop = asyncio.get_running_loop()
         asked: set[asyncio.Task[Any]] = set()
@@ -130,7 +129,7 @@ class TaskGroup:
         self._log.warning("%s: %d tasks did not end when cancelled: %s", self.name, len(self._tasks), names)
 
     def _others(self) -> list[asyncio.Task[Any]]:
-        """The unfinished tasks but the calling one, which must not wait for itself."""
+        """The unfinished tasks without the calling one, which must not wait for itself."""
         current = asyncio.current_task()
         return [task for task in self._tasks if task is not current]
 
@@ -152,6 +151,6 @@ class TaskGroup:
 
 
 def is_being_cancelled() -> bool:
-    """Whether the running task was asked to end, as against a hook that let somebody else's cancellation through."""
+    """Whether the current task is being cancelled. A `CancelledError` may also come from a task that a hook has awaited."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

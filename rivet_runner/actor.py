@@ -33,8 +33,8 @@ class Actor(ABC):
 
     ``id`` is the same over all generations. ``generation`` counts them, from 0. ``name``, ``key`` and ``input`` come from
     the request that created the actor. ``create_ts`` is in milliseconds since the epoch, as the engine (2.3.19) gives it:
-    the time when this generation was created. ``kv`` is the actor's durable store. ``state`` is yours: put there what the
-    actor keeps in memory. It lives as long as this generation.
+    the time when this generation was created. ``kv`` is the actor's durable store. ``state`` is yours, for the things
+    that you keep in memory. It lives as long as this generation.
     """
 
     __slots__ = ("_log", "create_ts", "generation", "id", "input", "key", "kv", "name", "state")
@@ -42,13 +42,13 @@ class Actor(ABC):
     def __init__(
         self, actor_id: str, generation: int, name: str, key: str | None, create_ts: int, input: bytes | None, kv: KV
     ) -> None:
-        self.id = actor_id
-        self.generation = generation
-        self.name = name
-        self.key = key
-        self.create_ts = create_ts
-        self.input = input
-        self.kv = kv
+        self.id: str = actor_id
+        self.generation: int = generation
+        self.name: str = name
+        self.key: str | None = key
+        self.create_ts: int = create_ts
+        self.input: bytes | None = input
+        self.kv: KV = kv
         self.state: Any = None
         self._log: ActorLog | None = None
 
@@ -102,7 +102,7 @@ class Actor(ABC):
 
     @abstractmethod
     async def broadcast(self, message: str | bytes) -> int:
-        """Send ``message`` to every open WebSocket of this actor; return to how many it was handed.
+        """Send ``message`` to every open WebSocket of this actor. Return the number of WebSockets that it was handed to.
 
         A closed socket is passed over. Waits while the runner's outgoing buffer is full, as `WebSocket.send` does, but never
         for one socket alone. Raises `PayloadTooLarge`. Cancelling is safe: some sockets may not have got the message.

@@ -1,14 +1,14 @@
-"""The settings of a runner: where they come from, what is refused, and the URL and subprotocols they make.
+"""The options of a runner: their sources, their checks, and the URL and subprotocols to connect with.
 
-Each setting is looked for in this order, and the first that is found counts:
+A setting comes from the first of these sources that has it:
 
-1. the option given in code,
-2. for ``namespace`` and ``token``: the credentials in the endpoint's URL, wherever that endpoint came from,
-3. the environment variable (an empty one counts as not set),
+1. an option in code,
+2. for ``namespace`` and ``token``: the credentials in the endpoint's URL, from any source,
+3. an environment variable that is not empty,
 4. the default.
 
-An endpoint given in code hides ``RIVET_ENDPOINT`` together with its credentials, so that no token is sent to
-a host it was not meant for.
+An endpoint in code hides ``RIVET_ENDPOINT`` together with its credentials, so that no token reaches a host it was not
+meant for.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
+from rivet_runner._connection.subprotocols import offered_subprotocols
 from rivet_runner.http import TOKEN, TOKEN_RULE
 
 if TYPE_CHECKING:
@@ -35,110 +36,121 @@ __all__ = ["RunnerConfig"]
 
 _MIB = 1024 * 1024
 
-# Over this much payload the engine cuts the runner's whole connection, and all its actors with it.
+# A larger payload makes the engine cut the whole connection of the runner, with all its actors.
 _ENGINE_PAYLOAD_LIMIT_BYTES = 20 * _MIB
 
-# Someone who means microseconds or milliseconds gets an error, and not a processor that is always busy.
+# A value meant in microseconds or milliseconds is an error, instead of a processor that is always busy.
 _LONGEST_BUSY_POLL = 0.01
 
 UINT32_MAX: Final = 2**32 - 1
-"""`version` and `total_slots` are unsigned 32-bit integers on the wire."""
+"""The maximum of ``version`` and ``total_slots``, which are unsigned 32-bit integers on the wire."""
 
-# Typed Any so that the fields below keep the type they have once the config is built.
+# `Any` lets the fields below have the types that they have after the config was built.
 _NOT_GIVEN: Any = msgspec.UNSET
 
 _ENVIRONMENT: dict[str, tuple[str, ...]] = {
     "endpoint": ("RIVET_ENDPOINT",),
     "token": ("RIVET_TOKEN",),
     "namespace": ("RIVET_NAMESPACE",),
-    # The first of these that is set counts.
+    # The first of these that is set is used.
     "runner_name": ("RIVET_POOL", "RIVET_RUNNER_NAME"),
     "version": ("RIVET_RUNNER_VERSION",),
     "total_slots": ("RIVET_TOTAL_SLOTS",),
 }
 
-# Never part of a URL (RFC 3986). urlsplit drops some of these without a word, and may then name another host.
+# RFC 3986 allows none of these in a URL. urlsplit drops some of them silently, and may then find another host.
 _NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f\"<>\\^`{|}\ud800-\udfff]")
 
-# A host, or an IPv6 address in brackets, and a port: urlsplit takes brackets in the oddest places.
+# A host or an IPv6 address in brackets, then an optional port. urlsplit accepts brackets in other places too.
 _ADDRESS = re.compile(r"(?:\[[^\[\]]+\]|[^\[\]:]+)(?::[0-9]*)?")
 
 
 class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
-    """What a runner needs to know, resolved and checked when it is built.
+    """The options of a runner. They are resolved and checked when you make a config.
 
-    A field that is not given comes from its environment variable, then its default. Times are in seconds and
+    A field that you do not give comes from its environment variable, or else from its default. Times are in seconds,
     sizes in bytes.
 
-    Raises ``ValueError`` for a value that cannot be used, naming the field or the environment variable, and
-    ``TypeError`` for an option that does not exist. The token appears in no message and no ``repr``.
+    Raises `ValueError` if a value cannot be used, and names the field or the environment variable. Raises `TypeError`
+    for an unknown option. Error messages and ``repr`` never show the token.
 
-    To change a config use `replace`: ``msgspec.structs.replace`` checks its values just the same, but takes
-    the old namespace and token as given, so they win over credentials in a new endpoint. ``metadata`` and the
-    values of ``prepopulate_actor_names`` are kept as a JSON copy: changing the original later changes nothing
-    here.
+    Use `replace` to change a config. ``msgspec.structs.replace`` makes the same checks, but passes the old namespace
+    and token as options, so they win over credentials in a new endpoint. A config keeps JSON copies of ``metadata``
+    and of the values of ``prepopulate_actor_names``, so you may change your originals.
     """
 
     endpoint: str = _NOT_GIVEN
-    """http(s) URL of the engine, kept without credentials and without a trailing slash.
+    """The http or https URL of the engine. The config keeps it without credentials and without a trailing slash.
 
-    ``RIVET_ENDPOINT``, default ``http://127.0.0.1:6420``. ``https://namespace:token@host`` carries those two
-    as well, percent-encoded.
+    Environment: ``RIVET_ENDPOINT``. Default: ``http://127.0.0.1:6420``. The form ``https://namespace:token@host``
+    carries the namespace and the token, percent-encoded.
     """
     token: str | None = _NOT_GIVEN
-    """Sent as the ``rivet_token.`` subprotocol, so only characters of an RFC 7230 token.
+    """The token, which is sent as the subprotocol ``rivet_token.…``. So it must be a token by RFC 9110 as well.
 
-    ``RIVET_TOKEN``, default none.
+    Environment: ``RIVET_TOKEN``. Default: `None`.
     """
     namespace: str = _NOT_GIVEN
-    """``RIVET_NAMESPACE``, default ``default``."""
+    """The namespace. Environment: ``RIVET_NAMESPACE``. Default: ``default``."""
     runner_name: str = _NOT_GIVEN
-    """What actors select. ``RIVET_POOL``, then ``RIVET_RUNNER_NAME``, default ``default``."""
-    runner_key: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
-    """The engine keeps one live connection a key and evicts the older one. Default: a fresh UUID."""
-    version: int = _NOT_GIVEN
-    """The higher of two versions of one name takes all new actors. ``RIVET_RUNNER_VERSION``, default 1."""
-    total_slots: int = _NOT_GIVEN
-    """How many actors this runner takes at a time, at least 1. ``RIVET_TOTAL_SLOTS``, default 100,000."""
-    metadata: Any = msgspec.field(default_factory=dict)
-    """Any JSON value; the engine stores it with the runner."""
-    prepopulate_actor_names: dict[str, Any] = msgspec.field(default_factory=dict)
-    """Actor names to announce before any such actor exists, each with its JSON metadata."""
-    start_timeout: float | None = None
-    """How long ``start()`` waits for the engine's init; none waits for ever."""
-    init_timeout: float = 60.0
-    """How long a connected socket may stay without init before it is replaced.
+    """The name by which actors select their runner.
 
-    More than the 30 seconds that an engine which was killed and started again needs for its first init.
+    Environment: ``RIVET_POOL``, or else ``RIVET_RUNNER_NAME``. Default: ``default``.
+    """
+    runner_key: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
+    """The key, by default a new UUID. The engine evicts the older one of two runners with the same key."""
+    version: int = _NOT_GIVEN
+    """The version of your code. Of the runners with one name, those with the highest version get all new actors.
+
+    Environment: ``RIVET_RUNNER_VERSION``. Default: 1.
+    """
+    total_slots: int = _NOT_GIVEN
+    """Maximum actors on this runner at a time, at least 1. Environment: ``RIVET_TOTAL_SLOTS``. Default: 100,000."""
+    metadata: Any = msgspec.field(default_factory=dict)
+    """Any JSON value. The engine stores it with the runner."""
+    prepopulate_actor_names: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Actor names to announce before such actors exist, with JSON metadata for each."""
+    start_timeout: float | None = None
+    """Seconds that ``start()`` waits for the engine to accept the runner. `None` waits forever."""
+    init_timeout: float = 60.0
+    """Seconds that a connection may stay without an answer to init before the runner replaces it.
+
+    The default is more than the 30 seconds that a killed and restarted engine needs for its first init.
     """
     stop_timeout: float = 120.0
-    """How long a graceful shutdown waits for actors; 0 does not wait."""
+    """Seconds that a graceful shutdown waits for the actors. 0 does not wait."""
+    actor_start_timeout: float | None = 120.0
+    """Seconds that ``on_actor_start`` may take before it is cancelled and the actor is reported as crashed.
+
+    `None` sets no limit: the engine never gives up an actor whose start hangs.
+    """
     actor_stop_timeout: float = 30.0
-    """How long one actor's requests, sockets and tasks get to finish before they are cancelled.
+    """Seconds that the requests, WebSockets and tasks of a stopping actor have before they are cancelled.
 
     0 cancels them at once.
     """
     kv_timeout: float = 30.0
-    """How long a KV call may take, connection loss included."""
+    """Seconds that a KV call may take, including reconnects."""
     max_payload: int = _ENGINE_PAYLOAD_LIMIT_BYTES
-    """Largest response body or WebSocket message that is sent.
-
-    At most 20 MiB: over it the engine cuts the whole connection.
-    """
+    """Maximum bytes of a response body or message, at most 20 MiB. For more the engine cuts the whole connection."""
     max_buffered: int = 16 * _MIB
-    """Bytes of tunnel messages kept while disconnected; senders wait beyond it. 0 keeps none."""
-    send_rate: float = 10_000.0
-    """Messages a second that may leave for clients unasked; replies do not count.
+    """Maximum bytes of tunnel messages that wait to leave, while the engine is away or slow.
 
-    The engine drops what its gateway cannot forward in time, without a sign. 0 sends without regard to that.
+    Senders wait at the maximum. One message always fits.
+    """
+    send_rate: float = 10_000.0
+    """Maximum messages per second to clients, not counting replies. 0 sets no maximum.
+
+    The engine silently drops messages that its gateway cannot forward in time.
     """
     busy_poll: float = 0.000_05
-    """How long to look for the next message before the process goes to sleep, done only while it pays.
+    """Seconds to poll the connection for the next message before the process sleeps, as long as polling pays off.
 
-    It makes quick conversations quicker, for at most this much CPU time each message. 0 never does; at most 0.01.
+    Polling makes quick conversations quicker and costs at most this much CPU time per message. 0 never polls. The
+    maximum is 0.01.
     """
     hibernation_store: Callable[[Actor], HibernationStore] | None = None
-    """Makes the store of an actor's hibernating WebSockets; none keeps them in the actor's own KV."""
+    """Makes the store for the records of an actor's hibernating WebSockets. With `None` they are in the actor's KV."""
 
     def __post_init__(self) -> None:
         self._resolve_connection()
@@ -147,17 +159,17 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
-        """Build a config from the environment; the same as calling the class, under a name that says so.
+        """Make a config from the environment. This is the same as calling the class, under a clearer name.
 
         ``options`` are fields of this class and win over the environment. Raises as the class does.
         """
         return cls(**options)
 
     def replace(self, **options: Any) -> Self:
-        """Return a copy with some fields replaced, checked like a new config; the environment is not read.
+        """Return a copy with some fields replaced. The copy is checked, but the environment is not read again.
 
-        Credentials in an ``endpoint`` option replace ``namespace`` and ``token`` too, unless those are
-        options themselves; an endpoint without credentials keeps both. Raises as the class does.
+        Credentials in an ``endpoint`` option also replace ``namespace`` and ``token``, unless these are options too.
+        An endpoint without credentials keeps both. Raises as the class does.
         """
         fields = msgspec.structs.asdict(self)
         if "endpoint" in options:
@@ -167,11 +179,11 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def subprotocols(self) -> list[str]:
-        """The WebSocket subprotocols to offer to the engine, in order. Holds the token: do not log it."""
-        return ["rivet"] if self.token is None else ["rivet", f"rivet_token.{self.token}"]
+        """The WebSocket subprotocols to offer to the engine, in order. They hold the token, so do not log them."""
+        return offered_subprotocols(self.token)
 
     def connect_url(self, protocol_version: int) -> str:
-        """Return the ws(s) URL for a runner that speaks ``protocol_version``. It holds no credentials."""
+        """Return the ws or wss URL for a runner that speaks ``protocol_version``. It has no credentials."""
         scheme, _, rest = self.endpoint.partition("://")
         websocket_scheme = {"http": "ws", "https": "wss"}[scheme]
         return (
@@ -184,7 +196,7 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
         return f"{type(self).__name__}({fields})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Return the fields for ``rich`` and for our own repr, with the token hidden."""
+        """Return the fields with the token hidden, for ``rich`` and for ``repr``."""
         fields = msgspec.structs.asdict(self)
         if self.token is not None:
             fields["token"] = "***"
@@ -215,17 +227,18 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
             msgspec.structs.force_setattr(self, name, _seconds(name, getattr(self, name)))
         for name in ("stop_timeout", "actor_stop_timeout"):
             msgspec.structs.force_setattr(self, name, _seconds(name, getattr(self, name), zero=True))
-        if self.start_timeout is not None:
-            start_timeout = _seconds("start_timeout", self.start_timeout, alternative=", or none to wait for ever")
-            msgspec.structs.force_setattr(self, "start_timeout", start_timeout)
-        reason = " bytes (20 MiB: over a larger payload the engine cuts the whole connection)"
+        for name in ("start_timeout", "actor_start_timeout"):
+            if (value := getattr(self, name)) is not None:
+                seconds = _seconds(name, value, alternative=", or None to wait forever")
+                msgspec.structs.force_setattr(self, name, seconds)
+        reason = " bytes (20 MiB; for a larger payload the engine cuts the whole connection)"
         max_payload = _Setting("max_payload", self.max_payload)
         msgspec.structs.force_setattr(
             self, "max_payload", _whole_number(max_payload, 1, _ENGINE_PAYLOAD_LIMIT_BYTES, reason)
         )
         if self.hibernation_store is not None and not callable(self.hibernation_store):
             raise ValueError(
-                "hibernation_store must be a callable that takes an actor and returns a HibernationStore, or none"
+                "hibernation_store must be a callable that takes an actor and returns a HibernationStore, or None"
             )
         msgspec.structs.force_setattr(
             self, "send_rate", _seconds("send_rate", self.send_rate, zero=True, unit="messages a second")
@@ -237,11 +250,11 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class _Setting(NamedTuple):
-    """A value that is not checked yet, and where it came from, for the message if it turns out bad."""
+    """An unchecked value, and its source for an error message."""
 
     source: str
     value: Any
-    # Environment variables are always text, while a number given in code has to be a number.
+    # Environment variables are text, but an option in code must have the right type.
     from_environment: bool = False
 
 
@@ -266,30 +279,30 @@ def _split_endpoint(setting: _Setting) -> _Endpoint:
     if not isinstance(value, str) or _NOT_IN_A_URL.search(value):
         _refuse_endpoint(source)
     if "?" in value or "#" in value:
-        # An unencoded ? or # in a token looks just like this, so the message covers that as well.
+        # An unencoded ? or # in a token looks the same, so the message covers it as well.
         _refuse_endpoint(source, " without a query or fragment; in credentials write ? as %3F and # as %23")
     try:
         parts = urlsplit(value)
         port = parts.port
     except ValueError:
-        port = 0  # refused below, outside this block: urlsplit's own message would quote the credentials
+        port = 0  # refused below, outside this block, because the message of urlsplit quotes the credentials
     if port == 0 or parts.scheme not in ("http", "https"):
         _refuse_endpoint(source)
     user_info, _, address = parts.netloc.rpartition("@")
     if not _ADDRESS.fullmatch(address):
         _refuse_endpoint(source)
     if "@" in parts.path:
-        # A / in a token ends the host there and then: the rest of the token would become part of our URL.
+        # An unencoded / in a token ends the host, and the rest of the token would become part of the path.
         _refuse_endpoint(source, "; in credentials write / as %2F, in a path write @ as %40")
     url = f"{parts.scheme}://{address.lower().removesuffix(':')}{parts.path.rstrip('/')}"
     return _Endpoint(url, _credentials(source, user_info))
 
 
 def _refuse_endpoint(source: str, rule: str = "") -> NoReturn:
-    # The value is left out on purpose: in a URL that cannot be read there is no telling what is the token.
+    # The value is left out, because the token cannot be found in a URL that cannot be parsed.
     raise ValueError(
         f"{source} must be an http:// or https:// URL with a host, such as http://127.0.0.1:6420 or "
-        f"https://namespace:token@host{rule} (the value is not shown: it may hold a token)"
+        f"https://namespace:token@host{rule} (the value is not shown, because it may hold a token)"
     )
 
 
@@ -310,7 +323,7 @@ def _percent_decoded(text: str) -> str | None:
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
-        return None  # no exception leaves here, as this one holds the text, which may be the token
+        return None  # the exception holds the text, which may be the token, so it must not leave
 
 
 def _token(setting: _Setting) -> str | None:
@@ -329,7 +342,7 @@ def _text(setting: _Setting) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            pass  # a lone surrogate: a broken environment variable reads like that
+            pass  # a lone surrogate, as in an environment variable that is not UTF-8
         else:
             return value
     raise ValueError(f"{setting.source} must be text of at least one character, not {_shown(value)}")
@@ -370,7 +383,7 @@ def _seconds(
 def _json(source: str, value: object) -> Any:
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()  # a lone surrogate passes json.dumps, and fails only here
+        text.encode()  # json.dumps accepts a lone surrogate
         return json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{source} must be JSON (objects, arrays, text, finite numbers): {error}") from error
@@ -388,5 +401,5 @@ def _actor_names(value: object) -> dict[str, Any]:
 def _shown(value: object) -> str:
     try:
         return reprlib.repr(value)
-    except ValueError:  # an int of so many digits that Python refuses to print it
+    except ValueError:  # Python refuses to print a very long int
         return f"a value of type {type(value).__name__}"

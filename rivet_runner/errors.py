@@ -1,23 +1,23 @@
-"""Every error that this package raises on purpose, in one tree.
+"""The errors of this package, in one tree.
 
 ::
 
     RivetRunnerError
-    ├── DecodeError            bytes that are not one whole protocol message
-    ├── EngineRejected         the engine refused this runner, and retrying cannot mend it
-    ├── RunnerEvicted          another runner took this one's name and key
-    ├── RunnerShutDown         the runner is stopping or stopped, so the call cannot be carried out
+    ├── DecodeError            the bytes are not exactly one protocol message
+    ├── EngineRejected         the engine refused this runner, and a retry would not help
+    ├── RunnerEvicted          another runner connected with the same name and key
+    ├── RunnerShutDown         the runner or the actor is stopping or has stopped
     ├── KvError                the engine refused a key-value call
-    │   ├── KvLimitExceeded    the call is over a limit of the engine; nothing was sent
-    │   └── KvTimeout          no answer in time; the call may or may not have been carried out
-    ├── WebSocketClosed        the WebSocket is closed, or its actor went to sleep
-    ├── PayloadTooLarge        a message or body over ``max_payload``; nothing was sent
+    │   ├── KvLimitExceeded    the call is over a limit of the engine and was not sent
+    │   └── KvTimeout          no answer came in time; the engine may have carried out the call
+    ├── WebSocketClosed        the WebSocket is closed, or its actor fell asleep
+    ├── PayloadTooLarge        the message or body is over ``max_payload`` and was not sent
     └── RecordError            the stored record of a hibernating WebSocket cannot be read
 
-``rivet_runner.testing`` adds the errors of its engine and its client below ``RivetRunnerError``.
+`rivet_runner.testing` adds the errors of its engine and its client, which also derive from `RivetRunnerError`.
 
-Wrong arguments are ``TypeError`` and ``ValueError``, as everywhere in Python. Errors of the libraries below
-(``websockets``, ``msgspec``, ``tenacity``) never reach a caller.
+Wrong arguments raise `TypeError` or `ValueError`. Errors of the libraries underneath (``websockets``, ``msgspec``,
+``tenacity``) never reach you.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class RivetRunnerError(Exception):
-    """Base of every error of this package."""
+    """Base class of all errors of this package."""
 
 
 class DecodeError(RivetRunnerError):
@@ -46,10 +46,10 @@ class DecodeError(RivetRunnerError):
 
 
 class EngineRejected(RivetRunnerError):
-    """The engine refused this runner for a reason that retrying cannot mend.
+    """The engine refused this runner for a reason that a retry would not change.
 
-    ``group`` and ``error`` are the two halves of the engine's reason (``namespace`` and ``not_found``), ``ray_id`` is the
-    engine's own id of the event, for its logs; none where the engine gave none.
+    ``group`` and ``error`` are the two halves of the engine's reason, for example ``namespace`` and ``not_found``.
+    ``ray_id`` identifies the event in the engine's logs. It is `None` if the engine sent none.
     """
 
     def __init__(self, message: str, *, group: str, error: str, ray_id: str | None = None) -> None:
@@ -60,36 +60,38 @@ class EngineRejected(RivetRunnerError):
 
 
 class RunnerEvicted(RivetRunnerError):
-    """Another runner connected with the same name and key, and the engine gave it this one's place."""
+    """The engine has closed this runner's connection for good.
+
+    ``drained`` is `False` if another runner connected with the same name and key. It is `True` if the engine drained this
+    runner before: a newer version in the pool has taken over its actors.
+    """
+
+    def __init__(self, message: str, *, drained: bool = False) -> None:
+        super().__init__(message)
+        self.drained = drained
 
 
 class RunnerShutDown(RivetRunnerError):
-    """The runner is shutting down or has shut down, or the actor of the call is gone."""
+    """The runner is shutting down or has shut down, or the actor's generation has stopped."""
 
 
 class KvError(RivetRunnerError):
-    """The engine refused a key-value call; the message is the engine's own."""
+    """The engine refused a key-value call, or the actor's generation has ended. The message has the engine's reason."""
 
 
 class KvLimitExceeded(KvError):
-    """A key-value call is over one of the engine's limits; the message names the limit and the figure.
-
-    Raised before anything is sent.
-    """
+    """A key-value call is over a limit of the engine and was not sent. The message has the limit and the actual size."""
 
 
 class KvTimeout(KvError):
-    """A key-value call was not answered within ``kv_timeout`` seconds.
-
-    The engine may have carried it out all the same.
-    """
+    """The engine did not answer a key-value call within ``kv_timeout`` seconds. It may have carried out the call."""
 
 
 class WebSocketClosed(RivetRunnerError):
     """The WebSocket is closed.
 
-    ``code`` and ``reason`` are those of the close. ``hibernated`` is true where the client is still connected and only
-    this actor's hold on the socket ended, because the actor goes to sleep.
+    ``code`` and ``reason`` are those of the close. ``hibernated`` is `True` if the client is still connected and the
+    WebSocket hibernates because its actor falls asleep.
     """
 
     def __init__(self, code: int, reason: str, *, hibernated: bool = False) -> None:
@@ -101,8 +103,8 @@ class WebSocketClosed(RivetRunnerError):
 
 
 class PayloadTooLarge(RivetRunnerError):
-    """A message or body is larger than ``max_payload`` bytes and was not sent."""
+    """A message or body has more than ``max_payload`` bytes and was not sent."""
 
 
 class RecordError(RivetRunnerError):
-    """The stored record of a hibernating WebSocket is damaged, or of a format that this version does not know."""
+    """The stored record of a hibernating WebSocket is damaged, or its format version is unknown."""

@@ -1,7 +1,7 @@
-"""What is kept of a hibernatable WebSocket while its actor sleeps.
+"""Records of hibernatable WebSockets, which outlive the actor's sleep.
 
-A stored record is one byte of format version and then MessagePack. A version that is not known (written by a newer SDK) is
-an error of that one socket, not of the actor.
+A stored record is one byte of format version, then MessagePack. A record of an unknown version, written by a newer
+SDK, is an error of its WebSocket and not of the actor.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ FORMAT_VERSION: Final = 1
 
 
 class HibernationRecord(msgspec.Struct, frozen=True, array_like=True):
-    """One WebSocket.
+    """The state of one WebSocket.
 
-    ``key`` is the 8-byte request key (gateway id, then request id). ``received`` is the index of the last client message
-    that the actor has processed; ``sent`` is the index for the next message to the client. ``target`` is the path as it
-    came, with its query; ``headers`` are those of the opening request.
+    ``key`` is the 8-byte request key: the gateway id, then the request id. ``target`` is the raw path with its query,
+    and ``headers`` are the headers of the opening request. ``attachment`` is yours. ``received`` is the index of the
+    last client message that the actor has processed. ``sent`` is the index of the next message to the client.
     """
 
     key: bytes
@@ -35,18 +35,26 @@ class HibernationRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class HibernationStore(Protocol):
-    """Keeps the records of one actor. Made anew for each generation; what it keeps must outlive the process."""
+    """Keeps the records of one actor. You pass a function that makes one as the option ``hibernation_store``.
+
+    Each generation of an actor gets a new store. The records must outlive the process. If `load_all` raises, the
+    start of the actor fails. If another method raises while the actor runs, the runner logs the error and tries
+    again.
+    """
 
     async def load_all(self) -> dict[bytes, HibernationRecord | RecordError]:
-        """Every record, by its 8-byte request key; a `RecordError` stands for one that cannot be read."""
+        """Return all records by their 8-byte request keys, with a `RecordError` for each that cannot be read."""
         ...
 
     async def save_many(self, records: Sequence[HibernationRecord]) -> None:
-        """Store records, each replacing the one with its key. They are acknowledged to the engine once this returns."""
+        """Store records. A record replaces an older one with the same key.
+
+        Once this returns, the runner acknowledges the recorded messages to the engine.
+        """
         ...
 
     async def delete(self, keys: Iterable[bytes]) -> None:
-        """Remove the records with these 8-byte request keys; a key without a record is no error."""
+        """Remove the records with these 8-byte request keys. A key without a record is no error."""
         ...
 
 
@@ -55,15 +63,18 @@ _decoder = msgspec.msgpack.Decoder(HibernationRecord)
 
 
 def encode_record(record: HibernationRecord) -> bytes:
-    """The record as bytes, for a store that keeps bytes."""
+    """Return the record as bytes, for a store that keeps bytes."""
     return bytes([FORMAT_VERSION]) + _encoder.encode(record)
 
 
 def decode_record(data: bytes) -> HibernationRecord:
-    """The record of `encode_record`. Raises `RecordError` for another version or damaged bytes."""
+    """Return the record from the bytes of `encode_record`.
+
+    Raises `RecordError` if the format version is unknown or the bytes are damaged.
+    """
     if not data or data[0] != FORMAT_VERSION:
-        found = data[0] if data else "none"
-        raise RecordError(f"the record has format version {found}, and this SDK reads {FORMAT_VERSION}")
+        found = data[0] if data else "missing"
+        raise RecordError(f"the record's format version is {found}; this SDK reads version {FORMAT_VERSION}")
     try:
         return _decoder.decode(memoryview(data)[1:])
     except msgspec.MsgspecError as error:

@@ -1,4 +1,4 @@
-"""An HTTP request as an actor sees it, the response it gives, and response headers as they go on the wire."""
+"""HTTP requests, responses, and response headers on the wire."""
 
 from __future__ import annotations
 
@@ -15,48 +15,44 @@ from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
 __all__ = ["Headers", "Request", "Response", "wire_headers"]
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
-"""What a caller may give as headers: a mapping (a multidict too) or pairs, in which a name may come twice."""
+"""Headers as you may pass them: a mapping, which may be a multidict, or pairs. Names in pairs may repeat."""
 
 TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""RFC 9110 `token`: the form of a method, of a header name and of a WebSocket subprotocol. The engine answers the client 500
-for a response with any other header name."""
+"""An RFC 9110 ``token``: the form of a method, of a header name and of a WebSocket subprotocol. If a response has any
+other header name, the engine answers the client with a 500."""
 
 TOKEN_RULE: Final = "letters, digits and !#$%&'*+-.^_`|~ only, at least one"
-"""`TOKEN` in an error message."""
+"""`TOKEN` in words, for error messages."""
 
-# CR, LF and NUL would smuggle in a second header, and the engine refuses the other control characters; a tab
-# is allowed. A lone surrogate cannot be written as the UTF-8 that the wire carries. Everything else passes as
-# it is.
+# CR, LF and NUL would smuggle in a second header. The engine refuses the other control characters, except for the
+# tab. A lone surrogate has no UTF-8 form, which the wire carries. All other characters pass unchanged.
 _NOT_IN_A_HEADER_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
-# The engine frames the response itself, and forwards these as they are even where they contradict the body:
-# the client would then wait for bytes that never come, or read the next response from the middle.
+# The engine frames the response itself, and forwards these headers even if they contradict the body. The client would
+# then wait for bytes that never come, or read the next response from the middle.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding"})
 
-# One `; name=value` of a content type. A quoted value is taken whole, so that nothing in it is read as a
-# name.
+# One `; name=value` of a content type. A quoted value is matched as a whole, so no part of it is read as a name.
 _CONTENT_TYPE_PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))')
 
 
 class Request:
     """An HTTP request, or the request that opened a WebSocket.
 
-    Each open WebSocket keeps one, so the headers and the query stay in their wire form until they are first
-    asked for.
-
-    Header names come lower-cased from the engine. Of a repeated header, ``cookie`` too, only the last one
-    arrives.
+    Header names arrive in lower case. If a client repeats a header, ``cookie`` included, only the last one arrives.
     """
+
+    # Each open WebSocket keeps its request, so headers and query stay in their wire form until you first read them.
 
     __slots__ = ("_headers", "_query", "_target", "body", "method")
 
     method: str
-    """``GET`` and so on, as the client sent it. ``OPTIONS`` never arrives: the engine answers it itself."""
+    """``GET`` and so on, as the client sent it. The engine answers ``OPTIONS`` itself, so it never arrives."""
     body: bytes
-    """The whole body; empty where there was none."""
+    """The whole body, which is empty if the client sent none."""
 
     def __init__(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Take the parts as they come from the wire; ``target`` is the path with the query still on it."""
+        """Make a request from the parts on the wire. ``target`` is the path with its query."""
         self.method = method
         self.body = body
         self._target = target
@@ -65,20 +61,17 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path without the query, its percent-encoding as the client sent it."""
+        """The path without the query, percent-encoded as the client sent it."""
         return self._target.partition("?")[0]
 
     @property
     def query_string(self) -> str:
-        """What follows the first ``?``, not decoded; empty where there is no query."""
+        """The part after the first ``?``, not decoded. It is empty if there is no query."""
         return self._target.partition("?")[2]
 
     @property
     def query(self) -> MultiDictProxy[str]:
-        """The decoded query, with repeated names and blank values.
-
-        Bytes that are not UTF-8 become U+FFFD.
-        """
+        """The decoded query, with repeated names and blank values. Bytes that are not UTF-8 become U+FFFD."""
         if self._query is None:
             pairs = parse_qsl(self.query_string, keep_blank_values=True)
             self._query = MultiDictProxy(MultiDict(pairs))
@@ -86,10 +79,10 @@ class Request:
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
-        """The headers, looked up without regard to letter case."""
+        """The headers. Lookups ignore letter case."""
         headers = self._headers
         if not isinstance(headers, CIMultiDictProxy):
-            # Takes the place of the wire form, so that only one of the two is kept.
+            # Replace the wire form, so that only one of the two is kept.
             self._headers = headers = CIMultiDictProxy(CIMultiDict(headers))
         return headers
 
@@ -98,14 +91,14 @@ class Request:
         return self._target, dict(self._headers)
 
     def text(self) -> str:
-        """Return the body as text, by the charset of ``content-type``, or UTF-8 where it names none.
+        """Return the body as text, decoded with the charset of ``content-type``, or with UTF-8 if it names none.
 
-        Raises ``ValueError`` for a charset that Python does not know, and ``UnicodeDecodeError`` (a
-        ``ValueError`` too) for a body that does not fit it.
+        Raises `ValueError` if Python does not know the charset, and `UnicodeDecodeError`, a kind of `ValueError`, if
+        the body cannot be decoded.
         """
         charset = _charset(self.headers.get("content-type", "")) or "utf-8"
         try:
-            # Looked up on its own, as decoding an empty body does not.
+            # Decoding an empty body would not look up the charset.
             codecs.lookup(charset)
             return self.body.decode(charset)
         except UnicodeDecodeError:
@@ -116,37 +109,33 @@ class Request:
             ) from error
 
     def json(self) -> Any:
-        """Return the body decoded as JSON, whatever its content type.
-
-        Raises ``ValueError`` where it is not JSON.
-        """
+        """Return the body decoded as JSON, for any content type. Raises `ValueError` if it is not JSON."""
         try:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise ValueError(f"the request's body is not JSON: {error}") from error
 
     def __repr__(self) -> str:
-        # Headers and query often carry tokens and have no place in a log.
+        # Headers and query often carry tokens, which must not reach a log.
         return f"<Request {self.method} {self.path!r}, {len(self.body)} bytes>"
 
 
 class Response:
     """The answer to a `Request`.
 
-    It is sent as a whole: the engine passes on no more than the first piece of a response.
+    The runner sends a response as a whole, because the engine forwards only the first piece of a response.
 
-    A ``str`` body is sent as UTF-8, with ``content-type: text/plain; charset=utf-8`` unless ``headers`` has
-    one. ``content-length`` and ``transfer-encoding`` are left out of ``headers``, since the engine sets its
-    own.
+    A ``str`` body is sent as UTF-8, with ``content-type: text/plain; charset=utf-8`` unless ``headers`` has a content
+    type. ``content-length`` and ``transfer-encoding`` are removed from ``headers``, because the engine sets its own.
 
-    Raises ``TypeError`` for arguments of another type, and ``ValueError`` for a status outside 200 to 999, a
-    header name that is not an RFC 9110 token, and a header value with a control character.
+    Raises `TypeError` for arguments of another type. Raises `ValueError` if the status is not from 200 to 999, a
+    header name is not an RFC 9110 token, or a header value has a control character.
     """
 
     __slots__ = ("_body", "_status", "headers")
 
     headers: CIMultiDict[str]
-    """May be changed until the response is returned; checked again when it is sent."""
+    """You may change the headers until you return the response. They are checked again before it is sent."""
 
     def __init__(self, body: bytes | str = b"", status: int = 200, headers: Headers | None = None) -> None:
         self._status = _checked_status(status)
@@ -157,15 +146,15 @@ class Response:
         elif isinstance(body, bytes | bytearray | memoryview):
             self._body = bytes(body)
         else:
-            raise TypeError(f"a response's body is bytes or str, not {type(body).__name__}; see Response.json")
+            raise TypeError(f"a response's body must be bytes or str, not {type(body).__name__}; see Response.json")
 
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: Headers | None = None) -> Response:
-        """Return a response with ``value`` as JSON.
+        """Return a response with ``value`` as JSON, encoded by ``msgspec``.
 
-        Structs, dataclasses and dates are written as ``msgspec`` does it. NaN becomes null. Its content type
-        is ``application/json`` unless ``headers`` has one. Raises ``TypeError`` for a value that has no JSON
-        form, and ``ValueError`` for one that cannot be written, such as a list that contains itself.
+        ``msgspec`` also encodes Structs, dataclasses and dates. NaN becomes null. The content type is
+        ``application/json`` unless ``headers`` has one. Raises `TypeError` if ``value`` has no JSON form, and
+        `ValueError` if it cannot be encoded, for example a list that contains itself.
         """
         try:
             body = msgspec.json.encode(value)
@@ -177,30 +166,28 @@ class Response:
 
     @property
     def status(self) -> int:
-        """The status code, 200 to 999. To answer another, build another response."""
+        """The status code, from 200 to 999."""
         return self._status
 
     @property
     def body(self) -> bytes:
-        """The body as it is sent."""
+        """The body as bytes."""
         return self._body
 
     def __repr__(self) -> str:
-        # No headers: set-cookie carries sessions.
+        # The headers are left out, because `set-cookie` carries sessions.
         return f"<Response {self._status}, {len(self._body)} bytes>"
 
 
 def wire_headers(headers: Headers) -> dict[str, str]:
-    """Return ``headers`` as the map that the wire carries, checked, with lower-case names.
+    """Check ``headers`` and return them as a map for the wire, with names in lower case.
 
-    A map holds a name once, yet the engine passes names that differ only in letter case on as headers of
-    their own. So the values of a repeated header go under one spelling each: ``set-cookie``, ``Set-cookie``,
-    ``sEt-cookie``, and so on. A name has ``2 ** letters`` spellings; values beyond that are joined with a
-    comma under the last one. Cookies cannot be joined, so more ``set-cookie`` headers than spellings (512) is
-    a ``ValueError``.
+    A map holds each name once, but the engine forwards names that differ only in letter case as separate headers. So
+    each value of a repeated header gets a spelling of its own: ``set-cookie``, ``Set-cookie``, ``sEt-cookie``, and so
+    on. A name has ``2 ** letters`` spellings. Further values are joined with a comma under the last spelling. Cookies
+    cannot be joined, so more ``set-cookie`` headers than spellings (512) raise `ValueError`.
 
-    The order of values is that of the dict returned; the engine's own map may not keep it. Raises as
-    `Response` does.
+    The returned dict keeps the order of the values. The engine's own map may not keep it. Raises as `Response` does.
     """
     pairs = [(name.lower(), value) for name, value in _checked_headers(headers)]
     wire = dict(pairs)
@@ -208,7 +195,7 @@ def wire_headers(headers: Headers) -> dict[str, str]:
 
 
 def _spelled_apart(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    """Return headers of which some repeat, each value under a spelling of its own."""
+    """Return repeated headers as a map, with each value under a spelling of its own."""
     values_by_name: dict[str, list[str]] = {}
     for name, value in pairs:
         values_by_name.setdefault(name, []).append(value)
@@ -219,18 +206,18 @@ def _spelled_apart(pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _fitted(name: str, values: list[str]) -> list[str]:
-    """Return ``values``, joined at the end where there are more of them than spellings of ``name``."""
+    """Return ``values``, with the last ones joined if there are more values than spellings of ``name``."""
     room = 1 << sum(map(str.isalpha, name))
     if len(values) <= room:
         return values
     if name == "set-cookie":
-        # A comma inside a cookie is not a separator: joined cookies would be one broken cookie.
+        # A comma inside a cookie is not a separator, so joined cookies would be one broken cookie.
         raise ValueError(f"a response carries at most {room} set-cookie headers, not {len(values)}")
     return [*values[: room - 1], ", ".join(values[room - 1 :])]
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """Yield every spelling of a lower-case name: bit n of a counter says if letter n is upper case."""
+    """Yield all spellings of a lower-case name. Bit n of a counter tells whether letter n is upper case."""
     letters = [position for position, character in enumerate(name) if character.isalpha()]
     for counter in range(1 << len(letters)):
         spelling = list(name)
@@ -242,45 +229,45 @@ def _spellings(name: str) -> Iterator[str]:
 
 def _checked_status(status: object) -> int:
     if isinstance(status, bool) or not isinstance(status, int):
-        raise TypeError(f"a response's status is an int, not {type(status).__name__}")
+        raise TypeError(f"a response's status must be an int, not {type(status).__name__}")
     if not 200 <= status <= 999:
-        raise ValueError("a response's status must be from 200 to 999: the client would get an empty 500 for any other")
+        raise ValueError("a response's status must be from 200 to 999; the engine would answer any other with an empty 500")
     return int(status)
 
 
 def _checked_headers(headers: Headers | None) -> Iterator[tuple[str, str]]:
-    """Yield the headers that can be sent, raising at the first that is wrong."""
+    """Yield the headers to send. Raises at the first header that is wrong."""
     for name, value in headers.items() if type(headers) is CIMultiDict else _pairs(headers):
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError(
-                f"header names and values are str, not {type(name).__name__} and {type(value).__name__}; "
-                "give a header that repeats as several pairs"
+                f"header names and values must be str, not {type(name).__name__} and {type(value).__name__}; "
+                "pass a header that repeats as several pairs"
             )
         framing = _is_framing(name)
         if _NOT_IN_A_HEADER_VALUE.search(value):
-            # The value may be a session or a token, so the message leaves it out.
-            raise ValueError(f"the value of header {name!r} must be without control characters (CR, LF, NUL, ...)")
+            # The value may be a token, so the message leaves it out.
+            raise ValueError(f"the value of header {name!r} must not have control characters (CR, LF, NUL, ...)")
         if not framing:
             yield name, value
 
 
 @functools.lru_cache(1024)
 def _is_framing(name: str) -> bool:
-    """Whether the engine sets this header itself. Raises ``ValueError`` for what cannot be a name."""
+    """Whether the engine sets this header itself. Raises `ValueError` if ``name`` cannot be a header name."""
     if not TOKEN.fullmatch(name):
         raise ValueError(f"header name {name!r} must be {TOKEN_RULE}")
     return name.lower() in _FRAMING_HEADERS
 
 
 def _pairs(headers: object) -> Iterator[tuple[object, object]]:
-    """Yield the pairs; their types are not known here, whatever the annotations of the caller promise."""
+    """Yield the pairs. Their types are still unchecked, because callers may ignore the annotations."""
     if headers is None:
         return
     if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
-        raise TypeError(f"headers are a mapping or (name, value) pairs, not {type(headers).__name__}")
+        raise TypeError(f"headers must be a mapping or (name, value) pairs, not {type(headers).__name__}")
     for pair in headers.items() if isinstance(headers, Mapping) else headers:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise TypeError("headers are a mapping or (name, value) pairs; one of the items is not a pair")
+            raise TypeError("headers must be a mapping or (name, value) pairs; an item is not a pair")
         yield pair[0], pair[1]
 
 

@@ -11,12 +11,14 @@ __all__ = ["KV"]
 
 
 class KV:
-    """Keys and values are ``bytes``; keys are ordered byte by byte.
+    """The durable store of one actor. Keys and values are ``bytes``, and keys are ordered byte by byte.
 
-    Each call is sent again when the engine connection is lost on the way: all of them are idempotent. Each raises
-    `KvLimitExceeded` before anything is sent, `KvTimeout` without an answer within ``kv_timeout`` seconds, and `KvError`
-    for the engine's own refusal or when the actor's generation has ended. Cancelling a call is safe; whether the engine
-    has carried it out is then unknown.
+    You get it as `Actor.kv`. The engine deletes its contents when the actor is destroyed.
+
+    Calls are idempotent, so the runner sends a call again if the engine connection is lost before the answer. Every
+    method raises `KvLimitExceeded` before it sends anything, `KvTimeout` if no answer comes within ``kv_timeout``
+    seconds, and `KvError` if the engine refuses the call or the actor's generation has ended. Cancelling a call is
+    safe, but the engine may have carried it out.
     """
 
     __slots__ = ("_store",)
@@ -25,31 +27,34 @@ class KV:
         self._store = store
 
     async def get(self, key: bytes) -> bytes | None:
-        """The value of ``key``, or none."""
+        """Return the value of ``key``, or `None` if there is no such key."""
         return (await self.get_many([key])).get(_as_key(key))
 
     async def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The values of those of ``keys`` (128 at most) that exist."""
+        """Return the values of ``keys``, at most 128. Keys that do not exist are left out."""
         wanted = [_as_key(key) for key in keys]
         check_keys(wanted)
         return await self._store.get([key for key in wanted if key < RESERVED_FROM])
 
     async def put(self, key: bytes, value: bytes) -> None:
-        """Store ``value`` (128 KiB at most) under ``key``."""
+        """Store ``value``, at most 128 KiB, under ``key``."""
         await self.put_many({key: value})
 
     async def put_many(self, items: Mapping[bytes, bytes]) -> None:
-        """Store all of ``items`` (128 keys, 976 KiB at most) in one transaction: all of them or none."""
+        """Store all ``items`` in one transaction: either all of them are stored or none.
+
+        A call takes at most 128 keys and 976 KiB.
+        """
         pairs = {_as_key(key): _as_value(key, value) for key, value in items.items()}
         _refuse_reserved(pairs)
         await self._store.put(pairs)
 
     async def delete(self, key: bytes) -> None:
-        """Remove ``key``; nothing happens where it does not exist."""
+        """Remove ``key``. Removing a key that does not exist is no error."""
         await self.delete_many([key])
 
     async def delete_many(self, keys: Iterable[bytes]) -> None:
-        """Remove ``keys`` (128 at most)."""
+        """Remove ``keys``, at most 128."""
         doomed = [_as_key(key) for key in keys]
         _refuse_reserved(doomed)
         await self._store.delete(doomed)
@@ -63,16 +68,18 @@ class KV:
         reverse: bool = False,
         limit: int | None = None,
     ) -> dict[bytes, bytes]:
-        """Keys and values in key order, with ``reverse`` from the last to the first.
+        """Return keys and values in key order, or in reverse order with ``reverse``.
 
-        Either those that begin with ``prefix``, or those from ``start`` to before ``end``, each of which may be left out.
-        ``limit`` is the largest number of entries. A listing of more than 128 entries takes several calls: each is
-        consistent in itself, a key that changes meanwhile shows its old or its new value.
+        You give either a ``prefix``, or ``start`` (included) and ``end`` (excluded), each of which is optional.
+        ``limit`` is the maximum number of entries.
+
+        A listing of more than 128 entries takes several calls to the engine. Each call is consistent in itself. A key
+        that changes between two calls has either its old or its new value.
         """
         if prefix and (start is not None or end is not None):
             raise ValueError("list takes a prefix, or start and end, not both")
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-            raise ValueError(f"limit must be a number from 0 up, not {limit!r}")
+            raise ValueError(f"limit must be a whole number of 0 or more, not {limit!r}")
         check_keys([_as_key(key) for key in (prefix, start, end) if key is not None])
         if start is None and end is None:
             first, last = prefix, prefix_end(prefix)
@@ -81,9 +88,9 @@ class KV:
         return await self._store.list(first, min(last, RESERVED_FROM), reverse=reverse, limit=limit)
 
     async def clear(self) -> None:
-        """Remove every key of yours. Hibernating WebSockets are not touched.
+        """Remove all your keys. The records of hibernating WebSockets stay.
 
-        Takes a call for each 128 keys; what is written meanwhile may stay.
+        Clearing takes a call for each 128 keys. Keys that you write while it runs may stay.
         """
         while page := await self.list(limit=MAX_KEYS_IN_CALL):
             await self._store.delete([*page])
@@ -104,4 +111,4 @@ def _as_value(key: bytes, value: bytes) -> bytes:
 def _refuse_reserved(keys: Iterable[bytes]) -> None:
     for key in keys:
         if key >= RESERVED_FROM:
-            raise ValueError(f"the key {key[:40]!r} is reserved: keys that begin with eight 0xff bytes are the SDK's own")
+            raise ValueError(f"the key {key[:40]!r} is reserved: keys that begin with eight 0xff bytes belong to the SDK")

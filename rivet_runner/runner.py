@@ -1,4 +1,4 @@
-"""`Runner`: what a user subclasses."""
+"""`Runner`, the class that you subclass."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Runner:
     ``Counter(runner_name="counter").run()`` is a whole program. In a program that has an event loop already, use
     ``async with Counter(...) as runner`` or `start`, `wait_closed` and `shutdown`.
 
-    The options are the fields of `RunnerConfig`; given both, they replace the fields of ``config``. An unknown option is a
+    The options are the fields of `RunnerConfig`. Given both, they replace the fields of ``config``. An unknown option is a
     `TypeError`, a value that cannot be used a `ValueError`, and both name it. A runner is used once: from its `start` to its
     end, on one event loop.
 
@@ -44,7 +44,6 @@ class Runner:
             raise TypeError(f"config must be a RunnerConfig, not {type(config).__name__}")
         self.__lifecycle = Lifecycle()
         self.__core: Core | None = None
-        self._engine_may_drain = False
 
     def __repr__(self) -> str:
         config = self.__config
@@ -55,7 +54,7 @@ class Runner:
     async def on_actor_start(self, actor: Actor) -> None:
         """An actor starts here. It gets no request or WebSocket before this has returned.
 
-        Raising reports the actor as crashed, with the error's text; `on_actor_stop` is not called then.
+        Raising reports the actor as crashed, with the error's text. `on_actor_stop` is not called then.
         """
 
     async def on_actor_stop(self, actor: Actor) -> None:
@@ -73,7 +72,7 @@ class Runner:
         return Response("not found", status=404)
 
     async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        """Serve a WebSocket; called again, with ``ws.restored``, when it comes back from hibernation.
+        """Serve a WebSocket. Called again, with ``ws.restored``, when it comes back from hibernation.
 
         Returning closes it with 1000, raising with 1011. The default returns at once.
         """
@@ -83,15 +82,15 @@ class Runner:
         return False
 
     async def on_connected(self) -> None:
-        """The engine has accepted this runner; called again after each reconnect."""
+        """The engine has accepted this runner. Called again after each reconnect."""
 
     async def on_disconnected(self, code: int, reason: str) -> None:
-        """The connection of the last `on_connected` is gone. ``code`` is 1006 where there was no close frame."""
+        """The connection of the last `on_connected` is gone. ``code`` is 1006 if there was no close frame."""
 
     async def on_shutdown(self) -> None:
         """The runner is going down: actors and connection are gone. Called once, and cancelled after 10 s."""
 
-    # What it is
+    # Properties
 
     @property
     def config(self) -> RunnerConfig:
@@ -100,7 +99,7 @@ class Runner:
 
     @property
     def runner_id(self) -> str | None:
-        """The id that the engine gave this runner; none before the first connection."""
+        """The id that the engine gave this runner, or ``None`` before the first connection."""
         return None if self.__core is None else self.__core.session.runner_id
 
     @property
@@ -114,7 +113,7 @@ class Runner:
         return _NO_ACTORS if self.__core is None else self.__core.registry.actors
 
     def get_actor(self, actor_id: str, generation: int | None = None) -> Actor | None:
-        """The actor with this id, if it is here, and of this generation where one is given."""
+        """The actor with this id, if it is here, and of this generation if you give one."""
         actor = self.actors.get(actor_id)
         if actor is None or (generation is not None and actor.generation != generation):
             return None
@@ -125,10 +124,9 @@ class Runner:
     async def start(self) -> None:
         """Connect, and return once the engine has accepted this runner.
 
-        An engine that cannot be reached, or refuses the connection for a while, is tried again. Raises `TimeoutError`
-        after ``start_timeout`` seconds, `EngineRejected` where trying again cannot help, and `RunnerShutDown` when the
-        runner is shut down meanwhile. After any of these, and after a cancellation, the runner is down and leaves nothing
-        behind.
+        If the engine cannot be reached, or refuses the connection for a while, the runner tries again. Raises `TimeoutError`
+        after ``start_timeout`` seconds, `EngineRejected` if trying again cannot help, and `RunnerShutDown` if you shut the
+        runner down meanwhile. After any of these, and after a cancellation, the runner is down and leaves nothing behind.
         """
         self.__lifecycle.move(LifecycleEvent.START)
         core = self.__core = Core(
@@ -136,7 +134,6 @@ class Runner:
             self.__config,
             self.__lifecycle,
             hibernates=type(self).can_hibernate is not Runner.can_hibernate,
-            engine_may_drain=self._engine_may_drain,
             environment=environment.get(),
         )
         core.begin()
@@ -154,15 +151,15 @@ class Runner:
             raise
 
     async def shutdown(self, immediate: bool = False) -> None:
-        """Take the runner down, and return when it is.
+        """Take the runner down, and return when it is down.
 
-        The engine is asked to stop the actors; each finishes what it does. After ``stop_timeout`` seconds, or at once where
-        the engine is away, the rest are stopped here. ``immediate`` does not wait for requests, WebSockets or
-        ``actor_stop_timeout``: about a second; `on_actor_stop` still runs.
+        The engine is asked to stop the actors, and each finishes its work. After ``stop_timeout`` seconds, or at once if the
+        engine is unreachable, the rest are stopped here. ``immediate`` takes about a second: it does not wait for requests,
+        WebSockets or ``actor_stop_timeout``. `on_actor_stop` still runs.
 
-        Safe to call many times and from anywhere, also to hurry a shutdown that is under way. Called from one of this
-        runner's own hooks or tasks it returns at once, since the shutdown waits for those. Cancelling stops the waiting, not
-        the shutdown.
+        You may call it many times and from anywhere, also to hurry a shutdown that is under way. If you call it from one of
+        this runner's own hooks or tasks it returns at once, since the shutdown waits for those. Cancelling stops the
+        waiting, not the shutdown.
         """
         core = self.__core
         if core is None:
@@ -173,10 +170,10 @@ class Runner:
             await asyncio.shield(core.shutdown.closed)
 
     async def wait_closed(self) -> None:
-        """Return when the runner is down; raise what took it down, if that was not a shutdown of yours.
+        """Return when the runner is down. Raise the error that took it down, if that was not a shutdown of yours.
 
-        Raises `RunnerEvicted` or `EngineRejected`. Returns at once for a runner that was never started and is shut down;
-        `RuntimeError` for one that was not started yet. Cancelling is safe.
+        Raises `RunnerEvicted` or `EngineRejected`. Raises `RuntimeError` if the runner was not started yet. Returns at
+        once if it was shut down before it was started. Cancelling is safe.
         """
         core = self.__core
         if core is None:
@@ -199,16 +196,8 @@ class Runner:
     def run(self) -> None:
         """Start, and return when the runner is down: the blocking form, for a program that does nothing else.
 
-        SIGINT and SIGTERM shut down gracefully; a second one does so immediately, and the process ends with a non-zero
-        status. The handlers are put back afterwards. Uses uvloop where it is installed. Raises what `start` and
-        `wait_closed` raise.
+        SIGINT and SIGTERM shut down gracefully. A second one does so immediately, and the process ends with a non-zero
+        status. The handlers are put back afterwards. Uses uvloop if it is installed. Raises the errors of `start`
+        and `wait_closed`.
         """
         run_until_down(self)
-
-
-def let_engine_drain(runner: Runner) -> None:
-    """The engine may take actors away from ``runner`` to run them elsewhere: it does so from a serverless one.
-
-    For the rest of this package, before `Runner.start`.
-    """
-    runner._engine_may_drain = True

@@ -29,8 +29,8 @@ class WebSocket(ABC):
     __slots__ = ("close_code", "close_reason", "request", "restored")
 
     def __init__(self, request: Request) -> None:
-        self.request = request
-        self.restored = False
+        self.request: Request = request
+        self.restored: bool = False
         self.close_code: int | None = None
         self.close_reason: str | None = None
 

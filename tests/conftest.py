@@ -1,18 +1,23 @@
 """Tests against the real engine: skipped where it is missing, counted, and required where it matters.
 
-They are required with ``RIVET_REQUIRE_ENGINE=1`` or ``CI=true`` in the environment. Then a missing engine
-fails them, and a run in which one is skipped, or none ran, fails as a whole: otherwise a broken
-installation would look like success.
+They are required with ``RIVET_REQUIRE_ENGINE=1`` in the environment, or with ``CI=true`` unless ``RIVET_REQUIRE_ENGINE=0``
+says that this run does without. Then a missing engine fails them, and a run in which one is skipped, or none ran, fails as a
+whole: otherwise a broken installation would look like success.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from typing import Final
 
 import pytest
 
 from rivet_runner.testing import EngineNotFound
 from rivet_runner.testing.engine_binary import find_engine_binary
+
+NEEDS_ENGINE: Final = ("needs", "engine")
+"""A user property, as those reach the main process of a parallel run; not a keyword, since those hold folders' names too."""
 
 
 class EngineTestCount:
@@ -21,15 +26,16 @@ class EngineTestCount:
     def __init__(self) -> None:
         self.ran = 0
         self.skipped = 0
-        self._engine_tests: set[str] = set()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        # Not from a report's keywords later on: those hold the names of folders too.
-        self._engine_tests.update(item.nodeid for item in items if item.get_closest_marker("engine"))
+        for item in items:
+            if item.get_closest_marker("engine"):
+                item.user_properties.append(NEEDS_ENGINE)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.nodeid not in self._engine_tests:
+        # Another process hands the pair over as a list.
+        if NEEDS_ENGINE not in map(tuple, report.user_properties):
             return
         if report.skipped and not hasattr(report, "wasxfail"):
             self.skipped += 1
@@ -48,12 +54,21 @@ _count_key = pytest.StashKey[EngineTestCount]()
 
 
 def engine_is_required() -> bool:
-    return any(os.environ.get(name, "").lower() in ("1", "true") for name in ("RIVET_REQUIRE_ENGINE", "CI"))
+    said = os.environ.get("RIVET_REQUIRE_ENGINE") or os.environ.get("CI", "")
+    return said.lower() in ("1", "true")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     count = config.stash[_count_key] = EngineTestCount()
     config.pluginmanager.register(count)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape the lone surrogates that some tests log: between the processes of a parallel run a report travels as UTF-8."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

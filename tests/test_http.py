@@ -212,7 +212,7 @@ def test_status_raises_value_error_when_the_engine_refuses_it(status: int) -> No
 
 @pytest.mark.parametrize("status", [True, False, None, "200", 200.0])
 def test_status_raises_type_error_when_it_is_not_an_int(status: Any) -> None:
-    with pytest.raises(TypeError, match="status is an int"):
+    with pytest.raises(TypeError, match="status must be an int"):
         Response.json(None, status=status)
 
 
@@ -266,7 +266,7 @@ def test_headers_raise_value_error_when_a_name_is_not_a_token(send: Callable[[An
 @pytest.mark.parametrize("send", SENDERS)
 @pytest.mark.parametrize("value", BAD_VALUES)
 def test_headers_raise_value_error_when_a_value_has_control_characters(send: Callable[[Any], object], value: str) -> None:
-    with pytest.raises(ValueError, match="'x-bad' must be without control characters") as caught:
+    with pytest.raises(ValueError, match="'x-bad' must not have control characters") as caught:
         send({"x-bad": f"secret{value}"})
     assert "secret" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""The task group: nothing is lost, nothing hangs, whatever its tasks do."""
+"""The task group: no task is lost and no wait hangs."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ async def test_a_warning_names_them_when_tasks_do_not_end(caplog: pytest.LogCapt
 
 
 @virtual_time
-async def test_a_task_that_was_spawned_by_a_cancelled_one_is_cancelled_too() -> None:
+async def test_a_task_is_cancelled_too_when_a_cancelled_one_spawned_it() -> None:
     tasks = group()
 
     async def leave_a_child(depth: int) -> None:
@@ -285,7 +285,7 @@ PLANS = st.lists(
 
 
 async def act(tasks: TaskGroup, plan: Plan, left: list[Plan], spawned: list[asyncio.Task[None]]) -> None:
-    """Sleep, spawn some of what is left, then end as planned."""
+    """Sleep, spawn some of the remaining tasks, then end as planned."""
     seconds, ending, children = plan
     if ending == "hang":
         await asyncio.Event().wait()

@@ -1,7 +1,8 @@
 """The engine's side of the runner protocol, in the two versions that the contestants speak: 3 and 7.
 
-Only what a benchmark sends is here. Both versions are BARE; version 7 numbers messages differently and counts events and
-commands for each actor. Checked against the codecs of ``@rivetkit/engine-runner-protocol`` 2.2.1 by running its runner.
+Only the messages of the benchmarks are here. Both versions are BARE. Version 7 numbers the kinds of messages differently,
+and counts events and commands for each actor. Checked against the codecs of ``@rivetkit/engine-runner-protocol`` 2.2.1 by
+running its runner.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 from benchmarks.synthetic.websocket import frame
 
-__all__ = ["V3", "V7", "Dialect"]
+__all__ = ["V3", "V7"]
 
 RUNNER_ID: Final = "synthetic-runner"
 LOST_THRESHOLD_MS: Final = 15_000
@@ -68,48 +69,42 @@ class _Reader:
         return self.skip(self.uint())
 
 
-class Dialect:
-    """What is the same in both versions, in terms of the numbers that are not."""
+class V3:
+    """Protocol 3: one sequence of commands and one of events for each runner."""
 
-    VERSION: int
-    TUNNEL: bytes
-    COMMANDS: bytes
-    KV_RESPONSE: bytes
-    REQUEST_START: bytes
-    OPEN: bytes
-    MESSAGE: bytes
-    RESPONSE_STARTED: int
-    OPENED: int
-    ECHOED: int
-    ACKNOWLEDGED: int
-    CLOSED: int
-    PINGS: tuple[int, ...] = ()
-    """Tags of what a runner sends on a timer and that needs no answer."""
+    COMMANDS, KV_RESPONSE, TUNNEL = b"\2", b"\4", b"\5"
+    REQUEST_START, OPEN, MESSAGE = b"\1", b"\4", b"\5"
+    RESPONSE_STARTED, OPENED, ECHOED, ACKNOWLEDGED = 1, 4, 5, 6
+    """Tags. Those of the last line are the runner's."""
+
+    PINGS = (2, 4)
+    """Tags of messages that a runner sends on a timer and that need no answer."""
 
     def init(self) -> bytes:
         """The answer to a runner's init message."""
-        raise NotImplementedError
+        return frame(b"\0" + _text(RUNNER_ID) + _i64(-1) + _i64(LOST_THRESHOLD_MS))
+
+    def acknowledge_events(self, last_index: int) -> bytes | None:
+        """The message that lets the runner forget its events up to this one. `None`: the benchmark needs no such message."""
+        return frame(b"\3" + _i64(last_index))
 
     def start_actors(self, actor_ids: Iterable[str], first_index: int) -> bytes:
         """One message that starts all of these actors."""
-        raise NotImplementedError
+        config = _text("benchmark") + b"\0" + _i64(0) + b"\0" + b"\0"
+        return self._commands(actor_ids, first_index, b"\0", config)
 
     def stop_actors(self, actor_ids: Iterable[str], first_index: int) -> bytes:
         """One message that stops all of these actors."""
-        raise NotImplementedError
+        return self._commands(actor_ids, first_index, b"\1", b"")
 
     def states(self, body: bytes) -> tuple[int, int]:
         """How many actors an events message reports as running, and how many as stopped."""
         reader = _Reader(body, 1)
-        running = stopped = 0
-        for _ in range(reader.uint()):
-            state = self._state(reader)
-            running += state == 0
-            stopped += state == 1
-        return running, stopped
+        states = [self._state(reader) for _ in range(reader.uint())]
+        return states.count(0), states.count(1)
 
     def message(self, key: bytes) -> bytes:
-        """What precedes the message index in a tunnel message to ``key``."""
+        """The start of a tunnel message to ``key``. The message index follows."""
         return self.TUNNEL + key
 
     def open(self, key: bytes, actor_id: str, path: str, headers: Mapping[str, str]) -> bytes:
@@ -118,11 +113,11 @@ class Dialect:
         return frame(self.message(key) + b"\0\0" + self.OPEN + contents)
 
     def payload_head(self, size: int) -> bytes:
-        """What lies between the index and the data of a WebSocket message; one byte, 1 for binary, follows the data."""
+        """The bytes between the index and the data of a WebSocket message. One byte, 1 for binary, follows the data."""
         return self.MESSAGE + _uint(size)
 
     def request_tail(self, actor_id: str, path: str, headers: Mapping[str, str]) -> bytes:
-        """What follows the index of a GET request."""
+        """The bytes after the index of a GET request."""
         return self.REQUEST_START + _text(actor_id) + _text("GET") + _text(path) + _headers(headers) + b"\0\0"
 
     def kv_response(self, body: bytes) -> bytes:
@@ -130,18 +125,29 @@ class Dialect:
         reader = _Reader(body, 1)
         reader.data()
         request_id, kind = reader.skip(4), reader.byte()
-        return frame(self.KV_RESPONSE + request_id + self._kv_result(kind))
+        # Requests are get, list, put, delete. Responses come in the same order, after the error response.
+        return frame(self.KV_RESPONSE + request_id + bytes([self._kv_kind(kind) + 1]) + (b"\0\0\0" if kind < 2 else b""))
 
-    def _kv_result(self, kind: int) -> bytes:
-        # Requests are get, list, put, delete; responses the same, after the error response.
-        return bytes([kind + 1]) + (b"\0\0\0" if kind < 2 else b"")
+    def _kv_kind(self, kind: int) -> int:
+        return kind
+
+    def _commands(self, actor_ids: Iterable[str], first_index: int, kind: bytes, contents: bytes) -> bytes:
+        commands = [
+            _i64(index) + kind + _text(actor_id) + _u32(1) + contents
+            for index, actor_id in enumerate(actor_ids, first_index)
+        ]
+        return frame(self.COMMANDS + _uint(len(commands)) + b"".join(commands))
 
     def _state(self, reader: _Reader) -> int | None:
-        """Read one event; 0 for an actor that runs, 1 for one that has stopped, none for anything else."""
-        raise NotImplementedError
+        """Read one event: 0 for an actor that runs, 1 for one that has stopped, `None` for anything else."""
+        reader.skip(8)
+        kind = reader.byte()
+        reader.data()
+        reader.skip(4)
+        return self._event(reader, kind)
 
     def _event(self, reader: _Reader, kind: int) -> int | None:
-        """Read what is left of an event after its head."""
+        """Read the rest of an event after its head."""
         if kind == 1:
             state = reader.byte()
             if state == 1:
@@ -156,69 +162,29 @@ class Dialect:
         return None
 
 
-class V3(Dialect):
-    """Protocol 3: one sequence of commands and of events for each runner."""
-
-    VERSION = 3
-    TUNNEL, COMMANDS, KV_RESPONSE = b"\5", b"\2", b"\4"
-    REQUEST_START, OPEN, MESSAGE = b"\1", b"\4", b"\5"
-    RESPONSE_STARTED, OPENED, ECHOED, ACKNOWLEDGED, CLOSED = 1, 4, 5, 6, 7
-    PINGS = (2, 4)
-
-    def init(self) -> bytes:
-        return frame(b"\0" + _text(RUNNER_ID) + _i64(-1) + _i64(LOST_THRESHOLD_MS))
-
-    def acknowledge_events(self, last_index: int) -> bytes:
-        """Lets the runner forget its events up to this one."""
-        return frame(b"\3" + _i64(last_index))
-
-    def start_actors(self, actor_ids: Iterable[str], first_index: int) -> bytes:
-        config = _text("benchmark") + b"\0" + _i64(0) + b"\0" + b"\0"
-        return self._commands([b"\0" + _text(actor_id) + _u32(1) + config for actor_id in actor_ids], first_index)
-
-    def stop_actors(self, actor_ids: Iterable[str], first_index: int) -> bytes:
-        return self._commands([b"\1" + _text(actor_id) + _u32(1) for actor_id in actor_ids], first_index)
-
-    def _commands(self, commands: list[bytes], first_index: int) -> bytes:
-        numbered = [_i64(index) + command for index, command in enumerate(commands, first_index)]
-        return frame(self.COMMANDS + _uint(len(numbered)) + b"".join(numbered))
-
-    def _state(self, reader: _Reader) -> int | None:
-        reader.skip(8)
-        kind = reader.byte()
-        reader.data()
-        reader.skip(4)
-        return self._event(reader, kind)
-
-
-class V7(Dialect):
+class V7(V3):
     """Protocol 7: sequences of commands and of events for each actor."""
 
-    VERSION = 7
-    TUNNEL, COMMANDS, KV_RESPONSE = b"\4", b"\1", b"\3"
+    COMMANDS, KV_RESPONSE, TUNNEL = b"\1", b"\3", b"\4"
     REQUEST_START, OPEN, MESSAGE = b"\0", b"\3", b"\4"
-    RESPONSE_STARTED, OPENED, ECHOED, ACKNOWLEDGED, CLOSED = 0, 3, 4, 5, 6
-    PINGS = (2, 4)
+    RESPONSE_STARTED, OPENED, ECHOED, ACKNOWLEDGED = 0, 3, 4, 5
 
     def init(self) -> bytes:
         return frame(b"\0" + _text(RUNNER_ID) + _i64(LOST_THRESHOLD_MS) + _i64(1_800_000) + b"\0")
 
-    def start_actors(self, actor_ids: Iterable[str], first_index: int) -> bytes:
-        config = _text("benchmark") + b"\0" + _i64(0) + b"\0" + b"\0"
-        return self._commands(actor_ids, 0, b"\0" + config)
+    def acknowledge_events(self, last_index: int) -> None:
+        return None
 
-    def stop_actors(self, actor_ids: Iterable[str], first_index: int) -> bytes:
-        return self._commands(actor_ids, 1, b"\1")
+    def _kv_kind(self, kind: int) -> int:
+        # A delete of a range lies between delete and drop, and is answered like a delete.
+        return kind if kind < 4 else kind - 1
 
-    def _commands(self, actor_ids: Iterable[str], index: int, command: bytes) -> bytes:
-        commands = [_text(actor_id) + _u32(1) + _i64(index) + command for actor_id in actor_ids]
+    def _commands(self, actor_ids: Iterable[str], first_index: int, kind: bytes, contents: bytes) -> bytes:
+        index = _i64(0 if kind == b"\0" else 1)  # an actor's first command is its start, and the second its stop
+        commands = [_text(actor_id) + _u32(1) + index + kind + contents for actor_id in actor_ids]
         return frame(self.COMMANDS + _uint(len(commands)) + b"".join(commands))
 
     def _state(self, reader: _Reader) -> int | None:
         reader.data()
         reader.skip(12)
         return self._event(reader, reader.byte())
-
-    def _kv_result(self, kind: int) -> bytes:
-        # A delete of a range lies between delete and drop, and is answered like a delete.
-        return super()._kv_result(kind if kind < 4 else kind - 1)

@@ -6,20 +6,20 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Self
 
-from benchmarks.synthetic.dialect import V3, Dialect
+from benchmarks.synthetic.dialect import V3
 from benchmarks.synthetic.websocket import FrameServer
 
 __all__ = ["EngineConnection", "SyntheticEngine"]
 
 INIT, EVENTS, KV_REQUEST, TUNNEL = 0, 1, 5, 6
-"""Tags of what a runner sends; the same in both versions."""
+"""Tags of a runner's messages, the same in both versions."""
 
 EVENTS_IN_ACK: Final = 500
 """As the real engine does it."""
 
 
 class EngineConnection(FrameServer):
-    """A runner, seen from the engine. A load takes its tunnel messages by setting ``on_tunnel``."""
+    """A runner, seen from the engine. A load sets ``on_tunnel`` to receive its tunnel messages."""
 
     def __init__(self, engine: SyntheticEngine) -> None:
         super().__init__()
@@ -31,10 +31,9 @@ class EngineConnection(FrameServer):
         self.kv_requests = 0
         self.acknowledgements = 0
         self.load: asyncio.Future[None] | None = None
-        """What the load under way waits for; it fails when the runner goes."""
-        self._events = 0
+        """Done when the load under way has ended. It fails if the runner goes."""
         self._events_acknowledged = 0
-        self._changed: asyncio.Event = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def message(self, body: bytes) -> None:
         tag = body[0]
@@ -53,12 +52,7 @@ class EngineConnection(FrameServer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.load is not None and not self.load.done():
-            self.load.set_exception(ConnectionError("the runner is gone; what it said is above"))
-
-    def send(self, frames: list[bytes]) -> None:
-        """Send frames that are not the answer to a message."""
-        self.out += frames
-        self.flush()
+            self.load.set_exception(ConnectionError("the runner is gone; its output is above"))
 
     async def states(self, *, running: int, stopped: int, timeout: float) -> None:
         """Wait until this many actors have been reported in all. Raises `TimeoutError`."""
@@ -68,26 +62,27 @@ class EngineConnection(FrameServer):
                 await self._changed.wait()
 
     def unexpected(self, body: bytes) -> None:
-        """A tunnel message that no load waits for; hibernatable sockets send acknowledgements whenever they like."""
+        """A tunnel message that no load waits for. Only hibernatable sockets send such: their acknowledgements."""
         if body[11] != self.dialect.ACKNOWLEDGED:
-            raise ValueError(f"a tunnel message that nobody waits for: kind {body[11]}")
+            raise ValueError(f"a tunnel message that no load waits for: kind {body[11]}")
         self.acknowledgements += 1
 
     def _take_events(self, body: bytes) -> None:
         running, stopped = self.dialect.states(body)
         self.running += running
         self.stopped += stopped
-        self._events += running + stopped
-        if isinstance(self.dialect, V3) and self._events - self._events_acknowledged >= EVENTS_IN_ACK:
-            self._events_acknowledged = self._events
-            self.out.append(self.dialect.acknowledge_events(self._events - 1))
+        events = self.running + self.stopped
+        if events - self._events_acknowledged >= EVENTS_IN_ACK:
+            self._events_acknowledged = events
+            if acknowledgement := self.dialect.acknowledge_events(events - 1):
+                self.out.append(acknowledgement)
         self._changed.set()
 
 
 class SyntheticEngine:
     """Listens for one runner on a loopback port of its own."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: V3) -> None:
         self.dialect = dialect
         self._connection: asyncio.Future[EngineConnection] = asyncio.get_running_loop().create_future()
         self._server: asyncio.Server
@@ -104,11 +99,11 @@ class SyntheticEngine:
             self._connection.result().transport.abort()
 
     async def runner(self, timeout: float) -> EngineConnection:
-        """The runner, once its init was answered. Raises `TimeoutError`."""
+        """Return the runner once its init was answered. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout):
             return await asyncio.shield(self._connection)
 
     def accepted(self, connection: EngineConnection) -> None:
-        """A runner has introduced itself."""
+        """A runner has sent its init."""
         if not self._connection.done():
             self._connection.set_result(connection)

@@ -1,4 +1,4 @@
-"""The least of a WebSocket server (RFC 6455) that a runner needs: the upgrade, whole frames, ping and close."""
+"""As much of a WebSocket server (RFC 6455) as a runner needs: the upgrade, whole frames, ping and close."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEY = re.compile(rb"\r\nsec-websocket-key: *([^\r\n ]+)", re.IGNORECASE)
 
 
 def frame(payload: bytes, kind: int = FINAL_BINARY) -> bytes:
-    """One whole frame from a server, which are not masked."""
+    """One whole frame, not masked because it comes from a server."""
     size = len(payload)
     if size < 126:
         return bytes((kind, size)) + payload
@@ -31,9 +31,9 @@ def frame(payload: bytes, kind: int = FINAL_BINARY) -> bytes:
 
 
 class FrameServer(asyncio.Protocol):
-    """One accepted connection. Subclasses take each binary message in `message`, synchronously.
+    """One accepted connection. A subclass takes each binary message in `message`, synchronously.
 
-    What they append to ``out`` leaves in one write when the bytes that were read are worked off, or with `flush`.
+    Frames that it appends to ``out`` leave in one write when the bytes of a read are worked off, or with `flush`.
     """
 
     def __init__(self) -> None:
@@ -54,13 +54,10 @@ class FrameServer(asyncio.Protocol):
         self.flush()
 
     def flush(self) -> None:
-        """Write what waits in ``out``."""
+        """Write the frames in ``out``."""
         if self.out:
             self.transport.write(b"".join(self.out))
             self.out.clear()
-
-    def upgraded(self) -> None:
-        """The upgrade was answered."""
 
     def message(self, body: bytes) -> None:
         """A binary message has arrived."""
@@ -110,5 +107,4 @@ class FrameServer(asyncio.Protocol):
             b"Sec-WebSocket-Accept: " + accept_key(key[1].decode()).encode() + b"\r\n\r\n"
         )
         self._upgraded = True
-        self.upgraded()
         return end + 4

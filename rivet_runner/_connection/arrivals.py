@@ -1,9 +1,9 @@
-"""Messages that somebody waits for: the waiting task goes on in the very turn of the event loop that read the message.
+"""Messages that a task is waiting for: the task goes on in the turn of the event loop that read its message.
 
-An ordinary future resumes its task in the *next* turn, through a callback that the loop queues; in between lies a look at
-every socket and timer, which costs more than a short handler does. An `Arrival` keeps the task's callback to itself, and
-`Arrivals.resume` calls it once what was read has been handed over. So a handler finds the runner just as it would one turn
-later, and what it sends leaves with the read that it answers.
+An ordinary future resumes its task in the *next* turn, through a callback that the loop queues. Between the turns the loop
+polls every socket and timer, which costs more than a short handler does. An `Arrival` keeps the task's callback to itself,
+and `Arrivals.resume` calls it at the end of the read. So a handler finds the runner in the same state as one turn later, and
+its reply leaves together with the others of the read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Arrival(asyncio.Future[T], Generic[T]):
-    """What one task awaits, and nobody else looks at. Its result alone wakes nobody: `resume_soon` does, or `Arrivals`."""
+    """A future for one task alone. Setting its result does not resume the task: `resume_soon` does, or `Arrivals.resume`."""
 
     __slots__ = ("context", "wakeup")
 
@@ -28,16 +28,16 @@ class Arrival(asyncio.Future[T], Generic[T]):
     wakeup: Callable[[Arrival[T]], object]
 
     def add_done_callback(self, fn: Callable[[Arrival[T]], object], /, *, context: Context | None = None) -> None:
-        """Called by the task that begins to wait, with what lets it go on, and with its own context."""
+        """Called by the task when it begins to wait, with its wake-up and its own context."""
         assert context is not None
         self.wakeup, self.context = fn, context
 
     def resume_soon(self) -> None:
-        """Let the task go on in the next turn of the event loop."""
+        """Resume the task in the next turn of the event loop."""
         self.get_loop().call_soon(self.wakeup, self, context=self.context)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """As of any future: the task learns of it in the next turn."""
+        """Cancel, as for any future. The task is resumed in the next turn."""
         cancelled = super().cancel(msg)
         if cancelled:
             self.resume_soon()
@@ -45,20 +45,20 @@ class Arrival(asyncio.Future[T], Generic[T]):
 
 
 class Arrivals:
-    """Whoever got a message from what is being read."""
+    """The tasks that got a message from the read under way."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        """The loop whose tasks wait; an `Arrival` needs it."""
+        """The loop of the waiting tasks, for `Arrival`."""
         self._arrived: deque[Arrival[Any]] = deque()
 
     def bring(self, arrival: Arrival[T], message: T) -> None:
-        """The message has come; its task goes on with the next `resume`."""
+        """Give ``message`` to the task that awaits ``arrival``. The next `resume` resumes it."""
         arrival.set_result(message)
         self._arrived.append(arrival)
 
     def resume(self) -> bool:
-        """Let every task go on whose message has come; false where there was none. Not to be called by a task."""
+        """Resume every task whose message has come. Returns ``False`` if there was none. Do not call it from a task."""
         arrived = self._arrived
         if not arrived:
             return False
@@ -67,7 +67,7 @@ class Arrivals:
                 arrival = arrived.popleft()
                 arrival.context.run(arrival.wakeup, arrival)
         finally:
-            # Only what ends the process comes out of a task's step; the other tasks must be able to end as well.
+            # Only KeyboardInterrupt and SystemExit leave a task's step. The other tasks must be able to end as well.
             while arrived:
                 arrived.popleft().resume_soon()
         return True

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt to reach the engine."""
+"""The delay before the next attempt to reach the engine."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ FIRST_DELAY: Final = 1.0
 """Seconds before the second attempt."""
 
 LONGEST_DELAY: Final = 30.0
-"""Seconds; the delay doubles up to here."""
+"""Seconds. The delay doubles up to this."""
 
 JITTER: Final = 0.25
-"""Up to this share is added, so that runners that lost one engine together do not come back together."""
+"""Maximum share that is added at random, so that runners that lost one engine together do not come back together."""
 
 GOING_AWAY_JITTER: Final = 0.25
-"""Seconds at most before the attempt after ``ws.going_away``: a rolling engine update has a successor at hand."""
+"""Maximum seconds before the attempt after ``ws.going_away``. In a rolling update another engine is ready."""
 
 STABLE_SECONDS: Final = 2.0
 STABLE_MESSAGES: Final = 10
-"""An initialised connection that lasted this long, or on which so much was received, was a success. Any other counts as
-a failed attempt, so that an engine (or a proxy before it) that accepts and closes sees a growing delay and not a storm;
-while a network that cuts a busy connection again and again must not make the delay longer than the engine keeps actors."""
+"""A connection whose init was answered is *stable* if it lasted so many seconds or brought so many messages.
+
+Any other connection counts as a failed attempt. So if an engine, or a proxy in front of it, accepts and closes, the delay
+grows and there is no storm of attempts. Messages count too, because a network may cut a busy connection again and again: the
+delay must not grow beyond the time for which the engine keeps the actors.
+"""
 
 
 class Backoff:
-    """Counts failures in a row; usable as tenacity's ``wait``.
+    """Counts failures in a row. It can be used as tenacity's ``wait``.
 
-    The count outlives one tenacity loop on purpose: tenacity's own attempt number starts over with each dial, and an
-    engine that accepts and closes would be dialled once a second for ever.
+    The count outlives one tenacity loop on purpose. Tenacity's own attempt number starts over with each dial, so the runner
+    would dial an engine that accepts and closes once a second, for ever.
     """
 
     def __init__(self, random: Callable[[], float] = random.random) -> None:
@@ -41,7 +44,7 @@ class Backoff:
         self._random = random
 
     def __call__(self, retry_state: RetryCallState) -> float:
-        """The delay after one more failed dial (tenacity calls this once for each)."""
+        """Count a failed dial and return the delay. Tenacity calls this once for each failure."""
         return self.next_delay()
 
     def next_delay(self) -> float:
@@ -51,16 +54,16 @@ class Backoff:
         return delay * (1 + JITTER * self._random())
 
     def slowest_delay(self) -> float:
-        """The delay at the slow end: for an engine that refuses a runner which it had accepted before."""
+        """Count one failure and return the longest delay, for an engine that rejects a runner it had accepted before."""
         self.failures = max(self.failures, 5)
         return self.next_delay()
 
     def going_away_delay(self) -> float:
-        """The short delay after a ``ws.going_away``; a failure in a row like any other."""
+        """Count one failure and return the short delay after ``ws.going_away``."""
         self.failures += 1
         return GOING_AWAY_JITTER * self._random()
 
     def lasted(self, seconds: float, messages: int) -> None:
-        """An initialised connection has ended after so many seconds and messages: start over where it was stable."""
+        """A connection whose init was answered has ended. If it was stable, start over with the first delay."""
         if seconds >= STABLE_SECONDS or messages >= STABLE_MESSAGES:
             self.failures = 0

@@ -1,13 +1,14 @@
-"""Looking for the next message for a moment, before the process goes to sleep.
+"""Polling for the next message for a moment, before the process goes to sleep.
 
-A process that waits is put to sleep, and to wake it takes the system some 10 to 50 µs: more than a short handler needs, and
-most of what a quick conversation takes. So after a read the event loop is kept turning for a moment; each turn looks at
-every socket and timer, so nothing else has to wait. It is done only while it pays: whenever a moment has passed in vain,
-twice as many of the next reads do without, up to `MAX_SKIPPED`. Whoever gets nothing from it hardly pays for it, and an
-idle runner, which reads nothing, does not poll at all.
+The system takes some 10 to 50 µs to wake a sleeping process. That is more than a short handler needs, and most of the time
+of a quick exchange. So after a read the event loop is kept turning for a moment. Each turn polls every socket and timer, so
+nothing else has to wait.
 
-Linux does the same for idle processors (``haltpoll``), and for sockets where it is asked to (``SO_BUSY_POLL``, which does
-nothing for connections within a machine).
+Polling goes on only while it pays. Each fruitless poll doubles the number of reads that skip polling, up to `MAX_SKIPPED`.
+So a runner that gains nothing pays next to nothing, and an idle runner, which reads nothing, does not poll at all.
+
+Linux does the same for idle processors (``haltpoll``), and on request for sockets (``SO_BUSY_POLL``, which has no effect on
+connections within a machine).
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from typing import Final
 __all__ = ["BusyPoll"]
 
 MAX_SKIPPED: Final = 63
-"""Reads between two attempts, while none pays."""
+"""Maximum number of reads between two polls, while no poll pays."""
 
 
 class BusyPoll:
-    """Polls for up to ``seconds`` after a read; 0 never does. ``clock`` must be a real one: polling is all that moves on."""
+    """Polls for up to ``seconds`` after a read, or never with 0. ``clock`` must be a real one, or polling does not end."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self._seconds = seconds
@@ -36,11 +37,11 @@ class BusyPoll:
         self._skipped = 0
 
     def read_done(self) -> None:
-        """A read was worked off."""
+        """The messages of a read were handled. Begin to poll, unless this read is to be skipped."""
         if not self._seconds:
             return
         if self._polling:
-            self._skipped = 0  # this read is what it was looking for
+            self._skipped = 0  # polling has found this read
         elif self._to_skip:
             self._to_skip -= 1
             return

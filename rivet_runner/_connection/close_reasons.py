@@ -1,37 +1,46 @@
-"""Why the engine closed the connection, and what the runner does about it: one table.
+"""Close reasons of the engine, and the runner's action for each: one table.
 
-The engine's close reasons have the form ``group.error`` or ``group.error#ray_id``. The close *code* says nothing beyond
-that (1000 and 1011 are both used for evictions and rejections over the versions), so only the reason is looked at. A
-reason that is unknown, malformed or missing is an ordinary disconnect: the runner comes back after the usual back-off.
+The engine's close reasons have the form ``group.error`` or ``group.error#ray_id``. The close *code* adds nothing (over the
+versions, both 1000 and 1011 were used for evictions and rejections), so the runner looks at the reason alone. An unknown,
+malformed or missing reason is an ordinary disconnect: the runner reconnects after the usual back-off.
 """
 
 from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-__all__ = ["CLOSE_ACTIONS", "NO_CLOSE_FRAME", "RUNNER_SHUTDOWN_REASON", "CloseAction", "CloseReason", "close_action"]
+__all__ = [
+    "CLOSE_ACTIONS",
+    "NO_CLOSE_FRAME",
+    "RUNNER_SHUTDOWN_REASON",
+    "CloseAction",
+    "CloseReason",
+    "close_action",
+    "rejection_message",
+]
 
 RUNNER_SHUTDOWN_REASON: Final = "pegboard.runner_shutdown"
-"""The reason that this runner itself gives when it leaves."""
+"""The reason that the runner itself gives when it shuts down."""
 
 NO_CLOSE_FRAME: Final = 1006
-"""The code of RFC 6455 for a connection that ended without a close frame."""
+"""The close code of RFC 6455 for a connection that ended without a close frame."""
 
 _REASON = re.compile(r"(?P<group>[A-Za-z0-9_-]+)\.(?P<error>[A-Za-z0-9_-]+)(?:#(?P<ray>.*))?", re.DOTALL)
 
 
 class CloseAction(enum.Enum):
-    """What the runner does when the connection has ended."""
+    """The runner's action when the connection has ended."""
 
-    EVICTED = "shut down at once; another runner has this one's place"
-    SHUT_DOWN = "shut down at once; the engine asked for it"
-    RECONNECT_NOW = "reconnect at once, the engine is going away and may be back already"
-    REJECTED = "give up before the first success; later keep trying, slowly"
-    RECONNECT = "reconnect after the ordinary back-off"
+    EVICTED = "shut down at once, because another runner has taken this one's name and key"
+    SHUT_DOWN = "shut down at once, because the engine asked for it"
+    RECONNECT_NOW = "reconnect at once, because the engine is going away and may be back already"
+    REJECTED = "give up if init was never answered, else retry slowly"
+    RECONNECT = "reconnect after the usual back-off"
 
 
 CLOSE_ACTIONS: Final[dict[str, CloseAction]] = {
@@ -46,7 +55,7 @@ CLOSE_ACTIONS: Final[dict[str, CloseAction]] = {
 
 
 class CloseReason(msgspec.Struct, frozen=True):
-    """A close reason of the engine, taken apart."""
+    """A close reason of the engine, parsed."""
 
     group: str
     error: str
@@ -54,11 +63,12 @@ class CloseReason(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
+        """``group.error``, without the ray id."""
         return f"{self.group}.{self.error}"
 
     @classmethod
     def parse(cls, reason: str) -> CloseReason | None:
-        """Take ``group.error#ray`` apart; none for text of another form."""
+        """Parse ``group.error#ray_id``. Returns ``None`` for text of another form."""
         match = _REASON.fullmatch(reason)
         if match is None:
             return None
@@ -66,7 +76,26 @@ class CloseReason(msgspec.Struct, frozen=True):
 
 
 def close_action(reason: CloseReason | None) -> CloseAction:
-    """What to do about ``reason``; total: whatever is not in the table is an ordinary disconnect."""
+    """The action for ``reason``. A reason that is not in the table is an ordinary disconnect."""
     if reason is None:
         return CloseAction.RECONNECT
     return CLOSE_ACTIONS.get(reason.name, CloseAction.RECONNECT)
+
+
+_ADVICE: Final[dict[str, Callable[[str], str]]] = {
+    "namespace.not_found": lambda endpoint: (
+        f"the engine at {endpoint} has no such namespace: create it, or correct `namespace` (RIVET_NAMESPACE)"
+    ),
+    "guard.missing_header": lambda endpoint: f"the engine at {endpoint} requires a token: set `token` (RIVET_TOKEN)",
+    "api.forbidden": lambda endpoint: f"the engine at {endpoint} rejected the token: correct `token` (RIVET_TOKEN)",
+    "ws.invalid_url": lambda endpoint: (
+        f"the engine at {endpoint} does not know this URL: check the path in `endpoint` (RIVET_ENDPOINT)"
+    ),
+}
+
+
+def rejection_message(reason: CloseReason, endpoint: str) -> str:
+    """One sentence about a rejection: the cause, the endpoint, and your remedy."""
+    advice = _ADVICE[reason.name](endpoint)
+    ray = f", ray {reason.ray_id}" if reason.ray_id else ""
+    return f"{advice} ({reason.name}{ray})"

@@ -1,16 +1,17 @@
 """One WebSocket to the engine, on top of the ``websockets`` library.
 
-`EngineSocket` keeps what the library is good at (proxies, TLS, the handshakes) and replaces how data moves:
+The library provides proxies, TLS and the handshakes. `EngineSocket` replaces the way data moves:
 
-* each whole message is handed to ``on_message`` synchronously, from within the read; the usual kind of frame is found
-  without the library's parser (`rivet_runner._connection.frames`). The library's queue and its `recv` are not used, so there
-  is no task switch and no future per message;
-* a read is short, and worked off in portions, so that replies leave while more comes in (``on_read``);
-* what is sent at once goes to the transport in one write (`send_frames`);
-* keepalive is its own (`_keep_alive`), as the library's does not see a dead connection behind a full buffer.
+* Each whole message goes to ``on_message`` synchronously, from within the read. Frames of the usual kind are found without
+  the library's parser (`rivet_runner._connection.frames`). The library's queue and its `recv` are not used, so a message
+  costs no task switch and no future.
+* A read is short, and its messages are handled in portions, so that replies leave while more messages come in (``on_read``).
+* All messages that are sent together go to the transport in one write (`send_frames`).
+* Keepalive is the socket's own (`_keep_alive`), because the library's does not detect a dead connection behind a full
+  buffer.
 
-There is no back-pressure on reading: one actor that is slow must not stop the reader for the others. The bounds are where
-the messages wait, one for each socket and actor.
+Reading has no back-pressure, because one slow actor must not stop the reader for the others. The bounds are on the queues of
+messages, one for each WebSocket and actor.
 """
 
 from __future__ import annotations
@@ -27,51 +28,53 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import OPEN, Event
+from websockets.protocol import CONNECTING, OPEN, Event
 from websockets.typing import Subprotocol
 
 from rivet_runner._connection.close_reasons import NO_CLOSE_FRAME
 from rivet_runner._connection.frames import FrameSplitter, binary_frames
+from rivet_runner._connection.subprotocols import has_token
 
 __all__ = ["DIAL_ERRORS", "EngineSocket", "dial"]
 
 log = logging.getLogger("rivet_runner.connection")
 
 MAX_INBOUND_MESSAGE: Final = 64 * 1024 * 1024
-"""Bytes. The engine carries client messages of up to 32 MiB; twice that leaves room for any envelope."""
+"""Bytes. The engine carries client messages of up to 32 MiB. Twice that leaves room for any envelope."""
 
 DIAL_TIMEOUT: Final = 10.0
 """Seconds for TCP, TLS and the upgrade together."""
 
 PING_INTERVAL: Final = 6.0
 SILENT_PINGS: Final = 3
-"""A WebSocket ping each interval (seconds); after so many without a sign of life the connection is dropped: 24 s at most."""
+"""A WebSocket ping is sent each interval (seconds). After `SILENT_PINGS` pings without a sign of life, 24 s at most, the
+connection is dropped."""
 
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds for the close handshake."""
 
 WRITE_HIGH_WATER: Final = 1
-"""Bytes in the transport's buffer above which nothing more is given to it. What the kernel does not take at once waits in
-the outbox instead: there it is kept when the connection is lost, and there is the bound."""
+"""Bytes in the transport's buffer above which it gets no more. Messages that the kernel does not take at once wait in the
+outbox instead, which is bounded and survives a lost connection."""
 
 SHORT_READ: Final = 4 * 1024
-"""Bytes. Before the next read the tasks run that this one has started: a burst of commands or requests is worked off as it
-comes, and not piled up in memory first. What has ended by then costs the garbage collector nothing."""
+"""Bytes. The tasks that a read has started run before the next read. So a burst of commands or requests is handled as it
+comes, instead of piling up in memory first. Tasks that have ended by then cost the garbage collector nothing."""
 
 LONG_READ: Final = 256 * 1024
-"""Bytes, while the rest of a message is awaited that is longer than a short read."""
+"""Bytes, while the rest of a message is missing that is longer than a short read."""
 
 MESSAGES_AT_ONCE: Final = 64
-"""Messages of one read after which the handlers that wait for them go on: their replies leave, and the engine works on
-those while the rest of the read is taken."""
+"""Messages of one read after which the waiting handlers are resumed. Their replies leave, and the engine works on them
+while the rest of the read is handled."""
 
 END_OF_HANDSHAKE: Final = b"\r\n\r\n"
 
 QUICK_ACKNOWLEDGEMENT: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
-"""Linux only."""
+"""The socket option, which only Linux has."""
 
 DIAL_ERRORS: Final = (OSError, TimeoutError, InvalidHandshake, EOFError)
-"""All that a dial may raise and that another attempt may mend; an allow-list, so that a cancellation is never retried."""
+"""Errors of a dial that a retry may mend. It is an allow-list, so that a cancellation is never retried."""
 
 
 def _nothing() -> None:
@@ -82,8 +85,8 @@ class _RedactingFilter(logging.Filter):
     """Keeps the token, which travels as a subprotocol, out of the library's debug log of the handshake."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.args and "rivet_token." in str(record.args):
-            record.msg, record.args = "> Sec-WebSocket-Protocol: (not shown, it carries the token)", ()
+        if record.args and has_token(str(record.args)):
+            record.msg, record.args = "> Sec-WebSocket-Protocol: (hidden, because it carries the token)", ()
         return True
 
 
@@ -92,7 +95,7 @@ _library_log.addFilter(_RedactingFilter())
 
 
 class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
-    """One connection. Made by `dial` alone."""
+    """One connection. Only `dial` makes it."""
 
     needs_pings = True
 
@@ -103,17 +106,18 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._on_read: Callable[[], None] = _nothing
         self._splitter: FrameSplitter | None = None
         self._fragments: list[bytes] | None = None
-        self.messages_received = 0
+        self.messages_received: int = 0
         self._handed_over = 0
         self._short_read = memoryview(bytearray(SHORT_READ))
         self._long_read: memoryview | None = None
         self._heard = True
         self._silent_pings = 0
         self._unwritten = 0
-        self._ping_timer = self.loop.call_later(PING_INTERVAL, self._keep_alive)
+        self._ping_timer: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
+        """Whether frames may be sent."""
         return self.protocol.state is OPEN
 
     @property
@@ -126,29 +130,29 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._on_writable = callback
 
     def send_frames(self, messages: list[bytes]) -> None:
-        """Send each message as one binary frame, all in one write. Call only while `is_open`."""
+        """Send each message as one binary frame, all in one write. Call this only while `is_open`."""
         self.transport.write(binary_frames(messages))
 
     def on_read(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` when the messages of a read were handed over, or the first `MESSAGES_AT_ONCE` of them."""
+        """Call ``callback`` after each `MESSAGES_AT_ONCE` messages of a read, and at its end."""
         self._on_read = callback
 
     def acknowledge_at_once(self) -> None:
-        """Have the kernel acknowledge what was received without its usual delay of 40 ms.
+        """Have the kernel acknowledge the received bytes without its usual delay of 40 ms.
 
-        To be called for what gets no reply: the engine's next small message may be waiting for that acknowledgement.
+        Call this for a message that gets no reply. The engine's next small message may be waiting for the acknowledgement.
         """
         if QUICK_ACKNOWLEDGEMENT is not None:
             with contextlib.suppress(OSError):
                 self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, QUICK_ACKNOWLEDGEMENT, 1)
 
     async def wait_ended(self) -> tuple[int, str]:
-        """Wait until the connection is gone; return its close code (1006 without a close frame) and reason.
+        """Wait until the connection is gone. Return its close code (1006 without a close frame) and reason.
 
-        Cancelling is safe; the connection stays.
+        Cancelling is safe. It does not close the connection.
         """
         await asyncio.shield(self.connection_lost_waiter)
-        # An int, as the library has an enum of its own for some codes.
+        # The library has an enum of its own for some codes.
         return int(self.close_code or NO_CLOSE_FRAME), self.close_reason or ""
 
     def abort(self) -> None:
@@ -168,7 +172,7 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._take(self.get_buffer(-1)[:nbytes])
 
     def data_received(self, data: bytes) -> None:
-        """Called by uvloop, which has buffers of its own for whatever is an `asyncio.Protocol` too."""
+        """Called by uvloop, which uses its own buffers for a class that is an `asyncio.Protocol` too."""
         self._take(data)
 
     def _take(self, received: bytes | memoryview) -> None:
@@ -181,15 +185,15 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._on_read()
 
     def _handshake_received(self, data: bytes) -> None:
-        """The answer to the upgrade; where frames came along with it, the library goes on parsing."""
+        """Take in the answer to the upgrade. If frames came along with it, the library goes on parsing."""
         in_handshake = self.response is None
         super().data_received(data)
         if in_handshake and self.response is not None and data.endswith(END_OF_HANDSHAKE) and self.is_open:
-            # Nothing but the handshake has come, so what follows begins with a frame.
+            # Only the handshake has come, so the next bytes begin with a frame.
             self._splitter = FrameSplitter(self._message_received, self._frame_received, MAX_INBOUND_MESSAGE)
 
     def _message_received(self, message: bytes) -> None:
-        """A whole binary message; the library must not have a fragmented one under way, nor a close behind it."""
+        """Hand over a whole binary message, unless the library has seen a close or has a fragmented message under way."""
         if self.protocol.state is OPEN and self._fragments is None:
             self.messages_received += 1
             self._on_message(message)
@@ -202,11 +206,17 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
             self.send_data()
 
     def _frame_received(self, frame: bytes) -> None:
-        """Any other frame: the library knows what to do."""
+        """Leave any other frame to the library."""
         super().data_received(frame)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not before: with TLS, a transport comes once that handshake is over, which an engine may leave unanswered.
+        super().connection_made(transport)
+        self._ping_timer = self.loop.call_later(PING_INTERVAL, self._keep_alive)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ping_timer.cancel()
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
         super().connection_lost(exc)
 
     def process_event(self, event: Event) -> None:
@@ -227,20 +237,18 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
             self._on_writable()
 
     def _keep_alive(self) -> None:
-        """Ping, and look whether anything came since the last ping.
+        """Ping, and check for a sign of life since the last ping.
 
-        The library's own keepalive waits for the transport's buffer to drain, so it would never find a connection dead on
-        which much is to be sent. Here a buffer that gets shorter is a sign of life too.
+        The library's own keepalive waits for the transport's buffer to drain, so it never detects a dead connection behind a
+        full buffer. Here a buffer that gets shorter is a sign of life too. The opening handshake has its own time limit.
         """
         unwritten = self.transport.get_write_buffer_size()
-        if self._heard or unwritten < self._unwritten:
+        if self._heard or unwritten < self._unwritten or self.protocol.state is CONNECTING:
             self._silent_pings = 0
         else:
             self._silent_pings += 1
         if self._silent_pings >= SILENT_PINGS:
-            log.warning(
-                "no sign of life from the engine for %.0f s; the connection is dropped", SILENT_PINGS * PING_INTERVAL
-            )
+            log.warning("no sign of life from the engine for %.0f s: dropping the connection", SILENT_PINGS * PING_INTERVAL)
             self.abort()
             return
         self._heard, self._unwritten = False, unwritten
@@ -250,9 +258,9 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._ping_timer = self.loop.call_later(PING_INTERVAL, self._keep_alive)
 
     def _assemble(self, frame: Frame) -> None:
-        """Collect a fragmented message; the library bounds its size. The protocol has no text messages."""
+        """Collect a fragmented message. The library bounds its size. The protocol has no text messages."""
         if frame.opcode is Opcode.TEXT:
-            log.warning("the engine sent a text frame, which the protocol does not have; it is ignored")
+            log.warning("ignored a text frame from the engine: the protocol has only binary frames")
             self._fragments = None
             return
         if frame.opcode is Opcode.BINARY:
@@ -267,16 +275,16 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
 
 
 class _Connect(connect):
-    """The library's dial, without redirects: following one would hand the token to whoever it names."""
+    """The library's dial, without redirects: a redirect would send the token to another host."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
 
 
 async def dial(url: str, subprotocols: list[str], on_message: Callable[[bytes], None]) -> EngineSocket:
-    """Open a connection; ``on_message`` is called with each message from the engine, synchronously.
+    """Open a connection. It calls ``on_message`` synchronously with each message from the engine.
 
-    Raises one of `DIAL_ERRORS`, or ``InvalidURI``. Cancelling is safe: nothing stays open.
+    Raises one of `DIAL_ERRORS`, or ``InvalidURI``. Cancelling is safe: no connection stays open.
     """
     connection = await _Connect(
         url,

@@ -1,9 +1,9 @@
 """WebSocket frames as the engine link needs them: whole binary messages, many at once.
 
-Nearly everything on the link is one kind of frame: binary, final, in one piece. `FrameSplitter` finds these in what arrives
-and hands out their payloads; every other frame (pings, closes, fragments, anything odd) it hands out whole, for the
-``websockets`` library to deal with. `binary_frames` writes the same kind. Both do what the library would do with these
-frames, without an object and a generator step for each; which is about half of what a message costs.
+Nearly every frame on the link is of one kind: binary, final, in one piece. `FrameSplitter` finds these in the received bytes
+and hands out their payloads. It hands out every other frame (ping, close, fragment, malformed) as it is, for the
+``websockets`` library. `binary_frames` writes frames of the same kind. Both do the same as the library, without an object
+and a generator step for each frame, which are about half of the cost of a message.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # the library was installed without its extension module
+except ImportError:  # the library was installed without its C extension
     from websockets.utils import apply_mask
 
 __all__ = ["FrameSplitter", "binary_frames"]
@@ -33,10 +33,10 @@ _LENGTH_64: Final = struct.Struct("!Q")
 
 
 class FrameSplitter:
-    """Cuts a byte stream from a server into frames.
+    """Splits a byte stream from a server into frames.
 
-    ``on_message`` gets the payload of each final binary frame, ``on_other`` the bytes of every other frame, whole. A frame
-    of more than ``max_size`` bytes goes to ``on_other`` as far as it has come: the library refuses it by its header.
+    ``on_message`` gets the payload of each final binary frame. ``on_other`` gets the bytes of every other frame. A frame of
+    more than ``max_size`` bytes goes to ``on_other`` incomplete, because the library refuses it by its header.
     """
 
     __slots__ = ("_max_size", "_on_message", "_on_other", "_rest", "missing")
@@ -47,10 +47,10 @@ class FrameSplitter:
         self._max_size = max_size
         self._rest = bytearray()
         self.missing = 0
-        """Bytes that the frame under way lacks, as far as its header has come; 0 between frames."""
+        """Minimum number of bytes until the current frame is complete, or 0 between frames."""
 
     def feed(self, received: bytes | memoryview) -> None:
-        """Take in the next bytes of the stream. They are copied, so their buffer may be used again."""
+        """Take in the next bytes of the stream. They are copied, so you may reuse their buffer."""
         rest = self._rest
         if rest:
             rest += received
@@ -83,16 +83,16 @@ class FrameSplitter:
             self._keep(data, position)
 
     def _long_length(self, data: bytes, position: int, marker: int) -> tuple[int, int] | None:
-        """The payload's length and place; none where the header has not come whole."""
+        """The length and position of the payload, or ``None`` if the header is incomplete."""
         room = len(data) - position
         if marker == LENGTH_OF_16_BITS:
             return (_LENGTH_16.unpack_from(data, position + 2)[0], position + 4) if room >= 4 else None
         if marker == LENGTH_OF_64_BITS:
             return (_LENGTH_64.unpack_from(data, position + 2)[0], position + 10) if room >= 10 else None
-        return marker, position + 2  # masked, which a server must not do: the library says so
+        return marker, position + 2  # masked, which a server must not do; the library reports it
 
     def _keep(self, data: bytes, position: int) -> None:
-        """Keep the beginning of a frame, and remember how much of it is missing at least."""
+        """Keep the beginning of a frame, and compute how much of it is missing."""
         self._rest += data[position:]
         kept = len(data) - position
         self.missing = 1
@@ -104,7 +104,7 @@ class FrameSplitter:
 
 
 def binary_frames(messages: list[bytes]) -> bytes:
-    """Each message as one masked, final binary frame of a client, all in a row."""
+    """Each message as one masked, final binary frame of a client, all in one piece of bytes."""
     masks = os.urandom(4 * len(messages))
     parts: list[bytes] = []
     for number, message in enumerate(messages):

@@ -1,8 +1,8 @@
-"""The end of a read: handlers that wait for its messages go on, their replies leave, and the next read is looked for.
+"""The end of a read: handlers are resumed, their replies leave, and the next read is polled for.
 
-`EngineSocket` hands each message of a read to the session, which hands it on to the layers above. A handler that waits for
-one is noted in `Reading.arrivals`. Once the messages were handed over, `Reading.read_done` resumes these handlers, sends
-their replies in one write, and polls for the next read for a moment.
+`EngineSocket` hands each message of a read to the session, which hands it on to the layers above. If a handler is waiting
+for the message, it is registered in `Reading.arrivals`. At the end of the read, `Reading.read_done` resumes these handlers,
+sends their replies in one write, and polls for the next read for a moment.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ __all__ = ["Reading"]
 
 
 class Reading:
-    """Ends each read of whichever connection there is."""
+    """Ends each read, on every connection of a runner in turn."""
 
     def __init__(self, uplink: Uplink, busy_poll: BusyPoll) -> None:
         self._uplink = uplink
         self._busy_poll = busy_poll
         self._socket: Link | None = None
         self.arrivals = Arrivals()
-        """Handlers that get a message from the read that is under way."""
+        """The handlers that got a message from the read under way."""
 
     def attach(self, socket: Link) -> None:
-        """A connection is open."""
+        """A connection is open: end its reads from now on."""
         self._socket = socket
         socket.on_read(self.read_done)
 
@@ -35,7 +35,7 @@ class Reading:
         self._socket = None
 
     def read_done(self) -> None:
-        """Messages were handed over: the handlers that wait for them go on, and what they send leaves at once."""
+        """The messages of a read were handed over: resume the handlers that waited for them, and send their replies."""
         uplink = self._uplink
         uplink.hold()
         try:
@@ -45,10 +45,10 @@ class Reading:
         if resumed:
             uplink.flush_now()
         else:
-            uplink.flush_soon()  # right behind the tasks that the messages have started
+            uplink.flush_soon()  # in the turn of the tasks that the messages have started, right behind them
         self._busy_poll.read_done()
 
     def got_answer(self) -> None:
-        """Something has come that gets no reply."""
+        """A message came in that gets no reply: acknowledge it at once."""
         if self._socket is not None:
             self._socket.acknowledge_at_once()

@@ -1,15 +1,26 @@
-"""Keeps one connection to the engine for as long as the runner's life allows: every retry is decided here.
+"""The reconnect loop: it keeps one connection to the engine while the lifecycle allows it, and decides about every retry.
 
-The loop is: dial (tenacity retries that, and nothing else) → hand the socket to the uplink → wait until it ends → look
-the close reason up in the table → wait as long as the table and the back-off say → again. It runs as one task, which `end`
-cancels wherever it stands.
+::
+
+                  dialled                 init answered
+    DIALLING ───────────────► HANDSHAKING ─────────────► CONNECTED
+        ▲                          │ closed, lost,           │ closed,
+        │ the delay is over        ▼ or no answer            ▼ or lost
+        └─────────────────── BACKING OFF ◄───────────────────┘
+
+* ``DIALLING``: tenacity retries the dial, and nothing else, with the delays of `Backoff`.
+* ``HANDSHAKING``: the loop sends init, and sends it again twice. After ``init_timeout`` it drops the connection.
+* ``CONNECTED``: the loop sends pings until the connection ends.
+* ``BACKING OFF``: the delay follows from the close reason and from `Backoff`.
+
+The loop is one task. It ends after a close reason that forbids another connection, or when the lifecycle does not allow
+another one. `ReconnectLoop.end` ends it in any state.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -21,10 +32,12 @@ from rivet_runner._connection.close_reasons import (
     CloseAction,
     CloseReason,
     close_action,
+    rejection_message,
 )
 from rivet_runner._connection.engine_socket import DIAL_ERRORS
 from rivet_runner._connection.environment import Environment, Link
 from rivet_runner._connection.reading import Reading
+from rivet_runner._connection.subprotocols import without_token
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._lifecycle import Lifecycle
 from rivet_runner._session.session import Session
@@ -36,36 +49,35 @@ __all__ = ["LinkEvents", "ReconnectLoop"]
 log = logging.getLogger("rivet_runner.connection")
 
 PING_SECONDS: Final = 3.0
-"""Between two protocol pings after init; the engine counts a runner as lost without a sign of life."""
+"""Seconds between two protocol pings after init. The engine counts a runner without a sign of life as lost."""
 
-INIT_AGAIN_SECONDS: Final = 4.0
-INITS_AGAIN: Final = 2
-"""Now and then the engine does not answer an init: one of some thousand first ones, one of some 60 after a cut of a busy
-connection. A runner would wait for `init_timeout`, and its actors are lost after 15 s, so init is sent again, so often."""
+INIT_RETRY_SECONDS: Final = 4.0
+MAX_INIT_RETRIES: Final = 2
+"""About one first init in 1,000 gets no answer from the engine, and about one in 60 after a busy connection was cut. Without
+a retry the runner would wait for ``init_timeout``, but its actors are lost after 15 s. So it sends init again after 4 and 8
+seconds."""
 
 LOCAL_CLOSE: Final = 1000
 
-_TOKEN: Final = re.compile(r"rivet_token\.[^\s,;'\"]+")
-"""A proxy that answers with all that it was offered puts the token into the library's error."""
-
 
 class LinkEvents(Protocol):
-    """What the layer above is told. Each is called synchronously and must not raise."""
+    """The calls to the layer above. They are synchronous, and must not raise."""
 
-    def frame_received(self, frame: bytes) -> None: ...
+    def frame_received(self, frame: bytes) -> None:
+        """The engine has sent a message."""
 
     def connection_ended(self, code: int, reason: str, *, was_connected: bool) -> None:
-        """A connection has ended; ``was_connected`` tells whether the engine had answered init on it."""
+        """A connection has ended. ``was_connected`` tells whether the engine had answered init on it."""
 
     def connection_finished(self, error: EngineRejected | None) -> None:
-        """No further connection will be made: the engine refused this runner with ``error``, or asked it to shut down."""
+        """The loop has ended, because the engine rejected this runner (``error``) or asked it to shut down (``None``)."""
 
     def evicted(self) -> None:
-        """No further connection will be made: another runner has this one's name and key."""
+        """The loop has ended, because another runner has taken this one's name and key."""
 
 
 class ReconnectLoop:
-    """The reconnect loop: one task, from `start` to `end`."""
+    """Keeps one connection to the engine, in one task from `start` to `end`."""
 
     def __init__(
         self,
@@ -96,20 +108,17 @@ class ReconnectLoop:
         self._socket: Link | None = None
         self._init_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
-        self._init_again_timer: asyncio.TimerHandle | None = None
+        self._init_retry_timer: asyncio.TimerHandle | None = None
         self._connected_at: float | None = None
 
     def start(self, tasks: TaskGroup, on_error: Callable[[BaseException], None]) -> None:
-        """Connect, and connect again, in a task of ``tasks``, until the lifecycle or the engine says no.
-
-        ``on_error`` gets what the loop raises, which it must not.
-        """
+        """Begin to connect, in a task of ``tasks``. ``on_error`` gets an error that ends the loop, which is a bug."""
         self._task = tasks.spawn(self._run(), name="connection", on_error=on_error)
 
     async def end(self, seconds: float) -> None:
-        """End the loop wherever it stands, and with it the connection.
+        """End the loop in any state, and close the connection.
 
-        The close handshake has ``seconds``; then the connection is dropped.
+        If the close handshake takes longer than ``seconds``, the connection is dropped.
         """
         if self._task is None:
             return
@@ -120,21 +129,18 @@ class ReconnectLoop:
             await asyncio.wait(unfinished, timeout=seconds)
 
     def init_answered(self) -> None:
-        """The layer above has seen the init answer: this connection counts as made."""
+        """The engine has answered init on this connection: stop the init timers, and begin to ping."""
         self._connected_at = asyncio.get_running_loop().time()
         self._cancel_timers()
         self._schedule_ping()
 
     def drop(self) -> None:
-        """Let go of the current connection, as if it had been lost, and make another."""
+        """Drop the current connection, as if it had been lost. The loop makes another."""
         if self._socket is not None:
             self._socket.abort()
 
     async def _run(self) -> None:
-        """The loop. Cancelling closes the socket, if there is one, with ``pegboard.runner_shutdown``.
-
-        That is bounded by the close timeout.
-        """
+        """The loop. Cancelling closes the connection with ``pegboard.runner_shutdown``, within the close timeout."""
         while self._lifecycle.may_connect:
             socket = await self._dial()
             code, reason = await self._serve(socket)
@@ -161,9 +167,9 @@ class ReconnectLoop:
         error = state.outcome.exception() if state.outcome is not None else None
         delay = state.next_action.sleep if state.next_action is not None else 0.0
         log.warning(
-            "cannot reach the engine at %s (%s); trying again in %.1f s. Is it running, and is RIVET_ENDPOINT right?",
+            "cannot reach the engine at %s (%s): retrying in %.1f s. Is it running, and is RIVET_ENDPOINT right?",
             self._endpoint,
-            _TOKEN.sub("rivet_token.***", str(error)) or type(error).__name__,
+            without_token(str(error)) or type(error).__name__,
             delay,
         )
 
@@ -176,7 +182,7 @@ class ReconnectLoop:
         self._reading.attach(socket)
         loop = asyncio.get_running_loop()
         self._init_timer = loop.call_later(self._init_timeout, self._init_timed_out, socket)
-        self._init_again_timer = loop.call_later(INIT_AGAIN_SECONDS, self._send_init_again, INITS_AGAIN)
+        self._init_retry_timer = loop.call_later(INIT_RETRY_SECONDS, self._retry_init, MAX_INIT_RETRIES)
         code, reason = LOCAL_CLOSE, RUNNER_SHUTDOWN_REASON
         try:
             code, reason = await socket.wait_ended()
@@ -188,7 +194,7 @@ class ReconnectLoop:
         return code, reason
 
     async def _close(self, socket: Link) -> None:
-        """Leave in good order; the library bounds the handshake by its close timeout."""
+        """Send the last messages and close. The library bounds the handshake by its close timeout."""
         self._uplink.flush_now()
         try:
             await socket.close(LOCAL_CLOSE, RUNNER_SHUTDOWN_REASON)
@@ -208,22 +214,22 @@ class ReconnectLoop:
 
     def _init_timed_out(self, socket: Link) -> None:
         log.warning(
-            "the engine at %s accepted the connection but did not answer init within %g s; connecting anew",
+            "the engine at %s accepted the connection but did not answer init within %g s: reconnecting",
             self._endpoint,
             self._init_timeout,
         )
         socket.abort()
 
-    # What next
+    # After a connection
 
     def _after_close(self, code: int, text: str) -> float | None:
-        """Seconds until the next dial; none where there is to be no other."""
-        if not self._lifecycle.may_connect:
-            return None
+        """Seconds until the next dial, or ``None`` if the loop is to end."""
         reason = CloseReason.parse(text)
         action = close_action(reason)
         if action is CloseAction.EVICTED:
             self._events.evicted()
+            return None
+        if not self._lifecycle.may_connect:
             return None
         if action is CloseAction.SHUT_DOWN:
             self._events.connection_finished(None)
@@ -235,7 +241,7 @@ class ReconnectLoop:
             delay = self._backoff.going_away_delay() if self._backoff.failures == 0 else self._backoff.next_delay()
         else:
             delay = self._backoff.next_delay()
-        log.warning("the engine connection ended (%d %s); reconnecting in %.1f s", code, text or "no reason", delay)
+        log.warning("the connection to the engine ended (%d %s): reconnecting in %.1f s", code, text or "no reason", delay)
         return delay
 
     def _rejected(self, reason: CloseReason) -> float | None:
@@ -249,7 +255,7 @@ class ReconnectLoop:
             self._events.connection_finished(error)
             return None
         delay = self._backoff.slowest_delay()
-        log.error("%s; it had accepted this runner before, so trying again in %.0f s", error, delay)
+        log.error("%s (it had accepted this runner before, so retrying in %.0f s)", error, delay)
         return delay
 
     # Timers
@@ -264,36 +270,15 @@ class ReconnectLoop:
         self._uplink.flush_soon()
         self._schedule_ping()
 
-    def _send_init_again(self, times: int) -> None:
+    def _retry_init(self, times: int) -> None:
         self._session.send_init()
         self._uplink.flush_soon()
         if times > 1:
             loop = asyncio.get_running_loop()
-            self._init_again_timer = loop.call_later(INIT_AGAIN_SECONDS, self._send_init_again, times - 1)
+            self._init_retry_timer = loop.call_later(INIT_RETRY_SECONDS, self._retry_init, times - 1)
 
     def _cancel_timers(self) -> None:
-        for timer in (self._init_timer, self._ping_timer, self._init_again_timer):
+        for timer in (self._init_timer, self._ping_timer, self._init_retry_timer):
             if timer is not None:
                 timer.cancel()
-        self._init_timer = self._ping_timer = self._init_again_timer = None
-
-
-_ADVICE: Final[dict[str, Callable[[str], str]]] = {
-    "namespace.not_found": lambda endpoint: (
-        f"the engine at {endpoint} has no such namespace: create it there, or correct `namespace` (RIVET_NAMESPACE)"
-    ),
-    "guard.missing_header": lambda endpoint: (
-        f"the engine at {endpoint} wants a token and none was given: set `token` (RIVET_TOKEN)"
-    ),
-    "api.forbidden": lambda endpoint: f"the engine at {endpoint} refused the token: correct `token` (RIVET_TOKEN)",
-    "ws.invalid_url": lambda endpoint: (
-        f"the engine at {endpoint} did not understand the request: check the path in `endpoint` (RIVET_ENDPOINT)"
-    ),
-}
-
-
-def rejection_message(reason: CloseReason, endpoint: str) -> str:
-    """One sentence that says what the engine refused, where, and what to do about it."""
-    advice = _ADVICE[reason.name](endpoint)
-    ray = f", ray {reason.ray_id}" if reason.ray_id else ""
-    return f"{advice} ({reason.name}{ray})"
+        self._init_timer = self._ping_timer = self._init_retry_timer = None

@@ -1,12 +1,12 @@
-"""The way up: what the layers above hand over leaves through here, once per turn of the event loop.
+"""The way up: the messages of the layers above leave here, in one write for each turn of the event loop.
 
-Senders never touch the socket. They put things into the session and ask for a flush; the flush runs at the end of the
-turn, asks the session for everything that may leave, and writes it in one go. So a hundred replies of one turn cost one
-write, and the order on the wire is the session's and nobody else's. What handlers send that got their message from a read
-leaves with that read: see `rivet_runner._connection.reading`.
+Senders never touch the socket. They put messages into the session and ask for a flush. The flush runs at the end of the
+turn, asks the session for all messages that may leave, and writes them together. So a hundred replies of one turn cost one
+write, and the session alone decides about the order on the wire. The replies of handlers that a read has resumed leave at
+the end of that read: see `rivet_runner._connection.reading`.
 
-Back-pressure has one form for three causes. Whether the engine is away, the transport's buffer is full or the pace holds
-messages back: the outbox fills up, and `send` waits, first come first served.
+Back-pressure has one form for three causes. If the engine is unreachable, the transport's buffer is full, or the pace holds
+messages back, the outbox fills up. Then `send` waits, first come, first served.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ __all__ = ["Uplink"]
 log = logging.getLogger("rivet_runner.connection")
 
 EVENT_BACKLOG_WARNING: Final = 10_000
+"""Number of events that the engine has not confirmed, sent or not, at which a warning is logged."""
+
 EVENT_BACKLOG_BOUND: Final = 100_000
-"""Events that the engine has not confirmed. It confirms them in batches of 500 and at each init; at the bound the
-connection is made anew, because the init answer tells which events the engine has."""
+"""Number of events that were sent and not confirmed at which the runner reconnects. The engine confirms events in batches of
+500 and with each answer to init, so the answer to init tells which events it has."""
 
 
 class Uplink:
-    """Everything that goes to the engine, over whichever connection there is."""
+    """Sends everything that goes to the engine, over every connection of a runner in turn."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -45,13 +47,13 @@ class Uplink:
         self._events_leaving: list[asyncio.Future[None]] = []
         self._backlog_warned = False
         self._gone = asyncio.Event()
-        self.connection_number = 0
-        """Counts connections; two looks at it tell whether there was another in between."""
+        self.connection_number: int = 0
+        """Number of connections so far. Compare two readings to find out whether the runner has reconnected in between."""
 
     # The connection's edges
 
     def attach(self, socket: Link) -> None:
-        """A connection is open: what the session has for it leaves at once."""
+        """A connection is open: send the session's messages for it."""
         self._socket = socket
         self._gone.clear()
         self.connection_number += 1
@@ -59,7 +61,7 @@ class Uplink:
         self.flush_soon()
 
     def detach(self) -> None:
-        """The connection is gone; what comes now is kept."""
+        """The connection is gone: keep messages from now on."""
         self._socket = None
         self._gone.set()
         if self._timer is not None:
@@ -67,7 +69,7 @@ class Uplink:
             self._timer = None
 
     def is_on(self, connection_number: int) -> bool:
-        """Whether this connection is still there."""
+        """Whether the connection with this number is still there, and its init was answered."""
         return self._session.connected and self.connection_number == connection_number
 
     async def lost(self, timeout: float) -> None:
@@ -79,15 +81,15 @@ class Uplink:
     # For the layers above
 
     def report(self, event: Event) -> None:
-        """Tell the engine an event: now, or after the next init."""
+        """Report an event to the engine, now or after the next init."""
         self._session.report(event)
         self._watch_backlog()
         self.flush_soon()
 
     async def send(self, message: ToServerTunnelMessage) -> None:
-        """Hand over a tunnel message; waits while the outbox is full, in order of arrival.
+        """Hand over a tunnel message. If the outbox is full, wait, in the order of the calls.
 
-        Returning does not mean that the message has left. Cancelling is safe: the message is either handed over or not
+        When this returns, the message may not have left yet. Cancelling is safe: the message is either handed over, or not
         sent at all.
         """
         frame = encode_to_server(message)
@@ -102,27 +104,27 @@ class Uplink:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                with contextlib.suppress(ValueError):  # `_admit` may have come by since, and passed it over
+                with contextlib.suppress(ValueError):  # `_admit` may have skipped it already
                     self._waiting.remove(entry)
             raise
 
     def send_now(self, message: ToServerTunnelMessage) -> None:
         """Hand over a small tunnel message (an open, a close, an acknowledgement) without waiting, beyond the bound.
 
-        There is a fixed number of these for each request, so they cannot grow without bound themselves.
+        Each request has a fixed number of these, so they do not grow without bound.
         """
         self._session.queue(encode_to_server(message))
         self.flush_soon()
 
     @property
     def congested(self) -> bool:
-        """Whether `send` would wait now."""
+        """Whether `send` would wait."""
         return self._session.outbox_full or bool(self._waiting)
 
     async def flushed(self, timeout: float | None) -> bool:
-        """Wait until every tunnel message handed over so far was given to the socket; false after ``timeout`` seconds.
+        """Wait until the socket has every tunnel message that was handed over so far.
 
-        Cancelling is safe.
+        Returns ``False`` after ``timeout`` seconds. With ``None`` it waits without limit. Cancelling is safe.
         """
         mark = self._session.mark
         if self._session.flushed(mark):
@@ -142,7 +144,10 @@ class Uplink:
         return True
 
     async def events_flushed(self, timeout: float) -> bool:
-        """Wait until every event reported so far was sent; false after ``timeout`` seconds. Cancelling is safe."""
+        """Wait until every event that was reported so far was sent.
+
+        Returns ``False`` after ``timeout`` seconds. Cancelling is safe.
+        """
         if not self._session.events_pending:
             return True
         waiter = self._loop.create_future()
@@ -157,13 +162,13 @@ class Uplink:
         return True
 
     def flush_soon(self) -> None:
-        """Send what may leave at the end of this turn of the event loop."""
+        """Flush at the end of this turn of the event loop."""
         if not self._flush_due and self._socket is not None:
             self._flush_due = True
             self._loop.call_soon(self.flush_now)
 
     def hold(self) -> None:
-        """Schedule no flush before `release`; the caller sees to it that one follows."""
+        """Let `flush_soon` schedule nothing until `release`. Flush after that."""
         self._flush_due = True
 
     def release(self) -> None:
@@ -171,11 +176,11 @@ class Uplink:
         self._flush_due = False
 
     def flush_now(self) -> None:
-        """Send what may leave, without waiting for the end of the turn."""
+        """Send all messages that may leave, without waiting for the end of the turn."""
         self._flush_due = False
         socket = self._socket
         if socket is None or not socket.is_open or socket.congested:
-            return  # a new connection, or the transport's drained buffer, asks again
+            return  # a new connection or the drained buffer asks again
         now = self._loop.time()
         frames = self._session.data_to_send(now)
         if frames:
@@ -184,24 +189,24 @@ class Uplink:
             self._admit()
         wait = self._session.wait(now)
         if wait is not None:
-            self._look_again(wait)
+            self._flush_later(wait)
 
     # Inside
 
-    def _look_again(self, seconds: float) -> None:
-        """The session holds something back: flush again in a while."""
+    def _flush_later(self, seconds: float) -> None:
+        """Flush again in a while, because the session holds messages back."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self._look)
+        self._timer = self._loop.call_later(seconds, self._timer_fired)
 
-    def _look(self) -> None:
+    def _timer_fired(self) -> None:
         self._timer = None
         if self._session.give_up_waiting(self._loop.time()):
-            log.warning("the engine has not taken any message for a long time; sending on, which may lose some")
+            log.warning("the engine has taken no message for a long time: sending on, so messages may be lost")
         self.flush_soon()
 
     def _admit(self) -> None:
-        """Let waiting senders in while there is room, and tell those who wait for their messages to have left."""
+        """Let waiting senders in while there is room. Wake the callers of `flushed` and `events_flushed` that are done."""
         while self._waiting and not self._session.outbox_full:
             turn, frame = self._waiting.popleft()
             if turn.done():
@@ -219,7 +224,7 @@ class Uplink:
                     future.set_result(None)
 
     def outbox_dropped(self) -> None:
-        """The session has dropped the outbox (the engine forgot this runner): nobody need wait for it."""
+        """The session has dropped the outbox, because the engine forgot this runner: wake its senders and waiters."""
         self._admit()
 
     def _watch_backlog(self) -> None:
@@ -229,7 +234,7 @@ class Uplink:
             return
         if not self._backlog_warned:
             self._backlog_warned = True
-            log.warning("%d events are waiting for the engine to confirm them", backlog)
+            log.warning("the engine has not confirmed %d events", backlog)
         if self._session.unconfirmed_events >= EVENT_BACKLOG_BOUND and self._socket is not None:
-            log.error("%d events are not confirmed: connecting anew to learn which ones the engine has", backlog)
+            log.error("the engine has not confirmed %d events: reconnecting, to learn which ones it has", backlog)
             self._socket.abort()

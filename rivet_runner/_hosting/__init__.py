@@ -1,10 +1,11 @@
-"""The actors of this process: which there are, how each starts and stops, and what reaches it.
+"""The actors of this process: how each starts and stops, and how requests and WebSockets reach it.
 
-* `hosting.registry.ActorRegistry`: the engine's commands → which actors there are
-* `hosting.actor_host.Generation`: one generation of one actor, from its start to its ``Stopped``
-* `hosting.tunnel.Tunnel`: 8-byte request key → the HTTP exchange or WebSocket it belongs to
-* `hosting.requests`: one HTTP exchange
-* `hosting.sockets`: one WebSocket's handler, from its open to its close
+* `registry`: the engine's commands, carried out
+* `generation`: one generation of one actor, from its start to its ``Stopped``, with `generation_state` and `stopping`
+* `tunnel`: from an 8-byte request key to the HTTP exchange or WebSocket that it belongs to
+* `requests`: one HTTP exchange
+* `actor_sockets`: the handlers of an actor's WebSockets, with `restoring` for those that hibernated
+* `services`: the parts that all generations share, with `hooks`, `slow_starts` and `socket_table`
 
 Hooks run here and nowhere else, always in a task of the actor's own.
 """

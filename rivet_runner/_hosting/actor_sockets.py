@@ -73,7 +73,7 @@ class ActorSockets:
         One coroutine on purpose: each socket holds one of these for as long as it is open.
         """
         state = self._state
-        if ws.state is SocketState.OPENING and not (await state.wait_started() and self._answer_open(ws)):
+        if not ws.restored and not (await state.wait_started() and self._answer_open(ws)):
             self.forget(ws)
             return
         try:
@@ -81,7 +81,7 @@ class ActorSockets:
             close = RETURNED
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
-                # The actor's stop has no time left. A hibernatable client stays; its message comes again.
+                # The actor's stop has no time left. A hibernatable client stays, and its message comes again.
                 self.end(ws)
                 raise
             close = self._close_after(ws, error)
@@ -101,7 +101,7 @@ class ActorSockets:
             if state.services.hooks.can_hibernate(state.actor, ws.request) and self._fits_a_record(ws):
                 ws.delivery = self.hibernation(ws, received=OPEN_INDEX)
         except Exception:
-            # The gateway retries an open that is answered with a close, for 19 s; so first open, then close.
+            # The gateway retries an open that is answered with a close, for 19 s. So first open, then close.
             state.actor.log.exception("can_hibernate raised for the WebSocket %s; the client is closed with 1011", ws.path)
             ws.answer_open()
             ws.open()
@@ -207,7 +207,7 @@ class ActorSockets:
             self._shared.journal.flush_soon()
 
     async def flush(self) -> None:
-        """Store and acknowledge everything that was processed. Raises what the store raises."""
+        """Store and acknowledge everything that was processed. Errors of the store pass through."""
         if self._shared is not None:
             await self._shared.journal.flush()
 

@@ -1,11 +1,11 @@
-"""One generation of one actor: how it starts, what its hooks may ask for, and the order in which it stops.
+"""One generation of one actor: how it starts, the requests of its hooks, and the order in which it stops.
 
-There is one way to stop, whatever the reason. `StopReason` tells the differences: how long tasks may take, whether clients
-stay connected, and what the engine is told. The steps, in the order that loses nothing:
+There is one way to stop, for every reason. `StopReason` tells the differences: how long tasks may take, whether clients stay
+connected, and which report the engine gets. The steps, in the order that loses nothing:
 
 1. ``on_actor_stop``, while its WebSockets and its KV still work
 2. the loops of its WebSockets end: hibernatable ones hibernate, others are closed (all of them if it is destroyed)
-3. tasks of requests and WebSockets finish, within the deadline; then they are cancelled
+3. tasks of requests and WebSockets finish, within the deadline, or are cancelled
 4. processed messages are stored and acknowledged
 5. its background tasks are cancelled
 6. everything that it sent has left for the engine, its alarm once more
@@ -23,6 +23,7 @@ from rivet_runner._hosting.actor_sockets import ActorSockets
 from rivet_runner._hosting.generation_state import GenerationPhase, GenerationState
 from rivet_runner._hosting.restoring import restore_sockets
 from rivet_runner._hosting.services import Services
+from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
 from rivet_runner._hosting.stopping import HURRY_SECONDS, StopClock, StopReason
 from rivet_runner._kv.store import KvStore
 from rivet_runner._sockets.hibernatable import Hibernation
@@ -32,6 +33,7 @@ from rivet_runner.actor import Actor
 from rivet_runner.errors import RivetRunnerError, RunnerShutDown
 from rivet_runner.http import Request
 from rivet_runner.kv import KV
+from rivet_runner.protocol.tunnel_ids import request_key
 from rivet_runner.protocol.wire import (
     ActorConfig,
     ActorIntentSleep,
@@ -50,10 +52,10 @@ from rivet_runner.websocket import WebSocket
 __all__ = ["Generation"]
 
 MAX_ERROR_TEXT: Final = 4096
-"""Characters of a crash's text; the engine shows it with the actor."""
+"""Characters of a crash's text, which the engine shows with the actor."""
 
 HOLDING_SECONDS: Final = 3.0
-"""For messages that are held back while clients are being attached; more than the longest such hold."""
+"""For messages that are held back while clients are being attached: more than the longest such hold."""
 
 ACKNOWLEDGEMENT_SECONDS: Final = 0.05
 """From the last acknowledgement to ``Stopped``. They take different ways to the gateway, and one that sees the stop first
@@ -107,6 +109,7 @@ class Generation(GenerationState):
         "_running_reported",
         "_sockets",
         "_start_task",
+        "_start_timer",
         "_stop_clock",
         "_stop_task",
         "intent",
@@ -128,12 +131,13 @@ class Generation(GenerationState):
         self._going_since_ms: int | None = None
         self._running_reported = False
         self._start_task: asyncio.Task[Any] | None = None
+        self._start_timer: asyncio.TimerHandle | None = None
         self._stop_task: asyncio.Task[Any] | None = None
         self._stop_clock: StopClock | None = None
         self._listed: dict[bytes, ClientSocket] = {}
         """The hibernating WebSockets that the engine has listed, until they are restored."""
         for request in command.hibernating_requests:
-            key = request.gateway_id + request.request_id
+            key = request_key(request)
             if not services.sockets.take_departed(key):
                 self._listed[key] = self.sockets.add(key, UNKNOWN_REQUEST)
 
@@ -147,13 +151,13 @@ class Generation(GenerationState):
     # Starting
 
     def start(self, after: Generation | None) -> None:
-        """Begin to start; ``after`` is an older generation that must have stopped first."""
+        """Begin to start. ``after`` is an older generation that must have stopped first."""
         self._start_task = self.services.tasks.spawn(self._start(after), name=f"actor {self.actor.id}: start")
 
     async def _start(self, after: Generation | None) -> None:
         if after is not None:
             await after.stopped()
-        self.services.slow_starts.watch(self._report_running)
+        self._watch_start()
         try:
             await self.services.hooks.on_actor_start(self.actor)
             may_hibernate = self._listed or self.services.hibernates
@@ -165,6 +169,8 @@ class Generation(GenerationState):
             self.actor.log.exception("on_actor_start raised; the actor is reported as crashed")
             self.stop(StopReason.CRASHED, error=error_text(error))
             return
+        finally:
+            self._stop_watching_start()
         self.start_succeeded = True
         if self.phase is GenerationPhase.STARTING:
             self.phase = GenerationPhase.RUNNING
@@ -174,6 +180,35 @@ class Generation(GenerationState):
             restore_sockets(self, self.sockets, listed, stored)
         self.open_gate(True)
         self._start_task = None
+
+    def _watch_start(self) -> None:
+        """Look after a start that takes long. One that is quick needs no timer of its own."""
+        self.services.slow_starts.watch(self._start_is_slow)
+        timeout = self.services.config.actor_start_timeout
+        if timeout is not None and timeout <= RUNNING_AT_LATEST:
+            self._give_up_start_in(timeout)
+
+    def _start_is_slow(self) -> None:
+        timeout = self.services.config.actor_start_timeout
+        if self._start_task is not None and timeout is not None and timeout > RUNNING_AT_LATEST:
+            self._give_up_start_in(timeout - RUNNING_AT_LATEST)
+        self._report_running()
+
+    def _give_up_start_in(self, seconds: float) -> None:
+        self._start_timer = asyncio.get_running_loop().call_later(seconds, self._give_up_start)
+
+    def _give_up_start(self) -> None:
+        timeout = self.services.config.actor_start_timeout
+        text = f"on_actor_start did not return within {timeout:g} s (actor_start_timeout), so it was cancelled"
+        if self._start_task is not None and self.may_begin:
+            self.actor.log.error("%s; the actor is reported as crashed", text)
+            self._start_task.cancel()
+            self.stop(StopReason.CRASHED, error=text)
+
+    def _stop_watching_start(self) -> None:
+        if self._start_timer is not None:
+            self._start_timer.cancel()
+            self._start_timer = None
 
     def _report_running(self) -> None:
         """Tell the engine, once, that the actor runs."""
@@ -188,7 +223,7 @@ class Generation(GenerationState):
         return () if self._sockets is None else self._sockets.opened()
 
     def hibernations(self) -> list[Hibernation]:
-        """The bookkeeping of its open hibernatable WebSockets; none unless it is running."""
+        """The bookkeeping of its open hibernatable WebSockets, empty unless it is running."""
         return [] if self._sockets is None else self._sockets.hibernations()
 
     async def broadcast(self, message: str | bytes) -> int:
@@ -234,8 +269,13 @@ class Generation(GenerationState):
 
     # Stopping
 
-    def stop(self, reason: StopReason, *, error: str | None = None) -> None:
-        """Begin to stop. A stop that is under way goes on, and hurries if the new reason does not wait."""
+    @property
+    def outlives_a_stop(self) -> bool:
+        """Whether something of this generation is to go on in the next: a hibernatable client, or an alarm."""
+        return self._alarm_ms is not None or any(ws.hibernatable for ws in self.open_sockets())
+
+    def stop(self, reason: StopReason, *, error: str | None = None, hurry: bool = False) -> None:
+        """Begin to stop. A stop that is under way goes on, and hurries if it is asked to or the new reason does not wait."""
         if self.may_begin:
             self.stop_reason = reason
             self._going_since_ms = self._going_since_ms or self.services.now_ms()
@@ -246,7 +286,7 @@ class Generation(GenerationState):
         elif self.phase is GenerationPhase.STOPPING and reason.cut_off:
             self.stop_reason = reason
             self._cut_off(reason)
-        if reason.hurries and self._stop_clock is not None:
+        if (hurry or reason.hurries) and self._stop_clock is not None:
             self._stop_clock.hurry(HURRY_SECONDS)
 
     async def stopped(self) -> None:
@@ -343,7 +383,7 @@ class Generation(GenerationState):
         """Make sure of an alarm that is due after the actor began to go to sleep.
 
         The engine loses one that comes due meanwhile, and one that reaches it together with ``Stopped`` (seen: a third of
-        them). Set again, and sent before ``Stopped``, none was lost.
+        them). Set again, and sent before ``Stopped``, no alarm was lost.
         """
         if self._alarm_ms is None or self._going_since_ms is None or self._alarm_ms < self._going_since_ms:
             return
@@ -353,7 +393,7 @@ class Generation(GenerationState):
     # Reports
 
     def _report_stopped(self, error: str | None) -> None:
-        """Tell the engine what it does not know, and nothing else.
+        """Report the end of this generation, if the engine does not know of it.
 
         ``Stopped(OK)`` that the engine did not ask for destroys the actor. So it is only ever an answer to a stop command. A
         stop of our own making is left to the engine, which sees the runner go.
@@ -375,7 +415,7 @@ class Generation(GenerationState):
 
 
 def error_text(error: BaseException) -> str:
-    """An error as text that can be sent: of bounded length, and UTF-8 whatever it was made from."""
+    """An error as text that can be sent: of bounded length, and always UTF-8."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:

@@ -6,7 +6,7 @@
         └──────────────── on_actor_start raised, or a reason to stop ───────────────────┘
 
 Requests and WebSockets that arrive while it starts wait at the gate, in order. `rivet_runner._hosting.generation` moves the
-state; the rest of this room only asks.
+state, and the rest of this room only asks.
 """
 
 from __future__ import annotations

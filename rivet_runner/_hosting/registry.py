@@ -1,9 +1,8 @@
-"""Which actors are on this runner: the engine's commands, carried out."""
+"""The actors that are on this runner: the engine's commands, carried out."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,13 +13,13 @@ from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.stopping import StopReason
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner.actor import Actor
-from rivet_runner.errors import KvError, RivetRunnerError
+from rivet_runner.errors import KvError
 from rivet_runner.protocol.wire import CommandStartActor, CommandStopActor
 
 __all__ = ["ActorRegistry"]
 
 DELETED_SECONDS: Final = 2.0
-"""For the question whether an actor still exists; without an answer it is taken to move."""
+"""For the question whether an actor still exists. Without an answer, the actor is taken to move."""
 
 NO_SUCH_ACTOR: Final = "actor does not exist"
 """The engine's answer to a key-value call for a deleted actor."""
@@ -50,7 +49,7 @@ class ActorRegistry:
         return generation if generation is not None and generation.may_begin else None
 
     def is_going_to_sleep(self, actor_id: str) -> bool:
-        """Whether the engine runs again, in the next generation, what this one leaves without an answer."""
+        """Whether the engine sends requests that this generation leaves unanswered to the next generation."""
         generation = self._newest.get(actor_id)
         return (
             generation is not None
@@ -73,10 +72,9 @@ class ActorRegistry:
         generation.start(older)
 
     def stop(self, command: CommandStopActor, *, draining: bool) -> None:
-        """Stop the generation that the engine names; any other has stopped before.
+        """Stop the generation that the engine names. Any other has stopped before.
 
-        A stop that neither the actor nor this runner has asked for means that the actor was deleted: the engine (2.3.19)
-        sends one for nothing else. If the engine may drain this runner (``draining``), the actor may move instead.
+        Without a request of the actor for it, the actor moves or sleeps if the runner is ``draining``, else it is destroyed.
         """
         generation = self._newest.get(command.actor_id)
         if generation is None or generation.actor.generation != command.generation:
@@ -84,28 +82,33 @@ class ActorRegistry:
         generation.stop_commanded = True
         generation.stop(generation.intent or (StopReason.DRAINED if draining else StopReason.DESTROYED))
 
-    async def stop_or_move(self, command: CommandStopActor) -> None:
-        """Stop an actor of a runner that the engine may drain. The engine does not say then why it stops the actor.
+    def may_be_drained(self, command: CommandStopActor) -> bool:
+        """Whether it is worth to ask if a stop is a deletion.
 
-        Either the actor moves, and its clients stay, or it is deleted, and they are to be closed. A deleted actor has no
-        key-value data (2.3.19: from before the engine sends the stop command).
+        The engine (2.3.19) also stops the actors of a runner that it drains, for a newer version in its pool, and does not
+        say so. It makes a difference for an actor with hibernatable clients, which stay, and with an alarm, which is kept.
         """
         generation = self.find(command.actor_id)
-        deleted = False
-        if generation is not None and generation.intent is None and _has_hibernatable_clients(generation):
-            with contextlib.suppress(RivetRunnerError, TimeoutError):
-                async with asyncio.timeout(DELETED_SECONDS):
-                    deleted = not await _exists(generation.actor)
-        self.stop(command, draining=not deleted)
+        return generation is not None and generation.intent is None and generation.outlives_a_stop
+
+    async def stop_or_move(self, command: CommandStopActor) -> bool:
+        """Stop an actor whose stop may be a deletion. Return whether it is sure that the actor lives on.
+
+        A deleted actor has no key-value data (2.3.19: from before the engine sends the stop command).
+        """
+        generation = self.find(command.actor_id)
+        exists = None if generation is None else await _exists(generation.actor)
+        self.stop(command, draining=exists is not False)
+        return exists is True
 
     def hibernations(self) -> list[Hibernation]:
         """The hibernatable WebSockets that are open on running actors."""
         return [one for generation in self._newest.values() for one in generation.hibernations()]
 
-    def stop_all(self, reason: StopReason) -> None:
-        """Begin to stop every actor."""
+    def stop_all(self, reason: StopReason, *, hurry: bool = False) -> None:
+        """Begin to stop every actor; with ``hurry``, its hooks are cancelled soon."""
         for generation in [*self._newest.values(), *self._stopping_older.values()]:
-            generation.stop(reason)
+            generation.stop(reason, hurry=hurry)
 
     def forget(self, actor_id: str, generation: int) -> None:
         """A generation has stopped."""
@@ -115,13 +118,13 @@ class ActorRegistry:
             del self._newest[actor_id], self._actors[actor_id]
 
 
-def _has_hibernatable_clients(generation: Generation) -> bool:
-    return any(ws.hibernatable for ws in generation.open_sockets())
-
-
-async def _exists(actor: Actor) -> bool:
+async def _exists(actor: Actor) -> bool | None:
+    """Whether the engine still has the actor; ``None`` without an answer in time."""
     try:
-        await actor.kv.get(b"")
+        async with asyncio.timeout(DELETED_SECONDS):
+            await actor.kv.get(b"")
     except KvError as error:
-        return NO_SUCH_ACTOR not in str(error)
+        return False if NO_SUCH_ACTOR in str(error) else None
+    except TimeoutError:
+        return None
     return True

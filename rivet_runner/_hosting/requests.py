@@ -12,12 +12,13 @@ from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.generation_state import GenerationState
 from rivet_runner._tasks import is_being_cancelled
 from rivet_runner.http import Request, Response, wire_headers
-from rivet_runner.protocol.wire import MessageId, ToServerResponseStart, ToServerTunnelMessage
+from rivet_runner.protocol.tunnel_ids import message_id
+from rivet_runner.protocol.wire import ToServerResponseStart, ToServerTunnelMessage
 
 __all__ = ["ACTOR_NOT_HERE", "ACTOR_OVERLOADED", "UPLOAD_TOO_LARGE", "answer_with", "serve"]
 
 MAX_HEADER_BYTES: Final = 256 * 1024
-"""Of a response; the envelope counts towards what the engine accepts as one message."""
+"""Bytes of a response's headers. They count towards the size that the engine accepts for one message."""
 
 
 ACTOR_NOT_HERE: Final = Response("the actor is not on this runner", status=503)
@@ -30,7 +31,7 @@ _TOO_LARGE: Final = Response("the response is too large", status=500)
 
 
 async def serve(state: GenerationState, key: bytes, request: Request) -> None:
-    """Answer one request: with what the hook returns, or with an error that tells the client nothing of its insides.
+    """Answer one request: with the hook's response, or with an error that gives the client no details.
 
     Cancelling (the actor's stop has no time left) answers 503.
     """
@@ -97,6 +98,6 @@ def _encode(key: bytes, response: Response) -> ToServerTunnelMessage:
     if size > MAX_HEADER_BYTES:
         raise ValueError(f"the headers have {size} characters, more than {MAX_HEADER_BYTES}")
     return ToServerTunnelMessage(
-        MessageId(key[:4], key[4:], 0),
+        message_id(key, 0),
         ToServerResponseStart(response.status, headers, response.body or None, False),
     )

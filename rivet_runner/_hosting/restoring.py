@@ -73,7 +73,7 @@ def restore_sockets(
 
 
 def _restore(sockets: ActorSockets, ws: ClientSocket, record: HibernationRecord, seconds: float) -> Hibernation:
-    """Give a listed socket back what was stored of it and run its handler.
+    """Restore a listed socket from its record and run its handler.
 
     Messages of the handler are held back until the client's first message, for at most ``seconds``. Raises nothing.
     """

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["SlowStarts"]
+__all__ = ["RUNNING_AT_LATEST", "SlowStarts"]
 
 RUNNING_AT_LATEST: Final = 3.0
 """Seconds after which a slow start is reported as running all the same: its requests then wait here instead of failing at
@@ -24,7 +24,7 @@ class SlowStarts:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, report_running: Callable[[], None]) -> None:
-        """A start begins; ``report_running`` is called when it has taken long, also if it has ended by then."""
+        """A start begins. ``report_running`` is called when it has taken long, also if it has ended by then."""
         self._begun.append((self._loop.time() + RUNNING_AT_LATEST, report_running))
         if self._timer is None:
             self._wait_for_first()

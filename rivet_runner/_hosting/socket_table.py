@@ -42,5 +42,5 @@ class SocketTable:
             del self._departed[next(iter(self._departed))]
 
     def take_departed(self, key: bytes) -> bool:
-        """Whether this client has departed; it is forgotten then."""
+        """Return whether this client has departed, and forget it."""
         return self._departed.pop(key, False) is None

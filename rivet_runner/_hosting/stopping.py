@@ -65,7 +65,7 @@ class StopClock:
             self._moved.set_result(None)
 
     async def ended(self, task: asyncio.Task[Any], *, at_least: float = 0.0) -> bool:
-        """Wait for ``task`` until the deadline, but ``at_least`` this many seconds; return whether it has ended."""
+        """Wait for ``task`` until the deadline, but ``at_least`` this many seconds. Return whether it has ended."""
         loop = asyncio.get_running_loop()
         earliest = loop.time() + at_least
         while not task.done():

@@ -1,6 +1,6 @@
 """From the 8-byte request key of a tunnel message to the exchange or WebSocket that it belongs to.
 
-Everything here is synchronous and cheap: it runs inside the reader. What takes time happens in a task of the actor's.
+Everything here is synchronous and cheap: it runs inside the reader. Work that takes time happens in a task of the actor.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from rivet_runner._hosting.registry import ActorRegistry
 from rivet_runner._hosting.services import Services
 from rivet_runner._sockets.socket import SocketState
 from rivet_runner.http import Request
+from rivet_runner.protocol.tunnel_ids import message_id, request_key
 from rivet_runner.protocol.wire import (
-    MessageId,
     ToClientRequestAbort,
     ToClientRequestChunk,
     ToClientRequestStart,
@@ -31,7 +31,7 @@ from rivet_runner.protocol.wire import (
 __all__ = ["Tunnel"]
 
 MAX_REQUESTS: Final = 4096
-"""HTTP requests of one actor that are not answered yet; further ones get a 503 at once."""
+"""HTTP requests of one actor that are not answered yet. Further requests get a 503 at once."""
 
 MAX_UPLOADS: Final = 256
 """Requests of this runner whose body is still coming."""
@@ -52,7 +52,7 @@ class _Upload:
 
 
 class Tunnel:
-    """Knows which key belongs to whom."""
+    """Finds the exchange or the socket of each request key."""
 
     def __init__(self, services: Services, registry: ActorRegistry) -> None:
         self._services = services
@@ -62,9 +62,9 @@ class Tunnel:
         self._uploads: dict[bytes, _Upload] = {}
 
     def receive(self, message: ToClientTunnelMessage) -> None:
-        """Hand ``message`` to whom it is for. What belongs to nobody any more is dropped."""
+        """Hand ``message`` to its exchange or socket. A message without one is dropped."""
         identity, kind = message.message_id, message.message_kind
-        key = identity.gateway_id + identity.request_id
+        key = request_key(identity)
         what = type(kind)
         if what is ToClientWebSocketMessage:
             ws = self._find_socket(key)
@@ -105,7 +105,7 @@ class Tunnel:
             self._serve(key, upload.start, b"".join(upload.pieces))
 
     def _abort(self, key: bytes) -> None:
-        """Nobody waits for the answer any more."""
+        """The client has gone: no answer is needed."""
         self._uploads.pop(key, None)
         task = self._exchanges.get(key)
         if task is not None:
@@ -117,7 +117,7 @@ class Tunnel:
 
     def _serve(self, key: bytes, start: ToClientRequestStart, body: bytes) -> None:
         if key in self._exchanges:
-            return  # the gateway sends an unanswered request again; the first is still at work
+            return  # the gateway has sent an unanswered request again, and the first is still at work
         generation = self._registry.find(start.actor_id)
         if generation is None:
             if not self._registry.is_going_to_sleep(start.actor_id):
@@ -146,7 +146,7 @@ class Tunnel:
         if generation is None:
             # Closing an open that was not answered makes the gateway look the actor up again and retry.
             refusal = ToServerWebSocketClose(1011, "actor.not_found", False)
-            self._services.uplink.send_now(ToServerTunnelMessage(MessageId(key[:4], key[4:], 0), refusal))
+            self._services.uplink.send_now(ToServerTunnelMessage(message_id(key, 0), refusal))
             return
         # Thousands of open sockets keep their headers, and the names are always the same few.
         headers = {sys.intern(name): value for name, value in opened.headers.items()}

@@ -1,1 +1,1 @@
-"""The key-value calls of actors, and the records that this package keeps in their stores."""
+"""Key-value calls to the engine, the stores of actors, and the SDK's own records in them."""

@@ -1,4 +1,4 @@
-"""Key-value calls and their answers: one future for each call, across reconnects."""
+"""Key-value calls and their answers. A call survives reconnects."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from rivet_runner.protocol.wire import KvErrorResponse, KvRequestData, KvRespons
 __all__ = ["KvCalls"]
 
 CALLS_AT_ONCE: Final = 1024
-"""Calls of one runner that are under way; the engine answers them one after the other anyway. Further ones wait, within
-their own timeout."""
+"""Maximum calls of one runner that wait for an answer. The engine answers them one after the other anyway. Further
+calls queue, and their timeout runs meanwhile."""
 
 
 class _Call(NamedTuple):
-    """A call under way: whose it is, and what its caller waits for."""
+    """A call that waits for its answer."""
 
     actor_id: str
     answer: asyncio.Future[KvResponseData]
 
 
 class KvCalls:
-    """All calls of one runner. Answers match calls by their id, whatever their order.
+    """The calls of one runner. Answers find their call by its id, in any order.
 
-    A call is under way as long as it is in here; the session only keeps its frame, to send it again.
+    This class owns the calls that wait for an answer. The session only keeps their frames, to send them again.
     """
 
     def __init__(self, session: Session, uplink: Uplink, timeout: float) -> None:
@@ -37,17 +37,18 @@ class KvCalls:
         self._timeout = timeout
         self._calls: dict[int, _Call] = {}
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
-        self.round_trip = 0.0
-        """Seconds that the newest answer took, on one connection: how busy the engine is."""
+        self.round_trip: float = 0.0
+        """Seconds from the latest call to its answer, if both used the same connection. It tells how busy the engine is."""
 
     def __len__(self) -> int:
         return len(self._calls)
 
     async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvResponseData:
-        """Make one call and wait for its answer; ``ended`` says why no further call may be made, if so.
+        """Make one call and wait for its answer.
 
-        Raises `KvError` for the engine's refusal and `KvTimeout` without an answer in time. Cancelling is safe for the
-        runner; the engine may have carried the call out.
+        ``ended`` returns the reason why the actor may make no more calls, or `None`. It is asked when the call is
+        about to be sent. Raises `KvError` if the engine refuses the call, and `KvTimeout` if no answer comes in time.
+        Cancelling is safe, but the engine may have carried out the call.
         """
         try:
             async with asyncio.timeout(self._timeout):
@@ -64,20 +65,20 @@ class KvCalls:
         return answer
 
     def answered(self, request_id: int, data: KvResponseData) -> None:
-        """The engine has answered ``request_id``."""
+        """Hand the engine's answer to its call, unless the call has ended."""
         call = self._end(request_id)
         if call is not None and not call.answer.done():
             call.answer.set_result(data)
 
     def fail(self, request_ids: list[int], why: str) -> None:
-        """End calls that nobody will answer."""
+        """End calls that the engine will not answer."""
         for request_id in request_ids:
             call = self._end(request_id)
             if call is not None and not call.answer.done():
                 call.answer.set_exception(KvError(f"actor {call.actor_id}: {why}"))
 
     def fail_actor(self, actor_id: str, why: str) -> None:
-        """End every call of one actor."""
+        """End all calls of one actor."""
         self.fail([request_id for request_id, call in self._calls.items() if call.actor_id == actor_id], why)
 
     async def _exchange(self, actor_id: str, data: KvRequestData) -> KvResponseData:
@@ -95,8 +96,8 @@ class KvCalls:
         return answer
 
     def _end(self, request_id: int) -> _Call | None:
-        """Take a call out, here and in the session; none where it has ended before."""
+        """Remove a call here and in the session. Returns `None` if it has ended before."""
         call = self._calls.pop(request_id, None)
         if call is not None:
-            self._session.kv.end(request_id)
+            self._session.end_call(request_id)
         return call

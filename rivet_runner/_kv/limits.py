@@ -1,6 +1,6 @@
-"""The engine's limits on keys and values, and the range of keys that belongs to the SDK.
+"""Limits on keys and values, and the range of keys that belongs to the SDK.
 
-The limits are those of the engine (2.3.19); `tests/engine/test_kv.py` shows each from both sides.
+These are the limits of the engine (2.3.19). `tests/engine/test_kv.py` tests each of them from both sides.
 """
 
 from __future__ import annotations
@@ -22,51 +22,56 @@ __all__ = [
 ]
 
 MAX_KEY: Final = 2046
-"""Bytes of a key; the engine packs it into two more, and 2,048 is its limit."""
+"""Bytes of a key. The engine adds two bytes of packing, and its limit is 2,048."""
 
 KEY_PACKING: Final = 2
+"""Bytes that the engine adds to each key."""
 
 MAX_VALUE: Final = 128 * 1024
+"""Bytes of a value."""
+
 MAX_KEYS_IN_CALL: Final = 128
+
 MAX_PUT: Final = 976 * 1024
-"""Bytes of all packed keys and values in one put."""
+"""Bytes of all keys, with their packing, and all values in one put."""
 
 RESERVED_FROM: Final = b"\xff" * 8
-"""Every key from here on is the SDK's own: those that begin with eight 0xff bytes, which is the very end of the key space.
-A user's range is cut off here, so that hiding these keys costs nothing."""
+"""The first key of the SDK. Keys that begin with eight 0xff bytes are the end of the key space, so hiding them from
+the user is free: a listing ends here."""
 
 
 def check_keys(keys: Sequence[bytes]) -> None:
-    """Raises `KvLimitExceeded` for too many keys, or one that is too long."""
+    """Raise `KvLimitExceeded` if there are too many keys or a key is too long."""
     if len(keys) > MAX_KEYS_IN_CALL:
-        raise KvLimitExceeded(f"one call takes at most {MAX_KEYS_IN_CALL} keys, and this one has {len(keys)}")
+        raise KvLimitExceeded(f"a call takes at most {MAX_KEYS_IN_CALL} keys; this one has {len(keys)}")
     for key in keys:
         if len(key) > MAX_KEY:
-            raise KvLimitExceeded(f"a key has at most {MAX_KEY} bytes, and {key[:40]!r}… has {len(key)}")
+            raise KvLimitExceeded(f"a key has at most {MAX_KEY} bytes; {key[:40]!r}… has {len(key)}")
 
 
 def check_put(pairs: Mapping[bytes, bytes]) -> None:
-    """Raises `KvLimitExceeded` for a key, a value or a whole put that is over its limit."""
+    """Raise `KvLimitExceeded` if a key, a value or the whole put is over its limit."""
     check_keys([*pairs])
     total = 0
     for key, value in pairs.items():
         if len(value) > MAX_VALUE:
             raise KvLimitExceeded(
-                f"a value has at most {MAX_VALUE} bytes (128 KiB), and that of {key[:40]!r} has {len(value)}"
+                f"a value has at most {MAX_VALUE} bytes (128 KiB); the value of {key[:40]!r} has {len(value)}"
             )
         total += len(key) + KEY_PACKING + len(value)
     if total > MAX_PUT:
         raise KvLimitExceeded(
-            f"one put takes at most {MAX_PUT} bytes (976 KiB; each key counts {KEY_PACKING} more), and this one has {total}"
+            f"a put takes at most {MAX_PUT} bytes (976 KiB, with {KEY_PACKING} more for each key); this one has {total}"
         )
 
 
 def prefix_end(prefix: bytes) -> bytes:
-    """The first key behind all that begin with ``prefix``: its last byte that can grow, grown."""
+    """Return the first key after all keys that begin with ``prefix``."""
+    # Add one to the last byte that is not 0xff, and drop the bytes after it.
     stem = prefix.rstrip(b"\xff")
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else RESERVED_FROM
 
 
 def key_after(key: bytes) -> bytes:
-    """The next key there can be; a key of full length has no extension."""
+    """Return the smallest key that is greater than ``key``. A key of full length has no longer keys after it."""
     return key + b"\x00" if len(key) < MAX_KEY else prefix_end(key)

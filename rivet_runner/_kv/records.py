@@ -1,4 +1,4 @@
-"""The records of hibernating WebSockets in the actor's own store."""
+"""Records of hibernating WebSockets in the actor's own store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECORD_END: Final = RESERVED_FROM + b"ws0"
 
 
 class KvHibernationStore:
-    """The default: in the actor's KV, under keys that its user does not see. Many sockets go into one put."""
+    """The default `HibernationStore`: reserved keys in the actor's KV. A put holds as many records as the engine takes."""
 
     def __init__(self, store: KvStore) -> None:
         self._store = store

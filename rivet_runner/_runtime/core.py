@@ -55,30 +55,23 @@ SHOWN_BYTES: Final = 32
 class Core:
     """The insides of one runner. Made on the event loop that it runs on, by `Runner.start`.
 
-    ``hibernates`` tells whether the hooks can make a WebSocket hibernate. ``engine_may_drain`` tells whether the engine
-    takes actors away from this runner to run them elsewhere.
+    ``hibernates`` tells whether the hooks can make a WebSocket hibernate.
     """
 
     def __init__(
-        self,
-        hooks: Hooks,
-        config: RunnerConfig,
-        lifecycle: Lifecycle,
-        *,
-        hibernates: bool,
-        engine_may_drain: bool,
-        environment: Environment,
+        self, hooks: Hooks, config: RunnerConfig, lifecycle: Lifecycle, *, hibernates: bool, environment: Environment
     ) -> None:
         self._hooks = hooks
         self._config = config
         self._lifecycle = lifecycle
-        self._engine_may_drain = engine_may_drain
         self._environment = environment
         self._tasks = TaskGroup("runner", log)
         self._last_hooks = TaskGroup("last hooks", log)
         """Hooks that a shutdown waits for."""
         self._actor_tasks = TaskGroup("actors", log)
         self._lost_timer: asyncio.TimerHandle | None = None
+        self._drained_by_engine = False
+        """Whether the engine has taken an actor away from this runner to run it elsewhere."""
         self.first_init: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.registry = ActorRegistry()
         pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None))
@@ -182,7 +175,8 @@ class Core:
         if not was_connected:
             return
         if not self._lifecycle.closed and self.session.lost_threshold is not None:
-            self._lost_timer = asyncio.get_running_loop().call_later(self.session.lost_threshold, self._lost)
+            seconds = self.shutdown.seconds_until_lost(self.session.lost_threshold)
+            self._lost_timer = asyncio.get_running_loop().call_later(seconds, self._lost)
         self._run_hook(lambda: self._hooks.on_disconnected(code, reason), "on_disconnected", self._last_hooks)
         self.shutdown.connection_ended()
 
@@ -190,11 +184,15 @@ class Core:
         self.shutdown.begin(immediate=True, error=error)
 
     def evicted(self) -> None:
-        error = RunnerEvicted(
-            f"another runner connected to {self._config.endpoint} as {self._config.runner_name!r} with the key "
-            f"{self._config.runner_key!r}; give each process a key of its own"
-        )
-        self.shutdown.begin(immediate=True, error=error)
+        where = f"{self._config.endpoint} as {self._config.runner_name!r}"
+        if self._drained_by_engine:
+            text = f"the engine drained this runner, which was connected to {where}: a newer version takes its actors"
+        else:
+            text = (
+                f"another runner connected to {where} with the key {self._config.runner_key!r}; give each process a key "
+                "of its own"
+            )
+        self.shutdown.begin(immediate=True, error=RunnerEvicted(text, drained=self._drained_by_engine))
 
     def _connection_failed(self, error: BaseException) -> None:
         """The reconnect loop has raised, which it must not: nothing can go on without it."""
@@ -230,11 +228,15 @@ class Core:
             self.registry.start(command, self._services)
 
     def _stop_actor(self, command: CommandStopActor) -> None:
-        if self._engine_may_drain:
-            name = f"actor {command.actor_id}: stop or move"
-            self._actor_tasks.spawn(self.registry.stop_or_move(command), name=name)
+        draining = self._lifecycle.shutting_down
+        if draining or not self.registry.may_be_drained(command):
+            self.registry.stop(command, draining=draining)
         else:
-            self.registry.stop(command, draining=self._lifecycle.shutting_down)
+            self._actor_tasks.spawn(self._stop_or_move(command), name=f"actor {command.actor_id}: stop or move")
+
+    async def _stop_or_move(self, command: CommandStopActor) -> None:
+        if await self.registry.stop_or_move(command):
+            self._drained_by_engine = True
 
     def _kv_answered(self, decision: KvAnswered) -> None:
         self._reading.got_answer()
@@ -255,11 +257,10 @@ class Core:
         self._lost_timer = None
         if len(self.registry):
             log.error(
-                "the engine has been away for %.0f s, so it counts this runner's %d actors as lost; they are stopped here",
-                self.session.lost_threshold,
+                "the engine has been away for so long that it counts this runner's %d actors as lost; they are stopped here",
                 len(self.registry),
             )
-        self.registry.stop_all(StopReason.LOST)
+        self.registry.stop_all(StopReason.LOST, hurry=self._lifecycle.shutting_down)
 
     def _cancel_lost_timer(self) -> None:
         if self._lost_timer is not None:

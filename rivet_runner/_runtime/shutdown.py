@@ -1,8 +1,9 @@
 """How a runner goes down: the steps, in order, once.
 
-1. the lifecycle moves to ``DRAINING``; from then on no connection is made
+1. the lifecycle moves to ``DRAINING``, and from then on no connection is made
 2. gracefully, and only if the engine is there: the engine is told, stops the actors one by one, and this waits until they
-   are gone, for ``stop_timeout`` seconds, until the connection is lost, or until the shutdown is hurried
+   are gone, for ``stop_timeout`` seconds, until the connection is lost, or until the shutdown is hurried. As long as actors
+   are left, in this step and the next, the engine is kept from giving the runner up
 3. actors that are left are stopped here
 4. the connection is closed (1000 ``pegboard.runner_shutdown``), which also ends a dial or a back-off that was under way
 5. ``on_shutdown``
@@ -32,7 +33,7 @@ __all__ = ["Shutdown"]
 log = logging.getLogger("rivet_runner")
 
 LOCAL_STOP_MARGIN: Final = 5.0
-"""Seconds beyond ``actor_stop_timeout`` for stops of our own; each of their steps has its own bound."""
+"""Seconds beyond ``actor_stop_timeout`` for stops of our own, as each of their steps has its own bound."""
 
 IMMEDIATE_STOP: Final = 2.0
 CLOSE_SECONDS: Final = 6.0
@@ -40,6 +41,12 @@ IMMEDIATE_CLOSE_SECONDS: Final = 1.0
 HOOK_SECONDS: Final = 10.0
 IMMEDIATE_HOOK_SECONDS: Final = 1.0
 """For ``on_disconnected`` and ``on_shutdown``, the last that run."""
+
+KEEP_DRAINING_SECONDS: Final = 5.0
+"""Between two messages that have the engine wait on; without them it gives a draining runner up after 15 s."""
+
+LOST_MARGIN: Final = 2.5
+"""Seconds before the engine gives a draining runner up, if its connection is lost: enough to cancel every hook by then."""
 
 CANCEL_SECONDS: Final = 2.0
 IMMEDIATE_CANCEL_SECONDS: Final = 0.2
@@ -80,13 +87,15 @@ class Shutdown:
         self._down = down
         self._own_task = TaskGroup("shutdown", log)
         self._changed: asyncio.Event = asyncio.Event()
+        self._told_at: float | None = None
+        """When the engine was last told that this runner drains."""
         self.immediate = False
         self.error: BaseException | None = None
-        """What took the runner down, unless a shutdown had been asked for before."""
+        """The error that took the runner down, unless a shutdown had been asked for before."""
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def begin(self, *, immediate: bool, error: BaseException | None = None) -> None:
-        """Ask for the shutdown; safe at any time. ``error`` is what took the runner down, if this call is the first."""
+        """Ask for the shutdown. Safe at any time. ``error`` is the cause, if this call is the first."""
         if self._lifecycle.move(LifecycleEvent.SHUT_DOWN):
             self.error = error
             self.immediate = immediate
@@ -109,17 +118,29 @@ class Shutdown:
             raise asyncio.CancelledError
 
     def actor_stopped(self) -> None:
-        """An actor has stopped: there may be none left."""
+        """An actor has stopped: it may have been the last."""
         self._changed.set()
 
     def connection_ended(self) -> None:
         """The connection is gone: there is nothing to wait for."""
         self._changed.set()
 
+    def seconds_until_lost(self, threshold: float) -> float:
+        """Seconds from now, as the connection has just ended, until every actor here must be stopped.
+
+        ``threshold`` is the engine's: it gives a runner up so many seconds after its last message. A draining runner does
+        not reconnect, so nothing can run here by then.
+        """
+        if self._told_at is None:
+            return threshold
+        return max(0.0, self._told_at + threshold - LOST_MARGIN - asyncio.get_running_loop().time())
+
     async def _run(self) -> None:
         try:
+            keeping = self._own_task.spawn(self._keep_draining(), name="keep the drain open")
             await self._drain()
             await self._stop_actors_here()
+            keeping.cancel()
             await self._close_connection()
             await self._run_last_hook()
         except Exception:
@@ -137,11 +158,23 @@ class Shutdown:
             await self._connection.end(IMMEDIATE_CLOSE_SECONDS)
             return
         self._session.stopping()
-        self._uplink.flush_soon()
+        self._told()
         if self.immediate:
             return
         log.info("shutting down: %d actors to stop, for at most %g s", len(self._registry), self._stop_timeout)
         await self._until(lambda: not self._session.connected or self.immediate, self._stop_timeout)
+
+    def _told(self) -> None:
+        self._uplink.flush_soon()
+        self._told_at = asyncio.get_running_loop().time()
+
+    async def _keep_draining(self) -> None:
+        """Have the engine wait for this runner's actors, for as long as the steps around it take."""
+        while True:
+            await asyncio.sleep(KEEP_DRAINING_SECONDS)
+            if self._session.connected:
+                self._session.keep_draining()
+                self._told()
 
     async def _stop_actors_here(self) -> None:
         if not len(self._registry):

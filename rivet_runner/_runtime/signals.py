@@ -24,7 +24,7 @@ SIGNAL_STATUS: Final = 128
 """A process that a signal ended has this plus the signal's number as its status, by the convention of shells."""
 
 LAST_RESORT_SECONDS: Final = 5.0
-"""After the second signal; an immediate shutdown takes about one."""
+"""Seconds after the second signal. An immediate shutdown takes about one."""
 
 
 class Runnable(Protocol):

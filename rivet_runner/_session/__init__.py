@@ -1,10 +1,11 @@
-"""What must survive a reconnect, without any I/O: bytes in, decisions out.
+"""The state that survives a reconnect, without any I/O: bytes in, decisions out.
 
 Nothing in this package imports asyncio, opens a socket, reads a clock or logs at the pace of messages. Time comes in as an
-argument. That is what makes the rules of the protocol testable as tables and state machines.
+argument. Therefore the rules of the protocol can be tested as tables and state machines.
 
-* `session.Session`: the engine's messages in, decisions out; what to send, and in which order
-* `events.EventLog`: the runner's events, their strictly consecutive indexes, and which the engine has not confirmed
-* `kv_ledger.KvLedger`: key-value calls that have no answer yet
-* `outbox.Outbox`: tunnel messages that have not left yet, within a bound and at a pace
+* `session.Session`: takes the engine's messages, returns decisions, and knows the messages to send and their order
+* `events.EventLog`: the runner's events, with strictly consecutive indexes, until the engine confirms them
+* `kv_ledger.KvLedger`: key-value calls without an answer
+* `outbox.Outbox`: tunnel messages that have not left yet, up to a bound
+* `pace.Pace`: how fast they may leave
 """

@@ -1,8 +1,8 @@
 """The runner's events: one sequence per runner, kept until the engine confirms them.
 
-The engine ignores for ever what comes after a jump in the indexes, and everything at or below the last index that it has
-seen. So an index is given out once, at the moment an event is first sent, and never again; events that have not been
-sent yet have none, and may still be merged.
+The engine ignores every event after a gap in the indexes, for ever. It also ignores every event at or below the last index
+that it has seen. So an event gets its index when it is first sent, and keeps it. An unsent event has no index yet, and may
+still be merged with a later one.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from rivet_runner.protocol.wire import Event, EventActorSetAlarm, EventWrapper
 
 __all__ = ["EventLog"]
 
-BATCH: Final = 500
+MAX_BATCH: Final = 500
 """Events in one message. The engine handles single events at about 45 a second, and a message of 1,200 in about 8 s."""
 
 
 class EventLog:
-    """Events in the order in which they happened: first those sent and not confirmed, then those not sent."""
+    """Events in the order in which they happened: first the sent and unconfirmed ones, then the unsent ones."""
 
     def __init__(self) -> None:
         self._sent: deque[EventWrapper] = deque()
@@ -28,21 +28,21 @@ class EventLog:
         self._next_index = 0
 
     def __len__(self) -> int:
-        """How many events the engine has not confirmed, sent or not."""
+        """Number of events that the engine has not confirmed, sent or not."""
         return len(self._sent) + len(self._unsent)
 
     @property
     def unconfirmed(self) -> int:
-        """How many events were sent and not confirmed."""
+        """Number of events that were sent and not confirmed."""
         return len(self._sent)
 
     @property
     def pending(self) -> bool:
-        """Whether `take` has something to give."""
+        """Whether `take` would return an event."""
         return bool(self._resend or self._unsent)
 
     def add(self, event: Event) -> None:
-        """Append ``event``. An alarm replaces an unsent alarm of the same actor, as it does in the engine."""
+        """Append ``event``. An alarm replaces an unsent alarm of the same actor, as it would in the engine."""
         if type(event) is EventActorSetAlarm:
             for position, other in enumerate(self._unsent):
                 if type(other) is EventActorSetAlarm and _same_actor(other, event):
@@ -51,11 +51,11 @@ class EventLog:
         self._unsent.append(event)
 
     def take(self) -> list[EventWrapper]:
-        """The next batch to send, with consecutive indexes; empty where there is nothing."""
+        """The next batch to send, with consecutive indexes. It is empty if no event is pending."""
         batch: list[EventWrapper] = []
-        while self._resend and len(batch) < BATCH:
+        while self._resend and len(batch) < MAX_BATCH:
             batch.append(self._resend.popleft())
-        while self._unsent and len(batch) < BATCH:
+        while self._unsent and len(batch) < MAX_BATCH:
             wrapper = EventWrapper(self._next_index, self._unsent.popleft())
             self._next_index += 1
             self._sent.append(wrapper)
@@ -63,7 +63,7 @@ class EventLog:
         return batch
 
     def confirm(self, last_event_idx: int) -> None:
-        """Forget what the engine has: every event with an index up to ``last_event_idx``."""
+        """Forget the events that the engine has: all with an index up to ``last_event_idx``."""
         for log in (self._sent, self._resend):
             while log and log[0].index <= last_event_idx:
                 log.popleft()
@@ -71,14 +71,14 @@ class EventLog:
     def resume(self, last_event_idx: int) -> None:
         """The engine knows this runner and has its events up to ``last_event_idx``: send the rest again.
 
-        The index may be beyond ours: a runner that takes over a name and key continues the other's sequence.
+        The index may be beyond ours, because a runner that takes over a name and key continues the other's sequence.
         """
         self.confirm(last_event_idx)
         self._resend = deque(self._sent)
         self._next_index = max(self._next_index, last_event_idx + 1)
 
     def start_over(self, last_event_idx: int) -> None:
-        """The engine has given this runner a new id and knows nothing of it: forget every event."""
+        """The engine gave this runner a new id and has none of its events: forget them all."""
         self._sent.clear()
         self._resend.clear()
         self._unsent.clear()

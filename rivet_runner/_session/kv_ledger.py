@@ -1,4 +1,4 @@
-"""Key-value calls without an answer. Each is sent again after a reconnect: all of them are idempotent."""
+"""Key-value calls without an answer. Each is sent again after a reconnect, because all of them are idempotent."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from typing import Final
 
 from rivet_runner.protocol.wire import KvRequestData, ToServerKvRequest, encode_to_server
 
-__all__ = ["KvLedger"]
+__all__ = ["FIRST_BARRIER_ID", "REQUEST_IDS", "KvLedger"]
 
-FIRST_BARRIER_ID: Final = 2**31
-"""Request ids from here on are the pace's own; see `rivet_runner._session.pace`."""
+REQUEST_IDS: Final = 2**32
+"""Number of request ids: they are ``u32`` on the wire."""
+
+FIRST_BARRIER_ID: Final = REQUEST_IDS // 2
+"""Calls have the ids below this one. The barriers of `rivet_runner._session.pace` have the ids from here on."""
 
 
 class KvLedger:
-    """Which calls are under way, in the order in which they were made."""
+    """The calls under way, in the order in which they were made."""
 
     def __init__(self) -> None:
         self._frames: dict[int, bytes] = {}
@@ -21,15 +24,16 @@ class KvLedger:
         self._next_id = 0
 
     def __len__(self) -> int:
+        """Number of calls without an answer."""
         return len(self._frames)
 
     @property
     def pending(self) -> bool:
-        """Whether `take` has something to give."""
+        """Whether `take` would return a call."""
         return bool(self._unsent)
 
     def add(self, actor_id: str, data: KvRequestData) -> int:
-        """Note a call and return its id. Raises what encoding raises; nothing is noted then."""
+        """Register a call and return its id. If encoding raises, no call is registered."""
         request_id = self._free_id()
         self._frames[request_id] = encode_to_server(ToServerKvRequest(actor_id, request_id, data))
         self._unsent[request_id] = None
@@ -42,16 +46,16 @@ class KvLedger:
         return frames
 
     def end(self, request_id: int) -> bool:
-        """A call has its answer, or nobody waits any more; false where it had ended before."""
+        """Forget a call that was answered or given up. Returns ``False`` if it had ended before."""
         self._unsent.pop(request_id, None)
         return self._frames.pop(request_id, None) is not None
 
     def resume(self) -> None:
-        """A new connection: everything without an answer goes out again, in order."""
+        """Send every call without an answer again, in order: there is a new connection."""
         self._unsent = dict.fromkeys(self._frames)
 
     def drop_all(self) -> list[int]:
-        """End every call; return their ids."""
+        """End every call and return their ids."""
         dropped = list(self._frames)
         self._frames.clear()
         self._unsent.clear()

@@ -1,7 +1,7 @@
-"""Tunnel messages on their way out: in order, within a bound, at a pace.
+"""Tunnel messages on their way out: in order and up to a bound.
 
-A message is counted from the moment a sender hands it over until it is given to the socket. While the engine is away,
-or while the pace holds messages back, they stay here; at ``max_bytes`` the outbox is full and senders wait.
+A message counts from the moment at which a sender hands it over until the socket gets it. If the engine is unreachable, or
+the pace holds messages back, they stay here. At ``max_bytes`` the outbox is full, and senders wait.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 __all__ = ["Outbox"]
 
 FRAME_OVERHEAD: Final = 64
-"""Bytes added for each message to what its frame holds, so that a flood of tiny messages is bounded too."""
+"""Bytes added to the size of each frame, so that the bound also holds for many tiny messages."""
 
 
 class Outbox:
@@ -22,16 +22,18 @@ class Outbox:
         self.max_bytes = max_bytes
         self._frames: deque[bytes] = deque()
         self._bytes = 0
-        self.full = False
-        """Whether a sender should wait. One message always fits an empty outbox, however large it is."""
+        self.full: bool = False
+        """Whether a sender should wait. An empty outbox takes one message of any size."""
         self._added = 0
         self._taken = 0
 
     def __len__(self) -> int:
+        """Number of messages in the outbox."""
         return len(self._frames)
 
     @property
     def queued_bytes(self) -> int:
+        """Bytes of these messages, with `FRAME_OVERHEAD` for each."""
         return self._bytes
 
     @property
@@ -40,27 +42,30 @@ class Outbox:
         return self._added
 
     def flushed(self, mark: int) -> bool:
-        """Whether every message before ``mark`` was taken (or dropped)."""
+        """Whether every message before ``mark`` was taken or dropped."""
         return self._taken >= mark
 
     def add(self, frame: bytes) -> None:
-        """Append a message. The bound is the sender's to keep: look at `full` first."""
+        """Append a message, beyond the bound if need be. Look at `full` before you call this."""
         self._frames.append(frame)
         self._bytes += len(frame) + FRAME_OVERHEAD
         self.full = self._bytes >= self.max_bytes
         self._added += 1
 
-    def take(self, most: int, most_bytes: int) -> list[bytes]:
-        """Up to ``most`` messages, oldest first, until they have ``most_bytes``; the one that exceeds it is among them."""
+    def take(self, limit: int, byte_limit: int) -> list[bytes]:
+        """Up to ``limit`` messages, oldest first, until they have ``byte_limit``.
+
+        The message that exceeds ``byte_limit`` is taken too, so that a large one can leave.
+        """
         frames = self._frames
-        if most >= len(frames) and self._bytes <= most_bytes:
+        if limit >= len(frames) and self._bytes <= byte_limit:
             batch = list(frames)
             frames.clear()
             self._bytes = 0
         else:
             batch = []
             size = 0
-            while frames and len(batch) < most and size < most_bytes:
+            while frames and len(batch) < limit and size < byte_limit:
                 frame = frames.popleft()
                 batch.append(frame)
                 size += len(frame)
@@ -70,5 +75,5 @@ class Outbox:
         return batch
 
     def drop_all(self) -> int:
-        """Forget everything that waits; return how many messages that were."""
+        """Drop every message and return how many there were."""
         return len(self.take(len(self._frames), self._bytes))

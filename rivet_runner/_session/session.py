@@ -1,6 +1,6 @@
 """The runner's side of the protocol as a state machine without I/O.
 
-A connection goes through three phases, and what may be sent depends on nothing else:
+A connection goes through three phases. The phase alone decides which messages may be sent:
 
 ::
 
@@ -9,15 +9,14 @@ A connection goes through three phases, and what may be sent depends on nothing 
          ▲                             │                           │
          └──────────────────── connection_lost() ──────────────────┘
 
-* ``DISCONNECTED``: nothing is sent; everything is kept.
-* ``HANDSHAKING``: the init message and pings only.
-* ``CONNECTED``: first, what the engine has not confirmed of the events (one message of them at a time); then the
-  key-value calls without an answer; then the tunnel messages. New ones follow in that same order, so one rule serves both
-  the resync and the ordinary turn.
+* ``DISCONNECTED``: the session sends nothing and keeps everything.
+* ``HANDSHAKING``: the session sends init, and nothing else.
+* ``CONNECTED``: the session sends unconfirmed events first (one message of them at a time), then key-value calls without an
+  answer, then tunnel messages. New ones follow in the same order, so one rule serves both the resync and an ordinary turn.
 
-What the engine's init answer says about the *runner id* decides what happens to what was kept. The same id: the engine
-still knows this runner, and everything goes on. Another id: the engine has forgotten the runner, its actors were given
-away or put to sleep, and nothing about them may be sent any more; the indexes start over.
+The *runner id* in the engine's answer to init decides about everything that was kept. If the id is the same, the engine
+still knows this runner, and everything goes on. If it is another id, the engine has forgotten the runner. It has given the
+actors away or put them to sleep, so nothing about them may be sent any more, and the indexes start over.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ __all__ = ["CloseRequested", "Decision", "Initialised", "KvAnswered", "Phase", "
 
 
 class Phase(enum.Enum):
-    """How far the connection has come; see the module's docstring."""
+    """How far the connection has come. See the drawing at the top of this module."""
 
     DISCONNECTED = "disconnected"
     HANDSHAKING = "handshaking"
@@ -66,56 +65,57 @@ class Phase(enum.Enum):
 
 
 class Initialised(msgspec.Struct, frozen=True):
-    """The engine has answered init. ``forgotten`` is true where it gave this runner a new id."""
+    """The engine has answered init. ``forgotten`` is ``True`` if it gave this runner a new id."""
 
     runner_id: str
     forgotten: bool
     dropped_calls: Sequence[int]
-    """Key-value calls that belonged to the forgotten runner; nobody will answer them."""
+    """Key-value calls of the forgotten runner, which the engine will not answer."""
 
 
 class KvAnswered(msgspec.Struct, frozen=True):
-    """A key-value call that somebody waits for has its answer."""
+    """A key-value call under way has its answer."""
 
     request_id: int
     data: KvResponseData
 
 
 class CloseRequested(msgspec.Struct, frozen=True):
-    """The engine asks for the connection to be closed."""
+    """The engine has asked this runner to close the connection."""
 
 
 class WindowMoved(msgspec.Struct, frozen=True):
-    """The engine has worked off messages: more may leave."""
+    """The engine has taken messages, so more may leave."""
 
 
 Decision: TypeAlias = (
     ToClientTunnelMessage | CommandStartActor | CommandStopActor | KvAnswered | WindowMoved | Initialised | CloseRequested
 )
-"""What `Session.receive` asks of the layers above. Commands and tunnel messages are handed on as they came."""
+"""A result of `Session.receive`, for the layers above. Commands and tunnel messages are handed on as they came."""
 
 EVENT_SPACING: Final = 0.1
-"""Seconds at least between two messages of events. The engine may take closely following ones out of order, and then
-ignores the events with the lower indexes for ever (seen: of 500 starts, 12 lost their ``Running``; with this, none)."""
+"""Minimum seconds between two messages of events. The engine may take two close ones out of order, and then ignores the
+events with the lower indexes for ever. Of 500 starts, 12 lost their ``Running`` that way, and none with this spacing."""
 
 NO_DECISION: Final[list[Decision]] = []
 WINDOW_MOVED: Final[list[Decision]] = [WindowMoved()]
 
 
 class Session:
-    """All state of the conversation with one engine. Not thread-safe, not reentrant, and free of clocks.
+    """All state of the conversation with one engine. It is not thread-safe, not reentrant, and has no clock.
 
-    ``init`` is the message to send first; its ``last_command_idx`` is filled in for each connection.
+    ``init`` is the first message on each connection. The session fills in its ``last_command_idx``. ``max_buffered`` is the
+    bound of the outbox in bytes.
     """
 
     def __init__(self, init: ToServerInit, *, max_buffered: int, pace: Pace) -> None:
         self._init = init
-        self.phase = Phase.DISCONNECTED
+        self.phase: Phase = Phase.DISCONNECTED
         self.runner_id: str | None = None
         self.lost_threshold: float | None = None
-        """Seconds after which the engine gives up a runner that is away; none until it has said so."""
+        """Seconds without a connection after which the engine counts this runner as lost. ``None`` before the first init."""
         self._events = EventLog()
-        self.kv = KvLedger()
+        self._kv = KvLedger()
         self._outbox = Outbox(max_buffered)
         self._pace = pace
         self._control: list[bytes] = []
@@ -131,19 +131,19 @@ class Session:
     # The connection's edges
 
     def connection_opened(self) -> None:
-        """A new connection is open: init is the first thing to send on it."""
+        """A new connection is open. Init is the first message on it."""
         self.phase = Phase.HANDSHAKING
         self._control = []
         self.send_init()
 
     def send_init(self) -> None:
-        """Send init, or send it again while there is no answer; the engine answers each, and the first one counts."""
+        """Send init, or send it again if it has no answer yet. The engine answers each init, and the first answer counts."""
         if self.phase is Phase.HANDSHAKING:
             init = msgspec.structs.replace(self._init, last_command_idx=self._last_command_idx)
             self._control.append(encode_to_server(init))
 
     def connection_lost(self) -> None:
-        """The connection is gone. Everything that was not confirmed is kept for the next one."""
+        """The connection is gone. Everything that the engine has not confirmed is kept for the next connection."""
         self.phase = Phase.DISCONNECTED
         self._control.clear()
         self._pace.reset()
@@ -151,14 +151,14 @@ class Session:
     # From the engine
 
     def receive(self, frame: bytes) -> list[Decision]:
-        """Take in one message; return what is to be done about it, in order.
+        """Take in one message and return decisions, to be carried out in order.
 
-        Raises `DecodeError` for bytes that are not a message; the session is unchanged then.
+        Raises `DecodeError` for bytes that are not a message. The session is unchanged then.
         """
         message = decode_to_client(frame)
         kind = type(message)
         if kind is ToClientTunnelMessage:
-            self._pace.heard()
+            self._pace.credit_reply()
             return [message]  # type: ignore[list-item]
         if kind is ToClientKvResponse:
             return self._kv_response(message)  # type: ignore[arg-type]
@@ -180,18 +180,18 @@ class Session:
         if forgotten:
             self._events.start_over(message.last_event_idx)
             self._last_command_idx = self._acknowledged_command_idx = None
-            dropped = self.kv.drop_all()
+            dropped = self._kv.drop_all()
             self._outbox.drop_all()
         else:
             self._events.resume(message.last_event_idx)
-            self.kv.resume()
+            self._kv.resume()
         self.runner_id = message.runner_id
         self.lost_threshold = message.metadata.runner_lost_threshold / 1000
         self.phase = Phase.CONNECTED
         return [Initialised(message.runner_id, forgotten, dropped)]
 
     def _commands(self, commands: Sequence[CommandWrapper]) -> list[Decision]:
-        """The commands that are new; after a reconnect the engine repeats what it is not sure about."""
+        """The new commands. After a reconnect, the engine repeats commands that may not have arrived."""
         decisions: list[Decision] = []
         for command in commands:
             if self._last_command_idx is not None and command.index <= self._last_command_idx:
@@ -203,46 +203,46 @@ class Session:
     def _kv_response(self, message: ToClientKvResponse) -> list[Decision]:
         if self._pace.confirm(message.request_id):
             return WINDOW_MOVED
-        if not self.kv.end(message.request_id):
+        if not self._kv.end(message.request_id):
             return NO_DECISION
         return [KvAnswered(message.request_id, message.data)]
 
     # To the engine
 
     def report(self, event: Event) -> None:
-        """Tell the engine ``event``, now or after the next init."""
+        """Report ``event`` to the engine, now or after the next init."""
         self._events.add(event)
 
     @property
     def event_backlog(self) -> int:
-        """How many events the engine has not confirmed, sent or not."""
+        """Number of events that the engine has not confirmed, sent or not."""
         return len(self._events)
 
     @property
     def unconfirmed_events(self) -> int:
-        """How many events were sent and not confirmed."""
+        """Number of events that were sent and not confirmed."""
         return self._events.unconfirmed
 
     @property
     def events_pending(self) -> bool:
-        """Whether an event waits to be sent."""
+        """Whether an event is waiting to be sent."""
         return self._events.pending
 
     def call_kv(self, actor_id: str, data: KvRequestData) -> int:
-        """Make a key-value call; return the id that its `KvAnswered` will carry."""
-        return self.kv.add(actor_id, data)
+        """Make a key-value call and return the id that its `KvAnswered` will carry."""
+        return self._kv.add(actor_id, data)
 
     def end_call(self, request_id: int) -> bool:
-        """End a key-value call for which no task waits any more; false if it had ended before."""
-        return self.kv.end(request_id)
+        """Forget a key-value call that was answered or given up. Returns ``False`` if it had ended before."""
+        return self._kv.end(request_id)
 
     @property
     def unanswered_calls(self) -> int:
-        """How many key-value calls have no answer."""
-        return len(self.kv)
+        """Number of key-value calls without an answer."""
+        return len(self._kv)
 
     def queue(self, frame: bytes) -> None:
-        """Send an encoded tunnel message when its turn comes. The bound is the sender's to keep: see `outbox_full`."""
+        """Queue an encoded tunnel message, beyond the bound if need be. Look at `outbox_full` before you call this."""
         self._outbox.add(frame)
 
     @property
@@ -256,13 +256,13 @@ class Session:
         return self._outbox.mark
 
     def flushed(self, mark: int) -> bool:
-        """Whether every tunnel message before ``mark`` was sent (or dropped)."""
+        """Whether every tunnel message before ``mark`` was sent or dropped."""
         return self._outbox.flushed(mark)
 
     def ping(self, now_ms: int) -> None:
-        """Send a protocol ping; nothing where there is no connection. ``now_ms``: milliseconds since the epoch.
+        """Send a protocol ping if there is a connection. ``now_ms`` is in milliseconds since the epoch.
 
-        Commands that were taken in are acknowledged along with it: that only lets the engine forget them.
+        The new commands are acknowledged along with it. That only lets the engine forget them, so it is not urgent.
         """
         if self.phase is not Phase.CONNECTED:
             return
@@ -271,16 +271,25 @@ class Session:
             self._control.append(encode_to_server(ToServerAckCommands(self._last_command_idx)))
             self._acknowledged_command_idx = self._last_command_idx
 
+    def keep_draining(self) -> None:
+        """Have the engine wait on for a runner that drains. Without a connection, this does nothing.
+
+        The engine (2.3.19) evicts a draining runner about 15 s after its last message to the runner's workflow, and starts
+        its actors elsewhere. Pings never reach that workflow. An acknowledgement of commands does, also a repeated one.
+        """
+        if self.phase is Phase.CONNECTED and self._last_command_idx is not None:
+            self._control.append(encode_to_server(ToServerAckCommands(self._last_command_idx)))
+
     def stopping(self) -> None:
-        """Tell the engine that this runner drains; nothing where there is no connection."""
+        """Tell the engine that this runner drains, if there is a connection."""
         if self.phase is Phase.CONNECTED:
             self._control.append(encode_to_server(ToServerStopping()))
 
     def data_to_send(self, now: float) -> list[bytes]:
-        """The messages to send now, in order. ``now`` is in seconds on any clock that only goes forward.
+        """The messages to send now, in order. ``now`` is in seconds, on any clock that only goes forward.
 
-        What comes back is off the session's hands: after a lost connection the events and calls among it are kept and sent
-        again, the tunnel messages are not.
+        If the connection is lost afterwards, the session sends the events and calls among them again, but not the tunnel
+        messages.
         """
         frames, self._control = self._control, []
         if self.phase is not Phase.CONNECTED:
@@ -288,14 +297,14 @@ class Session:
         if self._events.pending and now >= self._events_sent_at + EVENT_SPACING:
             frames.append(encode_to_server(ToServerEvents(self._events.take())))
             self._events_sent_at = now
-        if self.kv.pending:
-            frames += self.kv.take()
+        if self._kv.pending:
+            frames += self._kv.take()
         if self._outbox:
             frames += self._pace.take(self._outbox, now)
         return frames
 
     def wait(self, now: float) -> float | None:
-        """Seconds until another look at `data_to_send` is worth it; none where only something new can make it so."""
+        """Seconds until `data_to_send` may return messages that it holds back now. ``None`` if it holds none back."""
         if self.phase is not Phase.CONNECTED:
             return None
         wait = self._pace.wait(now) if self._outbox else None
@@ -305,5 +314,5 @@ class Session:
         return wait
 
     def give_up_waiting(self, now: float) -> bool:
-        """Send on if the engine has not taken any tunnel message for too long; return whether that is so."""
+        """If the engine has taken no tunnel message for too long, stop waiting for it and return ``True``."""
         return self._pace.give_up_waiting(now)

@@ -1,9 +1,9 @@
-"""How a WebSocket outlives its actor's sleep.
+"""One client's WebSocket, and how it outlives its actor's sleep.
 
-* `hibernation.index`: the order of message indexes that wrap
-* `hibernation.inbound`: which of a client's messages is new, repeated, or shows a gap
-* `hibernation.record`: what is kept of a WebSocket while its actor sleeps
-* `hibernation.store`: where records are kept
-* `hibernation.journal`: stores what was processed, then acknowledges it
-* `hibernation.matching`: which sockets to restore, close or let go of when an actor starts
+* `socket`: the machine behind `rivet_runner.WebSocket`
+* `delivery`: the contract between a hibernatable socket, its bookkeeping and the journal
+* `hibernatable`: that bookkeeping, with `inbound` (which message is new), `hold` (messages that wait for the gateway),
+  `repair` (one gap) and `journal` (stores processed messages, then acknowledges them)
+* `replays`: recovers lost messages for all sockets of a runner, in `turns`
+* `close_frames`: the close codes and reasons that a client accepts
 """

@@ -29,7 +29,7 @@ class Delivery(ABC):
 
     @abstractmethod
     def receive(self, index: int) -> bool:
-        """Take note of an arriving message; return whether to deliver it."""
+        """Take note of an arriving message. Return whether to deliver it."""
 
     @abstractmethod
     def no_room(self) -> None:
@@ -37,7 +37,7 @@ class Delivery(ABC):
 
     @abstractmethod
     def mark_delivered(self, waiting: int) -> None:
-        """The handler has got the next message; ``waiting`` more are queued."""
+        """The handler has got the next message, and ``waiting`` more are queued."""
 
     @abstractmethod
     def mark_processed(self) -> None:

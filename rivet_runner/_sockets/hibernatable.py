@@ -2,10 +2,10 @@
 
 Three rules of the gateway shape this:
 
-* it keeps each client message until that is acknowledged, and replays what it has if it is asked to, so a gap can be
-  repaired (`rivet_runner._sockets.repair`);
-* it drops what the actor sends while it attaches a client (`rivet_runner._sockets.hold`);
-* a bursting client overruns the engine's own queue (about 1,000 messages), which shows here as a gap as well.
+* It keeps each client message until that is acknowledged, and replays its messages on request. So a gap can be repaired
+  (`rivet_runner._sockets.repair`).
+* It drops the actor's messages while it attaches a client (`rivet_runner._sockets.hold`).
+* A bursting client overruns the engine's own queue (about 1,000 messages), which shows here as a gap as well.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Hibernation(Delivery):
     # Lost messages
 
     def hold_back(self, seconds: float) -> None:
-        """Hold back what the actor sends until a client message arrives, or for ``seconds``."""
+        """Hold back the actor's messages until a client message arrives, or for ``seconds``."""
         self._ws.hold_back(self._shared.holds, seconds)
 
     def is_settled(self, heard: int | None) -> bool:
@@ -156,8 +156,8 @@ class Hibernation(Delivery):
     def fetch_missed(self, seconds: float) -> None:
         """Have the gateway replay all that it keeps for the client.
 
-        If there is nothing to replay, no sign shows that the gateway has attached the client again. So what the actor sends
-        is held back for as many ``seconds`` as that may take.
+        If there is nothing to replay, no sign shows that the gateway has attached the client again. So the actor's messages
+        are held back for as many ``seconds`` as that may take.
         """
         self.hold_back(seconds)
         assert self._ws.hold is not None

@@ -1,8 +1,8 @@
 """Messages that wait until the gateway has attached a client.
 
-While the gateway attaches a client to an actor, it drops what the actor sends to that client, without a sign. The first
+While the gateway attaches a client to an actor, it drops the actor's messages to that client, without a sign. The first
 client message is the only proof that the client is attached. So after a restore and during a repair, a socket *holds back*
-what the actor sends. A stop of the actor waits until nothing is held back any more.
+the actor's messages. A stop of the actor waits until nothing is held back any more.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Hold:
         holds.add(self)
 
     def add(self, message: ToServerTunnelMessage) -> bool:
-        """Hold ``message`` back. Return whether the hold is within its bound; a close is always."""
+        """Hold ``message`` back. Return whether the hold is within its bound. A close always is."""
         self._messages.append(message)
         if isinstance(message.message_kind, ToServerWebSocketClose):
             return True
@@ -76,7 +76,7 @@ class Hold:
             self._timer = asyncio.get_running_loop().call_later(seconds, release)
 
     def end(self) -> list[ToServerTunnelMessage]:
-        """End the hold; return what it held back, in order."""
+        """End the hold. Return the messages that it held back, in order."""
         self._cancel_timer()
         self._holds.remove(self)
         return self._messages

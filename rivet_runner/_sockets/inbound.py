@@ -1,4 +1,4 @@
-"""A client's messages to one hibernatable WebSocket: which is new, which is a repetition, which shows that one is missing.
+"""The order of a client's messages to one hibernatable WebSocket: new, repeated, or behind a gap.
 
 ::
 
@@ -9,9 +9,9 @@
        └──────────── the message that is the furthest ahead of all that were seen has arrived ────────┘
 
 A message that is ahead is never delivered: the gateway still has it and those before it, and replays them all in order once
-it is asked to. In ``REPAIRING``, what is still ahead was under way before the request; the first message that is not ahead
-is the replay's first, whether it is new or a repetition. A replay is a burst, of which the engine may lose any part, its end
-as well: so the gap is closed only when the furthest message has come that is known of.
+it is asked to. In ``REPAIRING``, messages that are still ahead were under way before the request. The first message that is
+not ahead is the replay's first, whether it is new or a repetition. A replay is a burst, of which the engine may lose any
+part, its end as well. So the gap is closed only when the furthest message that is known of has come.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Flow(enum.Enum):
 
 
 class Verdict(enum.Enum):
-    """What to do with a message."""
+    """The treatment of a message."""
 
     DELIVER = "deliver"
     REPETITION = "drop: it was received before"
@@ -57,8 +57,8 @@ def ahead(index: int, than: int) -> int:
 class InboundStream:
     """The order of one socket's client messages.
 
-    ``last`` is the index of the last one that was delivered; ``furthest``, while one is missing, that of the newest that was
-    seen.
+    ``last`` is the index of the last message that was delivered. While a message is missing, ``furthest`` is the index of
+    the newest that was seen.
     """
 
     __slots__ = ("_dropped", "_first", "flow", "furthest", "last")
@@ -70,7 +70,7 @@ class InboundStream:
 
     @property
     def arrived(self) -> int:
-        """How many messages have come so far, delivered or not; it wraps at `INDEX_SPACE`."""
+        """How many messages have come so far, delivered or not. It wraps at `INDEX_SPACE`."""
         return (self.last - self._first + self._dropped) % INDEX_SPACE
 
     def arrived_since(self, arrived: int) -> int:

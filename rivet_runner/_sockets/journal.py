@@ -1,8 +1,8 @@
-"""Stores what was processed, then acknowledges it: one journal for each actor.
+"""Processed messages, stored and then acknowledged: one journal for each actor.
 
 The order is the guarantee. A message that is acknowledged is gone from the gateway, so the record that says "processed"
-must be stored first; and a message counts as processed only when its handler has asked for the next. A crash between any
-two of these steps delivers a message again; none can lose one.
+must be stored first. A message counts as processed only when its handler has asked for the next. A crash between any two of
+these steps delivers a message again and never loses one.
 
 Sockets that change are collected and written together, a fraction of a second later: one put serves many sockets and many
 messages.
@@ -32,7 +32,7 @@ RETRY_SECONDS: Final = 1.0
 """After a put that failed."""
 
 STORE_SECONDS: Final = 1.0
-"""For records to be stored before a replay; a replay that repeats more is better than a late one."""
+"""For records to be stored before a replay. A replay that repeats more is better than a late one."""
 
 RECENT_SECONDS: Final = 0.05
 
@@ -40,7 +40,7 @@ CLOCK_SLACK: Final = 0.01
 """Seconds by which a timer may seem to fire early."""
 
 LATE_SECONDS: Final = 15.0
-"""Half of what the gateway waits for an acknowledgement before it closes the client."""
+"""Half of the time after which the gateway closes a client for a missing acknowledgement."""
 
 
 class Journal:
@@ -60,7 +60,7 @@ class Journal:
         self._closed = False
 
     def changed(self, delivery: Delivery) -> None:
-        """``delivery`` has something new to store; it says so once until it was stored."""
+        """``delivery`` has something new to store. It says so once until that is stored."""
         self._changed[delivery] = None
         self._schedule(DEBOUNCE_SECONDS)
 
@@ -76,7 +76,7 @@ class Journal:
         self._schedule(DEBOUNCE_SECONDS)
 
     def received(self, delivery: Delivery) -> None:
-        """``delivery`` has its first message that is not acknowledged; it says so once until all of them are."""
+        """``delivery`` has its first message that is not acknowledged. It says so once until all of them are."""
         loop = asyncio.get_running_loop()
         self._unacknowledged[delivery] = loop.time()
         if self._late_timer is None and not self._closed:
@@ -93,21 +93,21 @@ class Journal:
             self._schedule(0.0)
 
     async def load_all(self) -> dict[bytes, HibernationRecord | RecordError]:
-        """What is stored from before. Raises what the store raises."""
+        """Return the records from before. Errors of the store pass through."""
         return await self._store.load_all()
 
     async def flush(self) -> None:
         """Store and acknowledge everything that was processed up to now.
 
-        Raises what the store raises; what was not stored stays for the next flush. Cancelling is safe.
+        Errors of the store pass through, and unstored records stay for the next flush. Cancelling is safe.
         """
         async with self._writing:
             await self._write()
 
     async def flush_before_replay(self) -> None:
-        """Flush, for `STORE_SECONDS` at most: what is acknowledged need not be replayed.
+        """Flush, for `STORE_SECONDS` at most: acknowledged messages need no replay.
 
-        Raises nothing, whatever the store raises: it is logged when the journal tries again.
+        Raises nothing. An error of the store is logged when the journal tries again.
         """
         with contextlib.suppress(Exception):
             async with asyncio.timeout(STORE_SECONDS):
@@ -135,7 +135,7 @@ class Journal:
                 await self._store.delete([*ended])
                 ended = {}
         finally:
-            # Whatever was not stored goes back, before what has changed meanwhile.
+            # Unstored records go back, before those that have changed meanwhile.
             self._changed = {delivery: None for delivery in changed if not delivery.is_over} | self._changed
             self._ended = ended | self._ended
 

@@ -28,11 +28,15 @@ REPAIR_QUEUE: Final = 256
 """A replay is asked for when no more messages than this wait for the handler. Unprocessed messages are replayed too, and the
 engine loses all beyond about 1,000 at once."""
 
+REPAIR_BYTES: Final = 8 * 1024 * 1024
+"""If more bytes than this wait for the handler, a replay is asked for when none wait: a queue that is empty has room for any
+message, and one that is full of a few large messages does not."""
+
 REPLAY_SECONDS: Final = 0.25
 MAX_PATIENCE: Final = 8
 MAX_REPLAY_SECONDS: Final = 4.0
-"""For a replay to begin (measured: under 20 ms), and for its next message; then it is asked for again. More if the engine is
-slow, and twice as long after each that was in vain, up to `MAX_PATIENCE` times: a busy engine answers every request in the
+"""For a replay to begin (measured: under 20 ms), and for its next message, before it is asked for again. More if the engine
+is slow, and twice as long after each replay in vain, up to `MAX_PATIENCE` times: a busy engine answers every request in the
 end, and messages that it replays twice are in the way of the others."""
 
 REPLAYS_IN_VAIN: Final = 5
@@ -64,7 +68,18 @@ class Repair:
     so that the next gap starts another one.
     """
 
-    __slots__ = ("_ended", "_flowing", "_moved", "_room", "_shared", "_stream", "_task", "_unacknowledged", "_ws")
+    __slots__ = (
+        "_ended",
+        "_flowing",
+        "_moved",
+        "_room",
+        "_room_at",
+        "_shared",
+        "_stream",
+        "_task",
+        "_unacknowledged",
+        "_ws",
+    )
 
     def __init__(
         self,
@@ -83,6 +98,8 @@ class Repair:
         """Whether a replay has brought anything since this was last set to false."""
         self._flowing: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
+        self._room_at = REPAIR_QUEUE
+        """How many messages may wait for the handler when there is room."""
         name = f"{shared.work.name}: repair {ws.path}"
         self._task = shared.work.spawn(self._run(), name=name)
 
@@ -97,17 +114,20 @@ class Repair:
             self._flowing.set_result(None)
 
     def delivered(self, waiting: int) -> None:
-        """The handler has got a message; ``waiting`` more are queued."""
-        if self._room is not None and waiting <= REPAIR_QUEUE and not self._room.done():
+        """The handler has got a message, and ``waiting`` more are queued."""
+        if self._room is not None and waiting <= self._room_at and not self._room.done():
             self._room.set_result(None)
 
     async def _run(self) -> None:
         in_vain = 0
+        refused = False
         try:
             while self._stream.flow is not Flow.FLOWING and in_vain < REPLAYS_IN_VAIN:
                 last = self._stream.last
+                await self._wait_for_room(refused)
                 answered = await self._repair_once(in_vain)
-                in_vain = in_vain + 1 if answered and self._stream.last == last else 0
+                refused = self._stream.flow is Flow.GAP  # the replay has brought a message that found no room
+                in_vain = in_vain + 1 if answered and not refused and self._stream.last == last else 0
             if in_vain == REPLAYS_IN_VAIN:
                 self._give_up()
         finally:
@@ -122,8 +142,7 @@ class Repair:
         self._ws.close_now(1008, "ws.message_index_skip")
 
     async def _repair_once(self, in_vain: int) -> bool:
-        """Work off the queue, acknowledge it, and have the rest replayed. Return false if the connection was lost."""
-        await self._wait_for_room()
+        """Acknowledge what was worked off, and have the rest replayed. Return false if the connection was lost."""
         uplink, turns = self._shared.uplink, self._shared.turns
         await self._shared.journal.flush_before_replay()
         async with turns.turn(self._unacknowledged()):
@@ -150,8 +169,10 @@ class Repair:
         finally:
             self._flowing = None
 
-    async def _wait_for_room(self) -> None:
-        if self._ws.waiting > REPAIR_QUEUE:
+    async def _wait_for_room(self, refused: bool) -> None:
+        """Wait until little waits for the handler, or nothing if there was no room for the message that is missing."""
+        self._room_at = 0 if refused or self._ws.waiting_bytes > REPAIR_BYTES else REPAIR_QUEUE
+        if self._ws.waiting > self._room_at:
             self._room = asyncio.get_running_loop().create_future()
             try:
                 await self._room

@@ -2,12 +2,12 @@
 
 The engine queues some 1,000 messages for a runner and drops the rest, without a sign. A message that is missing *before*
 another shows (`rivet_runner._sockets.inbound`). A client's last message does not, until that client speaks again, and after
-30 s the gateway closes such a client. So whenever something may have been lost, the gateway is asked to replay what it has
-for each client that was not heard since:
+30 s the gateway closes such a client. So whenever something may have been lost, the gateway is asked to replay the messages
+of each client that was not heard since:
 
-* after a **reconnect**: no runner was there to take the messages of the outage;
-* when an actor has **woken** with many messages waiting for it: their replays are one burst;
-* when a **burst** of one client has left a gap: messages of other clients next to it may be lost as well.
+* after a **reconnect**: no runner was there to take the messages of the outage
+* when an actor has **woken** with many messages waiting for it: their replays are one burst
+* when a **burst** of one client has left a gap: messages of other clients next to it may be lost as well
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from rivet_runner._tasks import TaskGroup
 __all__ = ["Replays"]
 
 MAX_AT_ONCE: Final = 128
-"""Clients for which the gateway is asked at once where it is not known how much it has; it takes some 5 ms for each."""
+"""Clients for which the gateway is asked at once if it is not known how much it has. It takes some 5 ms for each."""
 
 LOOK_SECONDS: Final = 5.0
-"""After a burst, until it is looked at whether it was so long that the engine may have lost some of it: by then it has come
-on a busy machine too, and the gateway gives nobody up yet."""
+"""From a burst to the look whether it was so long that the engine may have lost some of it: by then all of it has come, on a
+busy machine too, and the gateway does not close a client yet."""
 
 LOOKS: Final = 4
-"""At what one fetch has brought; clients that go on talking look like a burst."""
+"""Looks at the messages that one fetch has brought. Clients that go on talking look like a burst."""
 
 
 class Replays:
-    """One for each runner. ``tasks`` owns what it starts; ``open_sockets`` tells which clients there are."""
+    """One for each runner. ``tasks`` owns its tasks, and ``open_sockets`` lists the clients."""
 
     def __init__(
         self, uplink: Uplink, turns: ReplayTurns, tasks: TaskGroup, open_sockets: Callable[[], list[Hibernation]]
@@ -49,7 +49,7 @@ class Replays:
     # When something may have been lost
 
     def reconnected(self) -> None:
-        """The engine was away; call it before any message of the new connection is taken."""
+        """The engine was away. Call it before any message of the new connection is taken."""
         self._tasks.spawn(self._fetch(self._heard()), name="fetch missed messages")
 
     def woken(self, hibernations: Iterable[Hibernation], attached_in: float) -> None:
@@ -59,7 +59,7 @@ class Replays:
         )
 
     def overrun(self) -> None:
-        """A gap has shown in what a client sent."""
+        """A gap has shown in a client's messages."""
         if not self._overrun_seen:
             self._overrun_seen = True
             self._tasks.spawn(self._look_after_overrun(self._heard()), name="look whether messages were lost in a burst")
@@ -83,7 +83,7 @@ class Replays:
     # Fetching
 
     async def _fetch(self, heard: dict[Hibernation, int | None]) -> None:
-        """Fetch what is kept for each of these clients, unless it was heard since the given index: then all of it has come.
+        """Fetch the kept messages of each of these clients, unless it was heard since the given index: then all have come.
 
         A connection that is lost meanwhile ends it: on the next one it is done anew.
         """
@@ -98,15 +98,15 @@ class Replays:
             heard = dict.fromkeys(asked)
 
     async def _fetch_once(self, heard: dict[Hibernation, int | None], connection: int) -> set[Hibernation]:
-        """Fetch for as many clients at once as is safe; return those for which the gateway was asked.
+        """Fetch for as many clients at once as is safe. Return those for which the gateway was asked.
 
-        How much it has for a client shows only when it comes; where it was too much, some of it may be lost again, so the
+        The number of messages shows only when they come. If it was too large, some may be lost again, so the
         same is done once more for fewer clients.
         """
         asked: set[Hibernation] = set()
         left, size = [*heard], MAX_AT_ONCE
         while left and self._uplink.is_on(connection):
-            # What was heard of whom was asked may have been a part of the replay.
+            # A message of a client that was asked for may have been a part of the replay.
             batch = [
                 hibernation
                 for hibernation in left[:size]

@@ -32,6 +32,7 @@ from rivet_runner._sockets.delivery import Delivery
 from rivet_runner._sockets.hold import Hold, Holds
 from rivet_runner.errors import PayloadTooLarge, WebSocketClosed
 from rivet_runner.http import Request
+from rivet_runner.protocol.tunnel_ids import split_request_key
 from rivet_runner.protocol.wire import (
     MessageId,
     ToClientWebSocketMessage,
@@ -70,7 +71,7 @@ _OPEN: Final = SocketState.OPEN
 
 
 class ClientSocket(WebSocket):
-    """A `WebSocket` with what the rooms around it need: state, indexes, and its ends of the tunnel."""
+    """A `WebSocket` with the parts that the rooms around it need: state, indexes, and its ends of the tunnel."""
 
     __slots__ = (
         "_arrivals",
@@ -91,8 +92,7 @@ class ClientSocket(WebSocket):
 
     def __init__(self, key: bytes, request: Request, uplink: Uplink, arrivals: Arrivals, max_payload: int) -> None:
         super().__init__(request)
-        self.gateway_id = key[:4]
-        self.request_id = key[4:]
+        self.gateway_id, self.request_id = split_request_key(key)
         self.state = SocketState.OPENING
         self.sent_index = 0
         """The index of the next message to the client."""
@@ -174,6 +174,11 @@ class ClientSocket(WebSocket):
         """How many messages wait for the handler."""
         return len(self._queue) if self._queue is not None else 0
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes those messages have."""
+        return self._queued_bytes
+
     # Receiving, from the tunnel
 
     def message_arrived(self, index: int, message: ToClientWebSocketMessage) -> None:
@@ -223,14 +228,14 @@ class ClientSocket(WebSocket):
     # Opening
 
     def open(self) -> None:
-        """The handler is about to run: receive what came early."""
+        """The handler is about to run: receive the messages that came early."""
         self.state = SocketState.OPEN
         early, self._early, self._queued_bytes = self._early, None, 0
         for index, message in early or ():
             self.message_arrived(index, message)
 
     def open_unread(self) -> None:
-        """Open it without what came early: only so that it can be closed."""
+        """Open it without the messages that came early, only so that it can be closed."""
         self.state = SocketState.OPEN
         self._early = None
 
@@ -239,7 +244,7 @@ class ClientSocket(WebSocket):
         self._emit(ToServerWebSocketOpen(self.hibernatable))
 
     def restore(self, request: Request, attachment: bytes, sent_index: int) -> None:
-        """Give the socket back what was stored of it."""
+        """Restore the stored parts of the socket."""
         self.request, self.restored = request, True
         self._attachment, self.sent_index = attachment, sent_index
 
@@ -266,7 +271,7 @@ class ClientSocket(WebSocket):
         return data, binary
 
     async def send_payload(self, data: bytes, binary: bool) -> None:
-        """Send what `payload` has checked. Call only while the state is ``OPEN``."""
+        """Send a payload that `payload` has checked. Call only while the state is ``OPEN``."""
         index = self.sent_index
         self.sent_index = (index + 1) & 0xFFFF
         message = ToServerTunnelMessage(
@@ -297,14 +302,14 @@ class ClientSocket(WebSocket):
     # Holding back
 
     def hold_back(self, holds: Holds, seconds: float | None) -> None:
-        """Hold back what the actor sends, until `release`, or for ``seconds`` at most."""
+        """Hold back the actor's messages, until `release`, or for ``seconds`` at most."""
         if self.hold is None:
             self.hold = Hold(holds)
         self.hold.for_fetch = False
         self.hold.release_after(seconds, self.release)
 
     def release(self) -> None:
-        """The gateway has attached the client: what was held back leaves, in order."""
+        """The gateway has attached the client: the messages that were held back leave, in order."""
         if self.hold is not None:
             held, self.hold = self.hold.end(), None
             for message in held:
@@ -329,7 +334,7 @@ class ClientSocket(WebSocket):
         self.end(SocketState.CLOSED, code, reason)
 
     def peer_closed(self, code: int | None, reason: str | None) -> None:
-        """The client has closed or gone. The handler still receives what it sent before."""
+        """The client has closed or gone. The handler still receives its earlier messages."""
         if self.state in (SocketState.OPENING, SocketState.OPEN):
             self.end(SocketState.CLOSED, 1005 if code is None else code, reason or "")
 

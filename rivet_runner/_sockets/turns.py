@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["SAFE_BURST", "ReplayTurns"]
 
 SAFE_BURST: Final = 512
-"""Messages: half of what the engine queues."""
+"""Messages: half of the engine's queue."""
 
 SHARE: Final = 64
 """Messages. Turns are counted in these."""
@@ -38,7 +38,7 @@ class ReplayTurns:
 
     @contextlib.asynccontextmanager
     async def turn(self, messages: int) -> AsyncIterator[None]:
-        """Wait until so many messages may be replayed; first come, first served. Cancelling is safe."""
+        """Wait until so many messages may be replayed, first come, first served. Cancelling is safe."""
         wanted, taken = min(-(-messages // SHARE), SAFE_BURST // SHARE), 0
         try:
             async with self._queue:
@@ -51,6 +51,6 @@ class ReplayTurns:
                 self._shares.release()
 
     def attach_seconds(self, sockets: int) -> float:
-        """How long to hold back what an actor sends while so many of its clients are being attached."""
+        """Seconds to hold back an actor's messages while so many of its clients are being attached."""
         expected = max(ATTACH_SECONDS + ATTACH_SECONDS_EACH * sockets, ATTACH_ROUND_TRIPS * self._round_trip())
         return min(expected, max(MAX_ATTACH_SECONDS, ATTACH_SECONDS_EACH * sockets))

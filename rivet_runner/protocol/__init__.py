@@ -1,7 +1,7 @@
-"""The wire: a module a protocol version, generated from ``protocol/*.bare`` by ``protocol/generate.py``.
+"""The wire: a module for each protocol version, generated from ``protocol/*.bare`` by ``protocol/generate.py``.
 
-Here live the messages as frozen Structs and the functions that turn them into bytes and back (:mod:`.v3`),
-and the few primitives that the generated functions share (:mod:`._bare`). What a message means, when it may
-be sent, and which version is spoken are for the session and the layers above it; nothing here does I/O or
-keeps state.
+A generated module has the messages as frozen Structs, and functions that encode and decode them. :mod:`._bare` has
+the primitives that they share, and :mod:`.tunnel_ids` the arithmetic of request keys and message indexes. The session
+and the layers above it decide about the meaning of messages, their order and the protocol version. This package does
+no I/O and keeps no state.
 """

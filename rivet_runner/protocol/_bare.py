@@ -1,8 +1,8 @@
-"""What the generated protocol modules share: the rare cases of BARE, and the errors.
+"""The rare cases of BARE and the errors, which all generated protocol modules share.
 
-A generated function handles what almost every message looks like by itself (exact types, one-byte lengths)
-and calls in here for the rest. Functions that return an exception leave the ``raise`` to their caller, so
-that a type checker sees that the caller ends there.
+Generated functions handle the common cases by themselves: exact types and one-byte lengths. They call this module for
+the rest. Some functions return an exception and leave the ``raise`` to their caller, so that a type checker sees that
+the caller ends there.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, Final, TypeVar
 
 from rivet_runner.errors import DecodeError
 
-# The uints below 128, which are one byte each: nearly every length.
+# The uints below 128, which have one byte. Nearly all lengths are among them.
 ONE_BYTE: Final = tuple(bytes([value]) for value in range(128))
 
-# What struct.pack raises for a number that does not fit its field, the second for a float and f32.
+# The errors of struct.pack if a number does not fit its field. The second is for a float and f32.
 PACK_ERRORS: Final = (struct.error, OverflowError)
 
 _MAX_UINT_BYTES: Final = 10
@@ -38,13 +38,13 @@ Member = TypeVar("Member", bound=enum.IntEnum)
 
 
 def as_bytes(buffer: bytes | bytearray | memoryview) -> bytes:
-    """Copy a buffer once, so that slices of it are bytes; ``TypeError`` for anything that is not a buffer."""
-    # Through memoryview, because bytes(5) is five zero bytes.
+    """Copy a buffer once, so that its slices are bytes. Raises `TypeError` if it is not a buffer."""
+    # memoryview rejects an int, for which bytes(5) would be five zero bytes.
     return bytes(memoryview(buffer))
 
 
 def read_long_uint(buffer: bytes, at: int, size: int, field: str) -> tuple[int, int]:
-    """Read a uint whose first byte, at ``at``, says that more follow; return it and where it ends."""
+    """Read a uint of several bytes from offset ``at``. Return it and the offset of its end."""
     value = 0
     for count in range(_MAX_UINT_BYTES):
         if at + count >= size:
@@ -61,7 +61,7 @@ def read_long_uint(buffer: bytes, at: int, size: int, field: str) -> tuple[int, 
 
 
 def ends_early(at: int, size: int, *layout: tuple[str, int]) -> DecodeError:
-    """``layout`` is the fields expected from ``at`` on, with sizes; the first that is cut off is blamed."""
+    """Name the first field that is cut off. ``layout`` has the fields from offset ``at`` on, with their sizes."""
     for field, length in layout:
         if at + length > size:
             noun = "byte" if length == 1 else "bytes"
@@ -76,13 +76,13 @@ def runs_past_end(field: str, length: int, at: int, size: int) -> DecodeError:
 
 
 def list_runs_past_end(field: str, count: int, least: int, at: int, size: int) -> DecodeError:
-    """``least`` is the fewest bytes that one item takes."""
+    """``least`` is the minimum size of an item in bytes."""
     items = f"{count} items of at least {least} each"
     return DecodeError(f"{field}: {items} from offset {at} on, but the message ends at {size}")
 
 
 def bad_bool(field: str, value: int, at: int) -> DecodeError:
-    """For the flag of an optional too, which is a bool in all but name."""
+    """Also for the flag of an optional, which has the same form."""
     return DecodeError(f"{field}: 0 or 1 expected at offset {at}, got {value}")
 
 
@@ -110,14 +110,14 @@ def too_deep_to_decode(kind: str) -> DecodeError:
 
 
 def integer(value: object, field: str, kind: str) -> int:
-    """Accept a subclass of int, such as an IntEnum, but no bool."""
+    """Accept a subclass of int, such as an IntEnum, but not bool."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong_type(field, kind, value)
     return int.__int__(value)
 
 
 def real(value: object, field: str, kind: str) -> float:
-    """Accept whatever is a number, such as an int, but no bool."""
+    """Accept any number, such as an int, but not bool."""
     if isinstance(value, float):
         return float.__float__(value)
     number = integer(value, field, kind)
@@ -139,7 +139,7 @@ def text(value: object, field: str) -> str:
 
 
 def data(value: object, field: str) -> bytes:
-    """Accept what else holds bytes; copied, because a bytearray may change before it is sent."""
+    """Accept other bytes-like objects, as a copy, because a bytearray may change before it is sent."""
     if not isinstance(value, bytes | bytearray | memoryview):
         raise wrong_type(field, "bytes", value)
     return bytes(memoryview(value))
@@ -153,14 +153,14 @@ def fixed_data(value: object, length: int, field: str) -> bytes:
 
 
 def sequence(value: Sequence[Item], field: str) -> Sequence[Item]:
-    """Accept any sequence but text and bytes, which hold no messages."""
+    """Accept any sequence except for text and bytes."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes | bytearray | memoryview):
         raise wrong_type(field, "a sequence", value)
     return tuple(value)
 
 
 def mapping(value: Mapping[Key, Value], field: str) -> Mapping[Key, Value]:
-    """Accept any mapping; ``ValueError`` for a multi-mapping in which a key stands twice."""
+    """Accept any mapping. Raises `ValueError` if a multi-mapping has a key twice."""
     if not isinstance(value, Mapping):
         raise wrong_type(field, "a mapping", value)
     pairs: list[tuple[Any, Any]] = list(value.items())
@@ -171,7 +171,7 @@ def mapping(value: Mapping[Key, Value], field: str) -> Mapping[Key, Value]:
 
 
 def enum_value(value: object, member: type[Member], field: str) -> Member:
-    """Accept the plain number of a member; a member of another enum is a mistake."""
+    """Accept the plain number of a member, but not a member of another enum."""
     if type(value) is not int:
         raise wrong_type(field, member.__name__, value)
     try:
@@ -181,7 +181,7 @@ def enum_value(value: object, member: type[Member], field: str) -> Member:
 
 
 def long_uint(value: int) -> bytes:
-    """Encode a uint of 128 or more, which the caller has checked or which is a length."""
+    """Encode a uint of 128 or more. Its range was checked by the caller, or it is a length."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)
@@ -191,14 +191,14 @@ def long_uint(value: int) -> bytes:
 
 
 def write_uint(value: int, field: str) -> bytes:
-    """Encode a field of type uint, once its value is known to be an int."""
+    """Encode a field of type uint. The value is known to be an int."""
     if not 0 <= value < 2**64:
         raise out_of_range((field, "uint", value))
     return long_uint(value)
 
 
 def zigzag(value: int, field: str) -> int:
-    """Map a field of type int to the uint that stands for it: 0, -1, 1, -2 … to 0, 1, 2, 3 …"""
+    """Map an int to its uint on the wire: 0, -1, 1, -2 … to 0, 1, 2, 3 …"""
     if not -(2**63) <= value < 2**63:
         raise out_of_range((field, "int", value))
     return value << 1 ^ value >> 63
@@ -217,7 +217,7 @@ def wrong_type(field: str, expected: str, value: object) -> TypeError:
 
 
 def out_of_range(*candidates: tuple[str, str, float]) -> ValueError:
-    """``candidates`` are numbers packed together, each with field and type; the first outside is blamed."""
+    """Name the first number outside its range. ``candidates`` were packed together and have field, type and value."""
     for field, kind, value in candidates:
         if not _fits(kind, value):
             return ValueError(f"{field}: expected {kind}, got {shown(value)}")
@@ -240,9 +240,9 @@ def too_deep_to_encode(kind: str) -> ValueError:
 
 
 def shown(value: object) -> str:
-    """A value for an error message, never long, and never through a ``__repr__`` that may itself fail."""
+    """Return a short text of a value for an error message, without calling a ``__repr__`` that may fail."""
     if isinstance(value, int) and value.bit_length() > 128:
-        # Python refuses to print very large integers at all.
+        # Python refuses to print very large integers.
         return f"an integer of {value.bit_length()} bits"
     if isinstance(value, str | bytes) and len(value) > 40:
         return f"{value[:40]!r}..."

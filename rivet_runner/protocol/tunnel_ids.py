@@ -1,7 +1,7 @@
-"""How a tunnel message says which request it is for, and its place in that request.
+"""Request keys and message indexes, which identify a message in the tunnel.
 
-A request or WebSocket has a *request key* of 8 bytes: 4 of the gateway that holds it, then 4 of the request itself. Its
-messages have indexes of 16 bits, which wrap.
+A request or WebSocket has a *request key* of 8 bytes: the 4 bytes of the gateway's id, then the 4 bytes of the
+request's id. Its messages have indexes of 16 bits, which wrap.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ INDEX_SPACE: Final = 2**16
 
 
 def request_key(identity: MessageId | HibernatingRequest) -> bytes:
-    """The request key of a message, or of an entry in a start command's list."""
+    """Return the request key of a message, or of an entry in a start command."""
     return identity.gateway_id + identity.request_id
 
 
 def split_request_key(key: bytes) -> tuple[bytes, bytes]:
-    """The gateway id and the request id in a request key."""
+    """Return the gateway id and the request id of a request key."""
     return key[:GATEWAY_ID_BYTES], key[GATEWAY_ID_BYTES:]
 
 
 def message_id(key: bytes, index: int) -> MessageId:
-    """The identity of message ``index`` of the request with this key."""
+    """Return the id of message ``index`` in the request with this key."""
     return MessageId(key[:GATEWAY_ID_BYTES], key[GATEWAY_ID_BYTES:], index)
 
 
 def next_index(index: int) -> int:
-    """The index after ``index``."""
+    """Return the index after ``index``."""
     return (index + 1) % INDEX_SPACE

@@ -1,7 +1,7 @@
-"""The protocol version that this package speaks: the one place above the codecs that names it.
+"""The protocol version that this package speaks. Only this module names it.
 
-Everything outside `rivet_runner.protocol` imports messages from here. Another version comes in as another generated module
-beside `v3`, and an adapter here where its messages differ.
+All code outside `rivet_runner.protocol` imports messages from here. Another version needs another generated module
+beside `v3`, and an adapter here if its messages differ.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Serverless hosting: the engine starts the runners, by a request to a web server of yours.
+"""Serverless hosting: the engine starts runners by requests to your web server.
 
 ::
 
-    app = serverless_app(Counter)            # uvicorn module:app
-    fastapi_app.mount("/rivet", app)         # or inside another application
+app = serverless_app(Counter)            # uvicorn module:app fastapi_app.mount("/rivet", app)         # or inside
+another application
 
-See `serverless_app`. In here: ``app`` answers requests, ``start_headers`` and ``endpoints`` decide what is answered,
-``hosted`` is one ``/start`` request with its runner, and ``stop_signals`` tells early that the server is going to stop.
+See `serverless_app`. The module ``app`` answers requests, ``start_headers`` and ``endpoints`` check them, ``hosted``
+is one ``/start`` request with its runner, and ``stop_signals`` notices early that the server is about to stop.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ASGI application: what is answered where."""
+"""The ASGI application and its routes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rivet_runner.serverless.stop_signals import STOP_SIGNALS, Listener
 
 __all__ = ["ServerlessApp", "serverless_app"]
 
-log = logging.getLogger("rivet_runner.serverless")
+log: Final = logging.getLogger("rivet_runner.serverless")
 
 START_SECONDS: Final = 30.0
-"""The engine that sent the request is there, so a runner that cannot reach it for so long never will. A restarted engine
-accepts a runner with a fresh key at once."""
+"""Default ``start_timeout``. The engine that sent the request is running, so a runner that cannot reach it for so
+long never will. A restarted engine accepts a runner with a new key at once."""
 
 WEBSOCKET_GOING_AWAY: Final = 1001
 
@@ -28,23 +28,23 @@ WEBSOCKET_GOING_AWAY: Final = 1001
 def serverless_app(
     runner_class: type[Runner], *, allowed_endpoints: Iterable[str] | None = None, **options: Any
 ) -> ServerlessApp:
-    """Make an ASGI 3 application through which the engine starts runners of this class.
+    """Make an ASGI 3 application through which the engine starts runners of ``runner_class``.
 
-    Serve it with any ASGI server, or mount it at any path of another application, and give the engine its URL
-    (``PUT /runner-configs/{name}`` with ``serverless.url``). For each ``GET /start`` of the engine there is one runner, with
-    a key of its own, until the engine closes the request or the server stops. ``GET /metadata`` and ``GET /health`` are
-    there too.
+    Serve it with any ASGI server, or mount it at any path of another application. Give the engine its URL with ``PUT
+    /runner-configs/{name}`` and ``serverless.url``. Each ``GET /start`` of the engine starts one runner with a key of
+    its own. The runner goes down when the engine closes the request or the server stops. The application also answers
+    ``GET /metadata`` and ``GET /health``.
 
-    A runner attaches to the engine that the request names, so only some are allowed: those in ``allowed_endpoints``, else
-    the configured endpoint (``endpoint`` or ``RIVET_ENDPOINT``), else loopback addresses. Name the engine's public URL.
-    Others are refused with 403.
+    A runner attaches to the engine that the request names, so the application checks that engine. It allows the
+    engines in ``allowed_endpoints``, or else the configured endpoint (``endpoint`` or ``RIVET_ENDPOINT``), or else
+    loopback addresses. Use the engine's public URL. A request from any other engine gets a 403.
 
-    ``options`` are those of ``runner_class``. The request's headers win over ``endpoint``, ``token``, ``namespace``,
-    ``runner_name`` and ``total_slots``; a configured ``token`` is used where the request has none and comes from the
-    configured endpoint. ``start_timeout`` is 30 s where none is given.
+    ``options`` are the options of ``runner_class``. The headers of a request win over ``endpoint``, ``token``,
+    ``namespace``, ``runner_name`` and ``total_slots``. If a request of the configured endpoint has no token, the
+    runner uses the configured ``token``. The default of ``start_timeout`` is 30 s.
 
-    Raises `TypeError` and `ValueError` for options that cannot be used, as ``runner_class`` does: one runner, which is never
-    started, is made to find out.
+    Raises `TypeError` and `ValueError` for unusable options, as ``runner_class`` does. To find out, the application
+    makes one runner that it never starts.
     """
     return ServerlessApp(runner_class, allowed_endpoints, options)
 
@@ -54,7 +54,7 @@ class ServerlessApp:
 
     def __init__(self, runner_class: type[Runner], allowed_endpoints: Iterable[str] | None, options: dict[str, Any]) -> None:
         if "runner_key" in options:
-            raise TypeError("runner_key cannot be given: each runner of a serverless application has a fresh one")
+            raise TypeError("runner_key cannot be given: each runner of a serverless application has a new key")
         self._runner_class = runner_class
         self._options = options
         self._config = runner_class(**options).config
@@ -80,22 +80,22 @@ class ServerlessApp:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": WEBSOCKET_GOING_AWAY})
         else:
-            raise ValueError(f"a scope of type {scope['type']!r} is not known")
+            raise ValueError(f"unknown ASGI scope type {scope['type']!r}")
 
-    # For the program around it
+    # For the surrounding program
 
     @property
     def runners(self) -> tuple[Runner, ...]:
-        """The runners that are here now, those that start and those that drain too."""
+        """The current runners, including those that start or drain."""
         return tuple(hosted.runner for hosted in self._hosted)
 
     async def drain(self, immediate: bool = False) -> None:
-        """Refuse new runners from now on, take down those that are here, and return when they are.
+        """Refuse new runners from now on, shut down the current ones, and return when they are down.
 
-        What the server's end does by itself where it comes by SIGTERM or SIGINT. A program that stops its server in another
-        way awaits this first, as a server waits for the engine's requests before it tells the application. Gracefully it
-        takes up to ``stop_timeout`` and ``actor_stop_timeout`` of the runners, ``immediate`` about a second. Safe to call
-        many times; cancelling stops the waiting, not the draining.
+        SIGTERM and SIGINT do this by themselves. If you stop your server in another way, await this first, because a
+        server waits for the engine's requests before it tells the application. A graceful drain takes up to
+        ``stop_timeout`` plus ``actor_stop_timeout`` of the runners, and an ``immediate`` one about a second. You may
+        call this many times. Cancelling stops the waiting, not the draining.
         """
         self._stop(immediate)
         for hosted in [*self._hosted]:
@@ -103,7 +103,7 @@ class ServerlessApp:
 
     def _stop(self, immediate: bool) -> None:
         if not self._stopping and self._hosted:
-            log.info("stopping: %d serverless runners drain", len(self._hosted))
+            log.info("stopping: draining %d serverless runners", len(self._hosted))
         self._stopping = True
         for hosted in self._hosted:
             hosted.stop(immediate=immediate)
@@ -113,7 +113,7 @@ class ServerlessApp:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self._routes.get(path_within(scope))
         if route is None:
-            await answer_error(send, scope, 404, "not_found", f"there are {', '.join(self._routes)}")
+            await answer_error(send, scope, 404, "not_found", f"the paths are {', '.join(self._routes)}")
             return
         methods, handler = route
         if scope["method"] not in methods:
@@ -127,7 +127,7 @@ class ServerlessApp:
 
         names = self._config.prepopulate_actor_names
         value = {
-            "runtime": "rivetkit",  # the engine takes no other
+            "runtime": "rivetkit",  # the engine accepts no other runtime
             "version": __version__,
             "runner": {"version": self._config.version},
             "actorNames": {name: {"metadata": metadata} for name, metadata in names.items()},
@@ -143,17 +143,19 @@ class ServerlessApp:
         try:
             headers = StartHeaders.parse(scope["headers"])
         except HeaderError as error:
-            log.warning("a request to start a runner is refused: %s", error)
+            log.warning("refused a request to start a runner: %s", error)
             await answer_error(send, scope, 400, "invalid_header", str(error))
             return
         if headers.endpoint not in self._allowed:
             log.warning(
-                "a request to start a runner for the engine at %s is refused, as allowed are: %s. If that engine is yours, "
-                "add its URL to allowed_endpoints",
+                "refused a request to start a runner for the engine at %s, which is not allowed (allowed: %s). If it is "
+                "your engine, add its URL to allowed_endpoints",
                 headers.endpoint,
                 self._allowed,
             )
-            await answer_error(send, scope, 403, "endpoint_not_allowed", "runners are not started for that x-rivet-endpoint")
+            await answer_error(
+                send, scope, 403, "endpoint_not_allowed", "this application starts no runners for that x-rivet-endpoint"
+            )
             return
         if self._stopping:
             await answer_error(send, scope, 503, "stopping", "the server is stopping")

@@ -1,4 +1,4 @@
-"""The little of ASGI 3 that is needed here: its types, where in the application a path leads, and a JSON answer."""
+"""The part of ASGI 3 that this package uses: types, paths below a mount, and JSON answers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ JSON: Final = b"application/json"
 
 
 def path_within(scope: Scope) -> str:
-    """The path below the place where the application is mounted.
+    """Return the path below the application's mount.
 
-    ``path`` holds the mount's own ``root_path`` in front, by the ASGI specification; servers and frameworks from before that
-    was clear leave it out.
+    By the ASGI specification ``path`` begins with the ``root_path`` of the mount. Some servers and frameworks leave
+    it out, because older versions of the specification were unclear.
     """
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
@@ -33,7 +33,7 @@ def path_within(scope: Scope) -> str:
 async def answer(
     send: Send, scope: Scope, status: int, value: object, headers: list[tuple[bytes, bytes]] | None = None
 ) -> None:
-    """Answer with ``value`` as JSON; the answer to a HEAD request has no body."""
+    """Answer with ``value`` as JSON. The answer to a HEAD request has no body."""
     body = msgspec.json.encode(value)
     length = (b"content-length", str(len(body)).encode())
     fields = [(b"content-type", JSON), length, (b"cache-control", b"no-store"), *(headers or [])]
@@ -44,5 +44,5 @@ async def answer(
 async def answer_error(
     send: Send, scope: Scope, status: int, code: str, message: str, headers: list[tuple[bytes, bytes]] | None = None
 ) -> None:
-    """Answer with an error in the form that the engine uses too; the engine shows it with the runner's configuration."""
+    """Answer with an error in the engine's own form. The engine shows it with the runner's configuration."""
     await answer(send, scope, status, {"group": "serverless", "code": code, "message": message}, headers)

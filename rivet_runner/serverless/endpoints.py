@@ -1,7 +1,7 @@
-"""Which engines may start runners here.
+"""The engines that may start runners in this process.
 
-Whoever can reach ``/start`` could otherwise attach this process, with the code and the secrets in it, to an engine of
-their own. So the endpoint of a request must be one that the user has named, or on this machine.
+Without this check, anyone who can reach ``/start`` could attach this process, with its code and secrets, to an engine
+of their own. So a request must name an endpoint that you have configured, or one on this machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Endpoint(NamedTuple):
-    """An engine's URL in the form in which two of them can be compared: no credentials, no trailing slash."""
+    """An engine's URL in a form that can be compared: without credentials and without a trailing slash."""
 
     scheme: str
     host: str
@@ -29,7 +29,7 @@ class Endpoint(NamedTuple):
 
     @classmethod
     def parse(cls, url: str) -> Endpoint:
-        """Raises `ValueError` for what is not an http(s) URL with a host; the message does not hold the URL."""
+        """Parse an http or https URL. Raises `ValueError` if it has another form, without the URL in the message."""
         checked = RunnerConfig(endpoint=url, namespace="default", token=None).endpoint
         parts = urlsplit(checked)
         host = _same_address((parts.hostname or "").removesuffix("."))
@@ -37,7 +37,10 @@ class Endpoint(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it names this machine. A name that merely resolves to it does not: who answers for it may change."""
+        """Whether the host is this machine.
+
+        Apart from ``localhost``, a host name does not count, because it may resolve to another address later.
+        """
         if self.host == "localhost":
             return True
         try:
@@ -51,7 +54,7 @@ class Endpoint(NamedTuple):
 
 
 def _same_address(host: str) -> str:
-    """One spelling for each address of IPv6; other hosts as they are."""
+    """Return one spelling for each IP address, and other hosts unchanged."""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
@@ -59,11 +62,11 @@ def _same_address(host: str) -> str:
 
 
 class AllowedEndpoints:
-    """The user's list; else the configured endpoint, if there is one; else loopback only."""
+    """The user's list, or else the configured endpoint if there is one, or else loopback addresses."""
 
     def __init__(self, named: Iterable[str] | None, options: Mapping[str, Any], configured: str) -> None:
         if isinstance(named, str):
-            raise TypeError("allowed_endpoints must be a collection of URLs, not one URL")
+            raise TypeError("allowed_endpoints must be a collection of URLs, not a single URL")
         self._loopback = False
         if named is not None:
             self._endpoints = frozenset(_parse_listed(url) for url in named)
@@ -84,7 +87,7 @@ class AllowedEndpoints:
 
 def _parse_listed(url: object) -> Endpoint:
     if not isinstance(url, str):
-        raise TypeError(f"allowed_endpoints must be a collection of URLs as text, not of {type(url).__name__}")
+        raise TypeError(f"allowed_endpoints must be a collection of str, not of {type(url).__name__}")
     try:
         return Endpoint.parse(url)
     except ValueError as error:

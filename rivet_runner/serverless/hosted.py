@@ -1,4 +1,4 @@
-"""One ``/start`` request, and the runner that lives as long as it does."""
+"""One ``/start`` request and its runner."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from typing import Final
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import EngineRejected, RunnerEvicted, RunnerShutDown
 from rivet_runner.protocol import wire
-from rivet_runner.runner import Runner, let_engine_drain
+from rivet_runner.runner import Runner
 from rivet_runner.serverless.asgi import Message, Receive, Scope, Send, answer_error
 
 __all__ = ["HostedRunner"]
 
-log = logging.getLogger("rivet_runner.serverless")
+log: Final = logging.getLogger("rivet_runner.serverless")
 
 PING_SECONDS: Final = 1.0
 
 SEND_SECONDS: Final = 10.0
-"""An engine that has not read a few bytes for so long is gone, whatever its socket says."""
+"""An engine that reads nothing for so long is gone, even if its socket is still open."""
 
 SETTLE_SECONDS: Final = 0.1
-"""The runner's own connection to an engine that crashes ends with the request, a moment earlier or later."""
+"""If the engine crashes, the runner's own connection ends a moment before or after the request."""
 
 ENGINE_BACK_SECONDS: Final = 60.0
-"""A crashed engine that comes back accepts its old runners after 30 s."""
+"""A crashed engine that restarts accepts its old runners after 30 s."""
 
 PING: Final = b"event: ping\ndata:\n\n"
 
 STREAM_HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),  # proxies would collect events otherwise
+    (b"x-accel-buffering", b"no"),  # else proxies buffer the events
 ]
 
 
 class HostedRunner:
-    """Starts a runner, tells the engine which one it is, and takes it down when the request or the server ends.
+    """Starts a runner, tells the engine its id, and shuts it down when the request or the server ends.
 
     ::
 
@@ -53,17 +53,16 @@ class HostedRunner:
 
     def __init__(self, runner: Runner, scope: Scope, receive: Receive, send: Send, tasks: TaskGroup) -> None:
         self.runner = runner
-        let_engine_drain(runner)
         self._scope, self._receive, self._raw_send = scope, receive, send
         self._tasks = tasks
         self._gone = False
         self._stopping = False
         self._starting: asyncio.Task[None] | None = None
-        self.ended = asyncio.Event()
+        self.ended: asyncio.Event = asyncio.Event()
         """Set once the runner is down."""
 
     async def serve(self) -> None:
-        """Answer the request. Cancelling takes the runner down at once, and returns when it is."""
+        """Answer the request. Cancelling shuts the runner down immediately and ends when it is down."""
         watch = self._tasks.spawn(self._watch_request(), name="serverless request")
         try:
             if await self._start():
@@ -76,10 +75,10 @@ class HostedRunner:
             self.ended.set()
 
     def stop(self, *, immediate: bool = False) -> None:
-        """Take the runner down, gracefully unless ``immediate``; more calls only hurry it."""
+        """Shut the runner down, gracefully unless ``immediate``. Another call can only hurry the shutdown."""
         self._stopping = True
         if self._starting is None or self._starting.cancel():
-            return  # it ends the runner by itself
+            return  # a cancelled start shuts the runner down
         self._tasks.spawn(self.runner.shutdown(immediate), name="serverless shutdown")
 
     async def _watch_request(self) -> None:
@@ -93,11 +92,11 @@ class HostedRunner:
             self._tasks.spawn(self._leave(why), name="serverless leave")
 
     async def _leave(self, why: str) -> None:
-        """Drain, once there is an engine to drain to.
+        """Drain, once the engine is there to drain to.
 
-        The request of an engine that crashes ends too. It comes back without knowing that the actors here are gone, and
-        would find out 15 s later; so the runner waits for it, and tells it. The actors are stopped meanwhile as those of any
-        runner that has lost its engine.
+        The request also ends if the engine crashes. After a restart the engine would need 15 s to find out that the
+        actors are gone, so the runner waits for it and tells it. Meanwhile the runner stops its actors, as every
+        runner does when it loses its engine.
         """
         if self._stopping:
             return
@@ -110,7 +109,7 @@ class HostedRunner:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ENGINE_BACK_SECONDS
         await asyncio.sleep(SETTLE_SECONDS)
-        # It is looked for, as there is nothing to wait on: the runner's hooks are the user's.
+        # Polling, because the runner offers nothing to wait for: its hooks belong to the user.
         while not self._decided() and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(SETTLE_SECONDS)
 
@@ -120,7 +119,7 @@ class HostedRunner:
     # Starting
 
     async def _start(self) -> bool:
-        """Start the runner; where that fails, answer so."""
+        """Start the runner, or answer with the error. Returns whether it has started."""
         if self._stopping:
             await self._refuse(503, "stopping", "the server is stopping")
             return False
@@ -137,7 +136,7 @@ class HostedRunner:
 
     async def _start_failed(self, error: BaseException) -> None:
         if isinstance(error, RunnerShutDown):
-            await self._refuse(503, "stopping", "the runner was shut down while it started")
+            await self._refuse(503, "stopping", "the runner was shut down during its start")
         elif isinstance(error, TimeoutError):
             log.error("a serverless runner did not start: %s", error)
             await self._refuse(503, "engine_unreachable", str(error))
@@ -146,7 +145,7 @@ class HostedRunner:
             await self._refuse(502, "engine_rejected", str(error))
         else:
             log.error("a serverless runner did not start", exc_info=error)
-            await self._refuse(500, "start_failed", "the runner failed to start; its log says why")
+            await self._refuse(500, "start_failed", "the runner failed to start; see its log")
 
     async def _refuse(self, status: int, code: str, message: str) -> None:
         await answer_error(self._send, self._scope, status, code, message)
@@ -165,25 +164,25 @@ class HostedRunner:
 
     def _taken_down(self, error: BaseException) -> None:
         if isinstance(error, RunnerEvicted):
-            log.info("the engine has ended runner %s", self.runner.runner_id)
+            log.info("the engine has evicted runner %s", self.runner.runner_id)
         else:
-            log.error("runner %s was taken down", self.runner.runner_id, exc_info=error)
+            log.error("runner %s went down", self.runner.runner_id, exc_info=error)
 
     async def _send_event(self, event: bytes) -> None:
         await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
     async def _send(self, message: Message) -> None:
-        """Send, unless there is nobody any more."""
+        """Send, unless the request has ended."""
         if self._gone:
             return
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._raw_send(message)
         except (OSError, TimeoutError) as error:
-            self._request_ended(f"the engine does not read the request ({error!r})")
+            self._request_ended(f"the engine does not read the response ({error!r})")
 
     async def _cancelled(self) -> None:
-        """The server does not wait any longer. What is left of a second cancellation is the runner's own shutdown."""
+        """The server has stopped waiting. A second cancellation leaves the rest to the runner's own shutdown."""
         self._gone = True
         if self._starting is not None:
             self.stop(immediate=True)
@@ -193,7 +192,7 @@ class HostedRunner:
 
 
 def init_packet(runner: Runner) -> bytes:
-    """What tells the engine which runner answers its request, as the text of an event."""
+    """Return the data of the first event, which tells the engine the id of the runner."""
     assert runner.runner_id is not None
     packet = wire.encode_to_serverless_server(wire.ToServerlessServerInit(runner.runner_id))
     return base64.b64encode(wire.PROTOCOL_VERSION.to_bytes(2, "little") + packet)

@@ -1,4 +1,4 @@
-"""What the engine says in the headers of a ``/start`` request."""
+"""The headers of the engine's ``/start`` request."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ NAMES: Final = frozenset((ENDPOINT, TOKEN, TOTAL_SLOTS, RUNNER_NAME, NAMESPACE))
 
 
 class HeaderError(Exception):
-    """A header is missing or cannot be used. The message names it, and never holds the value: it may be a token."""
+    """A header is missing or unusable. The message has its name, but never its value, which may be a token."""
 
 
 class StartHeaders(NamedTuple):
-    """The settings of the runner that is asked for, checked."""
+    """The checked settings of the runner to start."""
 
     url: str
     endpoint: Endpoint
@@ -39,7 +39,7 @@ class StartHeaders(NamedTuple):
 
     @classmethod
     def parse(cls, headers: Iterable[tuple[bytes, bytes]]) -> StartHeaders:
-        """Raises `HeaderError`."""
+        """Read the settings from raw headers. Raises `HeaderError`."""
         values = _values(headers)
         url = _required(values, ENDPOINT)
         return cls(
@@ -52,9 +52,9 @@ class StartHeaders(NamedTuple):
         )
 
     def options(self, configured: RunnerConfig) -> dict[str, Any]:
-        """These settings as options of a runner.
+        """Return these settings as options of a runner.
 
-        A configured token goes to the configured engine alone: the token of one engine is no business of another one.
+        A configured token goes only to the configured engine, so that no other engine learns it.
         """
         token = self.token
         if token is None and Endpoint.parse(configured.endpoint) == self.endpoint:
@@ -75,7 +75,7 @@ def _values(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         if name not in NAMES:
             continue
         if name in values:
-            raise HeaderError(f"the header {name} is given twice")
+            raise HeaderError(f"the header {name} is there twice")
         try:
             values[name] = raw_value.decode().strip()
         except UnicodeDecodeError:
@@ -96,7 +96,7 @@ def _endpoint(url: str) -> Endpoint:
     except ValueError:
         raise HeaderError(f"the header {ENDPOINT} is not an http:// or https:// URL with a host") from None
     if "@" in urlsplit(url).netloc:
-        raise HeaderError(f"the header {ENDPOINT} holds credentials; a token belongs into {TOKEN}")
+        raise HeaderError(f"the header {ENDPOINT} has credentials; send a token in the header {TOKEN}")
     return endpoint
 
 
@@ -106,7 +106,7 @@ def _token(value: str | None) -> str | None:
     try:
         return RunnerConfig(endpoint="http://localhost", token=value).token
     except ValueError:
-        raise HeaderError(f"the header {TOKEN} holds characters that a token cannot have") from None
+        raise HeaderError(f"the header {TOKEN} has characters that a token cannot have") from None
 
 
 def _slots(value: str) -> int:

@@ -1,16 +1,16 @@
-"""Hears of the server's end when it begins, not when it is over.
+"""Notices that the server stops when the stop begins.
 
-A server that is asked to stop (uvicorn, hypercorn) first waits until every response has ended, and only then sends
-``lifespan.shutdown``. The response to ``/start`` ends when its runner is down, and the runner goes down when the server
-stops: each would wait for the other. An application inside another one is not sent ``lifespan.shutdown`` at all. What starts
-a stop is a signal, so that is listened to:
+When uvicorn or hypercorn stop, they first wait for all responses, and only then send ``lifespan.shutdown``. The
+response to ``/start`` ends when its runner is down, and the runner goes down when the server stops, so each would
+wait for the other. A mounted application gets no ``lifespan.shutdown`` at all. But a stop begins with a signal, so
+this module listens for signals:
 
-* only while there is a runner, only in the main thread (elsewhere there are no signals), and only where somebody else
-  handles the signal in Python already: a process that dies of SIGTERM at once goes on to do so;
-* the handler that was there is called as before, for each signal; ours only takes note;
-* when nobody listens any more, that handler is put back, unless a third one has taken its place meanwhile.
+* Handlers are set only while there is a runner, only in the main thread, which gets the signals, and only if the program
+  already handles the signal in Python. A process that dies of SIGTERM still does.
+* Each signal still calls the previous handler. The handler of this module only takes note.
+* The previous handler is restored when there are no listeners left, unless another handler has been set meanwhile.
 
-Signal handlers belong to the process, so there is one of these for all applications in it.
+Signal handlers belong to the process, so all applications in it share one `StopSignals`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Handler = Callable[[int, FrameType | None], Any]
 
 
 class Listener:
-    """One who wants to know. ``notify`` is called on the event loop, with whether it is not the first signal."""
+    """A callback for signals. ``notify`` runs on the event loop, with `True` if the signal is not the first one."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, notify: Callable[[bool], None]) -> None:
         self._loop = loop
@@ -44,15 +44,15 @@ class Listener:
 
 
 class StopSignals:
-    """The listeners of a process, and the handlers that they need."""
+    """The listeners of a process and the signal handlers that they need."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
         self._ours: dict[signal.Signals, tuple[Handler, Handler]] = {}
-        """For each signal our handler, and the one that was there before."""
+        """For each signal our handler and the previous one."""
 
     def listen(self, notify: Callable[[bool], None]) -> Listener:
-        """Call ``notify`` for each signal from now on, until `forget`. To be called on the event loop."""
+        """Call ``notify`` for each signal until `forget`. Call this on the event loop."""
         listener = Listener(asyncio.get_running_loop(), notify)
         self._listeners.append(listener)
         if threading.current_thread() is threading.main_thread():
@@ -61,7 +61,7 @@ class StopSignals:
         return listener
 
     def forget(self, listener: Listener) -> None:
-        """The opposite of `listen`."""
+        """Undo `listen`."""
         self._listeners.remove(listener)
         if not self._listeners and threading.current_thread() is threading.main_thread():
             for number, (ours, before) in self._ours.items():
@@ -75,7 +75,7 @@ class StopSignals:
             return
 
         def handle(arrived: int, frame: FrameType | None) -> None:
-            # One that was replaced may be called by its successor's successor still: then it only passes on.
+            # A later handler may still call one of ours that we have replaced, which then only calls the previous one.
             if number in self._ours and self._ours[number][0] is handle:
                 for listener in self._listeners:
                     listener.arrived()

@@ -1,4 +1,4 @@
-"""Engines for tests: a simulated one in this process, and the real one on this machine with a client for it.
+"""A simulated engine for tests, a real engine on this machine and a client for it.
 
 ::
 
@@ -8,13 +8,13 @@
         actor = await api.create_actor("counter", runner_name="counter")
         response = await api.request(actor.actor_id, "GET", "/count")
 
-Or without a binary, a port or any waiting::
+Without a binary, a port or any waiting::
 
     async with SimulatedEngine() as engine, engine.host(Counter):
         counter = await engine.create("counter", key="a")
         response = await counter.request("GET", "/count")
 
-Nothing here is imported by the runner itself, and nothing beyond the package's own dependencies is needed.
+The runner itself imports nothing from here. The tools need no further dependencies.
 """
 
 from __future__ import annotations

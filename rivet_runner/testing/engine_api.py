@@ -1,4 +1,4 @@
-"""A small typed client for the engine's HTTP API and its gateway."""
+"""A small typed client for the engine's HTTP API and gateway."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ __all__ = ["CrashPolicy", "EngineApi"]
 
 CrashPolicy: TypeAlias = Literal["sleep", "restart", "destroy"]
 
-# Single stalls of 25 s were seen on a busy machine, so a call that takes long is not yet a failure.
+# On a busy machine the engine stalled for up to 25 s, so a slow call is not yet a failure.
 _DEFAULT_TIMEOUT_SECONDS = 60.0
-# The first looks follow each other quickly because most changes take 50-100 ms; later ones spare the engine.
+# Most changes take 50-100 ms, so the first polls follow each other quickly. Later ones spare the engine.
 _FIRST_POLL_SECONDS = 0.01
 _SLOWEST_POLL_SECONDS = 0.2
 
@@ -61,11 +61,13 @@ UPSERT_RETRY_SECONDS: Final = 0.2
 class EngineApi:
     """Calls to one engine in one namespace.
 
-    It holds no connection, so it needs no closing, and works from any event loop and for any number of
-    calls at once. Each call raises ``EngineApiError`` for an error the engine answers,
-    ``HttpExchangeFailed`` where there is no usable answer, and ``TimeoutError`` after ``timeout`` seconds.
-    Nothing is retried: none of the engine's error answers is known to pass by itself, and a call without an
-    answer may have been carried out. Cancelling is safe in the same sense.
+    An `EngineApi` keeps no connection, so you need not close it, and you may use it from any event loop and for many
+    calls at once. Each call raises `EngineApiError` if the engine answers with an error, `HttpExchangeFailed` if
+    there is no usable answer, and `TimeoutError` after ``timeout`` seconds.
+
+    Calls are not retried, except for `upsert_runner_config`. Other error answers of the engine are permanent as far
+    as known, and the engine may have carried out a call without an answer. The same is true of a cancelled call.
+    Cancelling is safe.
     """
 
     def __init__(
@@ -76,21 +78,21 @@ class EngineApi:
         namespace: str = "default",
         timeout: float = _DEFAULT_TIMEOUT_SECONDS,
     ) -> None:
-        self.endpoint = endpoint.rstrip("/")
+        self.endpoint: str = endpoint.rstrip("/")
         self.namespace = namespace
         self._token = token
         self._timeout = timeout
 
     async def health(self) -> EngineHealth:
-        """Whether the engine serves HTTP; its namespaces may come a moment later."""
+        """Return the engine's health. The namespaces may be missing for a moment after it is healthy."""
         return decode_answer(await self._call("GET", "/health"), EngineHealth)
 
     async def metadata(self) -> EngineMetadata:
-        """The engine's version."""
+        """Return the engine's runtime and version."""
         return decode_answer(await self._call("GET", "/metadata"), EngineMetadata)
 
     async def list_namespaces(self) -> list[NamespaceInfo]:
-        """Every namespace, up to the engine's page size."""
+        """Return the namespaces, up to the engine's page size."""
         return decode_answer(await self._call("GET", "/namespaces"), _Namespaces).namespaces
 
     async def upsert_runner_config(
@@ -108,11 +110,14 @@ class EngineApi:
         runners_margin: int = 0,
         datacenter: str = "default",
     ) -> None:
-        """Tell the engine how the runners of this name come about; without it no actor can select them.
+        """Tell the engine how the runners of this name start. Actors can select them only after that.
 
-        By default they connect by themselves. With ``serverless_url`` the engine calls them there, with
-        ``headers``; both periods are whole seconds, and the grace must be the shorter one. ``config`` is
-        the engine's own form for one datacenter, for everything else.
+        By default, runners connect by themselves. With ``serverless_url`` the engine starts them by requests to this
+        URL, with ``headers``. ``request_lifespan`` and ``drain_grace_period`` are whole seconds, and the grace period
+        must be the shorter one. For other settings pass ``config``, in the engine's own form for one datacenter.
+
+        A new engine sometimes answers its first writes with an internal error, so errors of the engine's side (HTTP
+        status 500 and above) are retried 9 times, each after 0.2 s.
         """
         if config is None and serverless_url is not None:
             serverless = {
@@ -131,7 +136,6 @@ class EngineApi:
         await self._put_until_ready(path, body)
 
     async def _put_until_ready(self, path: str, body: Mapping[str, Any]) -> None:
-        """An engine that has only just become healthy now and then answers its first writes with an internal error."""
         for attempt in range(UPSERT_ATTEMPTS):
             try:
                 decode_answer(await self._call("PUT", path, self._query(), body), msgspec.Raw)
@@ -151,11 +155,11 @@ class EngineApi:
         crash_policy: CrashPolicy = "sleep",
         timeout: float | None = None,
     ) -> ActorInfo:
-        """Create an actor that runs on a runner named ``runner_name``; it starts once one has room.
+        """Create an actor for a runner named ``runner_name``. It starts when such a runner has room.
 
-        Notable errors: ``actor.no_runner_config_configured`` and ``actor.duplicate_key``. A timed-out
-        create may have made the actor. An engine that sheds load does not answer at all, which is why the
-        default time is long.
+        The engine's errors include ``actor.no_runner_config_configured`` and ``actor.duplicate_key``. If the call
+        times out, the engine may have created the actor. An engine that sheds load does not answer at all, so the
+        default timeout is long.
         """
         body = {
             "name": name,
@@ -177,11 +181,11 @@ class EngineApi:
         crash_policy: CrashPolicy = "sleep",
         timeout: float = 30.0,
     ) -> ActorInfo:
-        """Create an actor and return it once it runs.
+        """Create an actor and return it when it runs.
 
-        For some milliseconds after a runner's init the engine does not count on it yet: an actor created then is put to
-        sleep with ``no_capacity``. It is destroyed again here, and another is created. Raises ``TimeoutError`` after
-        ``timeout`` seconds.
+        For some milliseconds after a runner's init the engine does not use the runner yet. An actor created then
+        falls asleep with ``no_capacity``. This method destroys such an actor and creates another one. Raises
+        `TimeoutError` after ``timeout`` seconds.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -197,9 +201,9 @@ class EngineApi:
             await self.wait_destroyed(actor.actor_id)
 
     async def get_actor(self, actor_id: str) -> ActorInfo:
-        """The actor as it is now, destroyed ones included.
+        """Return the current state of an actor, even of a destroyed one.
 
-        Raises ``EngineApiError`` with ``actor.not_found`` (status 404) where the engine lists no such actor.
+        Raises `EngineApiError` with ``actor.not_found`` and status 404 if the engine does not list the actor.
         """
         query = self._query(actor_ids=actor_id, include_destroyed="true")
         actors = decode_answer(await self._call("GET", "/actors", query), _Actors).actors
@@ -210,7 +214,7 @@ class EngineApi:
     async def list_actors(
         self, name: str, *, key: str | None = None, include_destroyed: bool = False, limit: int | None = None
     ) -> list[ActorInfo]:
-        """The actors of this name, newest first, up to the engine's page size or ``limit``."""
+        """Return the actors of this name, newest first, up to ``limit`` or the engine's page size."""
         query = self._query(name=name, include_destroyed=str(include_destroyed).lower())
         if key is not None:
             query["key"] = key
@@ -219,12 +223,15 @@ class EngineApi:
         return decode_answer(await self._call("GET", "/actors", query), _Actors).actors
 
     async def destroy_actor(self, actor_id: str) -> None:
-        """Begin to destroy the actor; does nothing to one that is destroyed. See ``wait_destroyed``."""
+        """Begin to destroy an actor. An actor that is already destroyed is no error. See `wait_destroyed`."""
         path = f"/actors/{quote(actor_id, safe='')}"
         decode_answer(await self._call("DELETE", path, self._query()), msgspec.Raw)
 
     async def list_runners(self, name: str | None = None, *, include_stopped: bool = False) -> list[RunnerInfo]:
-        """The runners of this name, or all, up to the engine's page size. One just connected may not be there."""
+        """Return the runners of this name, or all runners, up to the engine's page size.
+
+        A runner that has only just connected may be missing.
+        """
         query = self._query(include_stopped=str(include_stopped).lower())
         if name is not None:
             query["name"] = name
@@ -240,10 +247,11 @@ class EngineApi:
         body: bytes | None = None,
         timeout: float = _DEFAULT_TIMEOUT_SECONDS,
     ) -> HttpResponse:
-        """One HTTP request to an actor, which wakes it; returns whatever it answers, errors too.
+        """Send an HTTP request to an actor, which wakes it, and return the response of any status.
 
-        ``path`` may carry a query and is sent as it is. An actor that does not get ready answers after 10 s
-        with status 503. No token is sent: the gateway asks for none, and it would reach the actor.
+        ``path`` may have a query and is sent unchanged. If the actor does not get ready within 10 s, the gateway
+        answers with status 503. The request has no token, because the gateway needs none and the token would reach
+        the actor.
         """
         url = f"{self.endpoint}{self._gateway_path(actor_id, path)}"
         return await exchange(method, url, headers=headers, body=body, timeout=timeout)
@@ -257,11 +265,11 @@ class EngineApi:
         subprotocols: Sequence[str] = (),
         **options: Any,
     ) -> connect:
-        """A WebSocket to an actor, to be used as ``async with api.websocket(actor_id) as ws``, or awaited.
+        """Open a WebSocket to an actor. Use it as ``async with api.websocket(actor_id) as ws``, or await it.
 
-        The ``rivet`` subprotocol is offered before ``subprotocols``, messages may be of any size, and no
-        keepalive pings are sent, because a test that keeps the event loop busy would lose its connection to
-        them. ``options`` are those of ``websockets.asyncio.client.connect``.
+        The client offers the ``rivet`` subprotocol before ``subprotocols`` and accepts messages of any size. It sends
+        no keepalive pings, because a test that keeps the event loop busy would lose its connection. ``options`` are
+        those of ``websockets.asyncio.client.connect``.
         """
         defaults: dict[str, Any] = {
             "proxy": None,
@@ -280,31 +288,31 @@ class EngineApi:
     async def wait_for_actor(
         self, actor_id: str, condition: Callable[[ActorInfo], bool], timeout: float = 30.0
     ) -> ActorInfo:
-        """Look at the actor until ``condition`` holds, and return it as it was then.
+        """Poll an actor until ``condition`` holds, and return its state at that time.
 
-        Raises ``TimeoutError``, with the last state that was seen, after ``timeout`` seconds.
+        Raises `TimeoutError` with the last state after ``timeout`` seconds.
         """
         deadline = time.monotonic() + timeout
         pause = _FIRST_POLL_SECONDS
         while not condition(actor := await self.get_actor(actor_id)):
             if time.monotonic() + pause > deadline:
-                raise TimeoutError(f"the condition did not hold within {timeout} s; last seen: {actor}")
+                raise TimeoutError(f"the condition did not hold within {timeout:g} s; the last state was {actor}")
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _SLOWEST_POLL_SECONDS)
         return actor
 
     async def wait_connectable(self, actor_id: str, timeout: float = 30.0) -> ActorInfo:
-        """Wait until the actor runs and takes requests; as ``wait_for_actor``."""
+        """Wait until the actor runs and accepts requests. See `wait_for_actor`."""
         return await self.wait_for_actor(actor_id, lambda actor: actor.connectable_ts is not None, timeout)
 
     async def wait_sleeping(self, actor_id: str, timeout: float = 30.0) -> ActorInfo:
-        """Wait until the actor sleeps; as ``wait_for_actor``."""
+        """Wait until the actor sleeps. See `wait_for_actor`."""
         return await self.wait_for_actor(
             actor_id, lambda actor: actor.sleep_ts is not None and actor.connectable_ts is None, timeout
         )
 
     async def wait_destroyed(self, actor_id: str, timeout: float = 30.0) -> ActorInfo:
-        """Wait until the actor is destroyed; as ``wait_for_actor``."""
+        """Wait until the actor is destroyed. See `wait_for_actor`."""
         return await self.wait_for_actor(actor_id, lambda actor: actor.destroy_ts is not None, timeout)
 
     def _query(self, **parameters: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Where the engine's binary is."""
+"""Finds the engine's binary."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ __all__ = ["BINARY_VARIABLE", "ENGINE_VERSION", "EngineNotFound", "find_engine_b
 
 BINARY_VARIABLE = "RIVET_ENGINE_BINARY"
 ENGINE_VERSION: Final = "2.3.19"
-"""The engine that this package is tested against. `tools/install_engine.sh` reads this line."""
+"""The engine that this package is tested with. `tools/install_engine.sh` reads this line."""
 INSTALL_COMMAND: Final = f"npm install --prefix .engine @rivetkit/engine-cli@{ENGINE_VERSION}"
-# The package has one platform package beside it, and that one carries the binary.
+# The binary is in a separate package for each platform.
 _INSTALLED_PATTERN = "node_modules/@rivetkit/engine-cli-*/rivet-engine"
 
 
 class EngineNotFound(RivetRunnerError):
-    """There is no engine binary on this machine; the message says how to get one."""
+    """This machine has no engine binary. The message tells you how to install one."""
 
 
 def find_engine_binary() -> Path:
-    """The engine's binary, as an absolute path.
+    """Return the absolute path of the engine's binary. This never downloads anything.
 
-    It is what ``RIVET_ENGINE_BINARY`` says, else what the nearest ``.engine`` folder has, from the working
-    directory upward. Raises ``EngineNotFound``. Nothing is ever downloaded.
+    The path comes from ``RIVET_ENGINE_BINARY``, or else from the nearest ``.engine`` folder with a binary, from the
+    working directory upward. Raises `EngineNotFound`.
     """
     configured = os.environ.get(BINARY_VARIABLE)
     if configured:
@@ -37,8 +37,8 @@ def find_engine_binary() -> Path:
             if _is_executable(candidate):
                 return candidate
     raise EngineNotFound(
-        f"no engine binary: {BINARY_VARIABLE} is not set, and {here} and the folders above it have no "
-        f".engine folder with one. "
+        f"no engine binary: {BINARY_VARIABLE} is not set, and neither {here} nor the folders above it have an "
+        f".engine folder with a binary. "
         f"Install one with `{INSTALL_COMMAND}` (in the project: `make engine`), or set {BINARY_VARIABLE}"
     )
 
@@ -47,7 +47,7 @@ def _checked(path: Path) -> Path:
     if not _is_executable(path):
         raise EngineNotFound(
             f"{BINARY_VARIABLE} is {str(path)!r}, which is not an executable file. "
-            f"Point it at one, or unset it and run `{INSTALL_COMMAND}`"
+            f"Set it to the engine's binary, or unset it and run `{INSTALL_COMMAND}`"
         )
     return path.absolute()
 

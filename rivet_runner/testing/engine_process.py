@@ -1,13 +1,12 @@
-"""The engine as an operating-system process that cannot be left behind.
+"""The engine as an operating-system process that does not outlive Python.
 
-It is started with ``subprocess`` and waited for by looking, not with asyncio's subprocess support: that
-binds a process to one event loop, and an engine is shared by tests that each have a loop of their own.
+The module uses ``subprocess`` and polling. asyncio's subprocess support would bind the process to one event loop, but
+tests with different loops share an engine.
 
-**Nothing outlives this process.** The engine runs in a process group of its own, so that Ctrl-C reaches
-Python alone, which then ends the engine in order. Beside it runs a watchdog: a shell that reads from a pipe
-whose other end only this process holds. When this process ends in whatever way, SIGKILL included, the pipe
-closes, and the watchdog kills the group and removes the temporary data. That works on every POSIX system
-and needs no code between fork and exec.
+**Nothing outlives this process.** The engine has its own process group, so Ctrl-C only reaches Python, which then
+stops the engine in order. A watchdog runs beside it: a shell that reads from a pipe whose other end only this process
+has. When this process ends in any way, SIGKILL included, the pipe closes. The watchdog then kills the process group
+and removes the temporary data. This works on all POSIX systems and needs no code between fork and exec.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ from pathlib import Path
 
 __all__ = ["EngineProcess"]
 
-# A line on the pipe means "the engine is gone, all is well"; the end of the pipe without one means that
-# Python is gone. The pause lets the killed engine let go of its files before they are removed.
+# A line on the pipe tells the watchdog that the engine has ended. The end of the pipe without a line tells it that
+# Python has ended. The pause gives the killed engine time to close its files before they are removed.
 _WATCHDOG_SCRIPT = 'read -r line || { kill -9 "-$1"; [ -z "$2" ] || { sleep 0.5; rm -rf "$2"; }; }'
 _POLL_SECONDS = 0.01
-# What would change the engine's configuration or its log behind our back, send its loopback calls to a proxy, or slow it
-# down: with RUST_BACKTRACE it takes a backtrace for each message through the tunnel, which costs 2 ms a message.
+# Variables that would change the engine's configuration or log, send its loopback calls to a proxy, or slow it down.
+# With RUST_BACKTRACE the engine takes a backtrace for each message through the tunnel, which costs 2 ms a message.
 _DROPPED_PREFIXES = ("RIVET__", "RUST_LOG", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE")
 _DROPPED_SUFFIX = "_PROXY"
 
 
 class EngineProcess:
-    """One run of the engine. Its output is appended to ``log_path``.
+    """One run of the engine. It appends its output to ``log_path``.
 
-    ``orphaned_directory`` is removed if this Python process ends without ending the engine.
+    The watchdog removes ``orphaned_directory`` if this Python process ends before the engine.
     """
 
     def __init__(self, command: Sequence[str], *, log_path: Path, orphaned_directory: Path | None = None) -> None:
         with log_path.open("ab") as log:
-            self.log_offset = log.tell()
+            self.log_offset: int = log.tell()
             self.popen: subprocess.Popen[bytes] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -59,18 +58,18 @@ class EngineProcess:
 
     @property
     def pid(self) -> int:
-        """The engine's process id, which is its process group's too."""
+        """The engine's process id, which is also the id of its process group."""
         return self.popen.pid
 
     def exit_code(self) -> int | None:
-        """None while it runs; negative for the signal that ended it."""
+        """Return the exit code, or `None` while the process runs. A negative code is the signal that ended it."""
         code = self.popen.poll()
         if code is not None:
             self._release_watchdog()
         return code
 
     async def wait(self, timeout: float) -> bool:
-        """Whether it has ended within ``timeout`` seconds. Cancelling leaves it as it is."""
+        """Wait up to ``timeout`` seconds and return whether the process has ended. Cancelling does not affect it."""
         deadline = time.monotonic() + timeout
         while self.exit_code() is None:
             if time.monotonic() >= deadline:
@@ -79,12 +78,12 @@ class EngineProcess:
         return True
 
     def terminate(self) -> None:
-        """Ask it to end (SIGTERM)."""
+        """Ask the process to end (SIGTERM)."""
         self.popen.terminate()
 
     def kill(self) -> None:
-        """End it with all that it started (SIGKILL), and wait the few milliseconds until it is gone."""
-        # While it is not waited for, its id cannot be another process's.
+        """Kill the process and its children (SIGKILL), and wait some milliseconds until it is gone."""
+        # Until this process has waited for it, its id cannot belong to another process.
         if self.popen.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.popen.pid, signal.SIGKILL)
@@ -106,7 +105,7 @@ def _start_watchdog(group: int, directory: Path | None) -> subprocess.Popen[byte
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # Unbuffered, so that the line is not left behind in a buffer that fails when it is closed.
+        # Unbuffered, because closing a buffer that still has the line could fail.
         bufsize=0,
         start_new_session=True,
     )

@@ -1,7 +1,7 @@
 """The engine's HTTP answers as types, and its errors as one exception.
 
-Fields that the engine may leave out default to none and fields that are not named here are ignored, so that
-an engine of another version can be read too. Times are milliseconds since the epoch.
+Fields that the engine may leave out default to `None`, and unknown fields are ignored, so other versions of the
+engine work too. Times are in milliseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = [
 
 _Answer = TypeVar("_Answer")
 
-# Enough of an answer that is no JSON to recognise who sent it.
+# So much of an answer that is not JSON shows where it came from.
 _EXCERPT_CHARACTERS = 300
 
 
 class ActorInfo(msgspec.Struct, frozen=True):
-    """One actor, as the engine sees it."""
+    """An actor from the engine's side."""
 
     actor_id: str
     name: str
@@ -43,18 +43,18 @@ class ActorInfo(msgspec.Struct, frozen=True):
     start_ts: int | None = None
     pending_allocation_ts: int | None = None
     connectable_ts: int | None = None
-    """Set while the actor runs and takes requests."""
+    """Set while the actor runs and accepts requests."""
     sleep_ts: int | None = None
     """Set while the actor sleeps."""
     reschedule_ts: int | None = None
     destroy_ts: int | None = None
-    """Set once the actor is destroyed."""
+    """Set when the actor is destroyed."""
     error: Any = None
     """Why the actor does not run: a name such as ``no_capacity``, or ``{"crashed": {"message": …}}``."""
 
 
 class RunnerInfo(msgspec.Struct, frozen=True):
-    """One runner, as the engine sees it."""
+    """A runner from the engine's side."""
 
     runner_id: str
     name: str
@@ -74,7 +74,7 @@ class RunnerInfo(msgspec.Struct, frozen=True):
 
 
 class NamespaceInfo(msgspec.Struct, frozen=True):
-    """One namespace."""
+    """A namespace."""
 
     namespace_id: str
     name: str
@@ -100,9 +100,8 @@ class EngineMetadata(msgspec.Struct, frozen=True):
 class EngineApiError(RivetRunnerError):
     """The engine answered a call with an error.
 
-    ``status`` is the HTTP status; ``group``, ``code``, ``message`` and ``metadata`` are the engine's own.
-    An answer that is not in the engine's form (a proxy's page) has group ``http`` and code
-    ``unexpected_answer``.
+    ``status`` is the HTTP status. ``group``, ``code``, ``message`` and ``metadata`` come from the engine. An answer
+    in another form, for example from a proxy, has the group ``http`` and the code ``unexpected_answer``.
     """
 
     def __init__(self, status: int, group: str, code: str, message: str, metadata: Any = None) -> None:
@@ -122,7 +121,7 @@ class _ErrorBody(msgspec.Struct, frozen=True):
 
 
 def decode_answer(response: HttpResponse, answer_type: type[_Answer]) -> _Answer:
-    """The body of a successful response as ``answer_type``; raises ``EngineApiError`` for every other one."""
+    """Return the body of a successful response as ``answer_type``. Raises `EngineApiError` for any other response."""
     if not 200 <= response.status < 300:
         raise _error_of(response)
     try:

@@ -1,4 +1,4 @@
-"""Records of hibernating WebSockets in memory, for tests."""
+"""Hibernation stores in memory, for tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["MemoryHibernationStore", "MemoryHibernationStores"]
 
 
 class MemoryHibernationStore:
-    """A `rivet_runner.HibernationStore` for one actor; ``records`` is what it holds, by 8-byte request key."""
+    """A `rivet_runner.HibernationStore` for one actor. ``records`` has its records by 8-byte request key."""
 
     def __init__(self) -> None:
         self.records: dict[bytes, HibernationRecord | RecordError] = {}
@@ -29,7 +29,7 @@ class MemoryHibernationStore:
 
 
 class MemoryHibernationStores:
-    """The stores of all actors, which outlive their generations: pass one as ``hibernation_store``."""
+    """The stores of all actors. Pass an instance as ``hibernation_store``. The stores outlive the actors' generations."""
 
     def __init__(self) -> None:
         self.by_actor: dict[str, MemoryHibernationStore] = {}

@@ -1,8 +1,8 @@
 """One HTTP/1.1 request on one connection, over asyncio.
 
-A connection a request keeps this small and cancellation plain: dropping the connection is all there is to
-clean up, and thousands of requests at once need no pool and no threads. Redirects, cookies and compression
-are not handled, because a test wants to see exactly what the engine answered.
+A connection for each request keeps the client small and makes cancellation simple: the client only has to drop the
+connection. Thousands of requests at once need no pool and no threads. The client ignores redirects, cookies and
+compression, because a test needs the engine's exact answer.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from rivet_runner.http import TOKEN, Headers
 
 __all__ = ["HttpExchangeFailed", "HttpResponse", "exchange"]
 
-# Far above what the engine sends, so that only a peer that speaks something else runs into it.
+# Far more than the engine sends. Only a peer that speaks another protocol reaches the limit.
 _HEADER_SECTION_LIMIT_BYTES = 256 * 1024
-# A response of these never has a body, whatever its headers say (RFC 9112, section 6.3).
+# A response with these never has a body, regardless of its headers (RFC 9112, section 6.3).
 _STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _METHODS_THAT_NORMALLY_HAVE_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: .*)?")
@@ -30,33 +30,33 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 
 
 class HttpExchangeFailed(RivetRunnerError):
-    """There is no usable answer: no connection, a connection closed early, or bytes that are not HTTP/1.1.
+    """There is no usable answer: no connection, a connection that closed early, or bytes that are not HTTP/1.1.
 
-    The request may have been carried out all the same, unless the connection was refused.
+    Unless the connection was refused, the server may have carried out the request.
     """
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
-    """A whole response. ``headers`` ignores case and keeps repeated headers (``getall``)."""
+    """A whole response. ``headers`` ignores letter case and has repeated headers, see ``getall``."""
 
     status: int
     headers: CIMultiDict[str]
     body: bytes
 
     def text(self) -> str:
-        """The body as UTF-8; raises ``UnicodeDecodeError`` where it is not."""
+        """Return the body decoded as UTF-8. Raises `UnicodeDecodeError`."""
         return self.body.decode()
 
     def json(self) -> Any:
-        """The body as JSON; raises ``msgspec.DecodeError`` where it is not."""
+        """Return the body decoded as JSON. Raises ``msgspec.DecodeError``."""
         return msgspec.json.decode(self.body)
 
 
 class _Connection(asyncio.Protocol):
-    """Bytes in, to a stream reader that takes a lost connection for the end of the data.
+    """Feeds a stream reader, for which a lost connection is the end of the data.
 
-    asyncio's own stream protocol fails the reader instead, and then an answer that came just before a reset
-    (a 413 while the upload is still going) could not be read any more.
+    asyncio's own stream protocol fails the reader instead. An answer just before a reset, such as a 413 during an
+    upload, would be lost.
     """
 
     def __init__(self) -> None:
@@ -82,13 +82,12 @@ async def exchange(
     body: bytes | None = None,
     timeout: float = 60.0,
 ) -> HttpResponse:
-    """Send one request and return the whole response, whatever its status.
+    """Send one request and return the whole response of any status.
 
-    The path and query of ``url`` are sent exactly as they are. ``host``, ``connection`` and
-    ``content-length`` are added where ``headers`` does not have them. ``timeout`` is in seconds and covers
-    everything; when it passes, ``TimeoutError`` is raised. Without a usable answer ``HttpExchangeFailed``
-    is raised, and ``ValueError`` for what cannot be put into a request. Cancelling is safe and drops the
-    connection.
+    The path and query of ``url`` are sent unchanged. If ``headers`` has no ``host``, ``connection`` or
+    ``content-length``, they are added. Raises `TimeoutError` if the whole exchange takes more than ``timeout``
+    seconds, `HttpExchangeFailed` if there is no usable answer, and `ValueError` if the arguments make no valid
+    request. Cancelling is safe and drops the connection.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname is None:
@@ -101,8 +100,8 @@ async def exchange(
         async with asyncio.timeout(timeout):
             return await _send_and_read(parts.hostname, port, secure, method, request, what)
     except TimeoutError as error:
-        # Also where the operating system gave up on the connection first.
-        raise TimeoutError(f"{what}: no whole answer within {timeout} s") from error
+        # The operating system may also have given up on the connection.
+        raise TimeoutError(f"{what}: no whole answer within {timeout:g} s") from error
 
 
 async def _send_and_read(host: str, port: int, secure: bool, method: str, request: bytes, what: str) -> HttpResponse:
@@ -114,7 +113,7 @@ async def _send_and_read(host: str, port: int, secure: bool, method: str, reques
     except OSError as error:
         raise HttpExchangeFailed(f"{what}: cannot connect: {error}") from error
     try:
-        # Without waiting for the upload to end: an engine that refuses it answers earlier than that.
+        # Do not wait for the end of the upload, because an engine that refuses it answers earlier.
         transport.write(request)
         return await _read_response(connection.reader, method)
     except asyncio.IncompleteReadError as error:
@@ -126,19 +125,19 @@ async def _send_and_read(host: str, port: int, secure: bool, method: str, reques
 
 
 class _NotHttp(Exception):
-    """What is wrong with the bytes; never leaves this module."""
+    """The bytes are not HTTP/1.1. This never leaves the module."""
 
 
 def _encode_request(method: str, url: str, headers: Headers | None, body: bytes | None) -> bytes:
     parts = urlsplit(url)
-    # Not rebuilt from the parts: an empty query ("/path?") is part of what the caller wrote.
+    # Rebuilding the target from the parts would lose an empty query ("/path?").
     target = url.partition("://")[2].removeprefix(parts.netloc).partition("#")[0]
     if not target.startswith("/"):
         target = f"/{target}"
     if not TOKEN.fullmatch(method):
         raise ValueError(f"not an HTTP method: {method!r}")
     if not target.isascii() or not target.isprintable() or " " in target:
-        raise ValueError(f"path and query must be percent-encoded: {target!r}")
+        raise ValueError(f"path and query are not percent-encoded: {target!r}")
     fields: CIMultiDict[str] = CIMultiDict(headers or ())
     fields.setdefault("host", parts.netloc.rpartition("@")[2])
     fields.setdefault("connection", "close")
@@ -157,7 +156,7 @@ def _header_line(name: str, value: str) -> str:
 async def _read_response(reader: asyncio.StreamReader, method: str) -> HttpResponse:
     status, headers = await _read_head(reader)
     while 100 <= status < 200:
-        # Interim answers ("continue"); the real one follows on the same connection.
+        # Interim answers such as "100 Continue". The final one follows on the same connection.
         status, headers = await _read_head(reader)
     if method == "HEAD" or status in _STATUSES_WITHOUT_BODY:
         return HttpResponse(status, headers, b"")
@@ -168,7 +167,7 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[int, CIMultiDict[str
     status_line = await _read_line(reader)
     match = _STATUS_LINE.fullmatch(status_line)
     if match is None:
-        raise _NotHttp(f"a status line was expected, not {status_line[:80]!r}")
+        raise _NotHttp(f"expected a status line, not {status_line[:80]!r}")
     return int(match[1]), await _read_headers(reader)
 
 
@@ -178,24 +177,23 @@ async def _read_headers(reader: asyncio.StreamReader) -> CIMultiDict[str]:
     while line := await _read_line(reader):
         size += len(line)
         if size > _HEADER_SECTION_LIMIT_BYTES:
-            raise _NotHttp(f"headers of more than {_HEADER_SECTION_LIMIT_BYTES} bytes")
+            raise _NotHttp(f"the headers have more than {_HEADER_SECTION_LIMIT_BYTES} bytes")
         name, colon, value = line.decode("latin-1").partition(":")
         if not colon or not TOKEN.fullmatch(name):
-            raise _NotHttp(f"a header was expected, not {line[:80]!r}")
+            raise _NotHttp(f"expected a header, not {line[:80]!r}")
         headers.add(name, value.strip(" \t"))
     return headers
 
 
 async def _read_body(reader: asyncio.StreamReader, headers: CIMultiDict[str]) -> bytes:
-    # Chunked wins over a length, and without either the body ends with the connection (RFC 9112, section
-    # 6.3).
+    # Chunks win over a length. Without both the body ends with the connection (RFC 9112, section 6.3).
     if headers.get("transfer-encoding", "").lower() == "chunked":
         return await _read_chunked(reader)
     length = headers.get("content-length")
     if length is None:
         return await reader.read()
     if not (length.isascii() and length.isdecimal()):
-        raise _NotHttp(f"content-length {length!r}")
+        raise _NotHttp(f"the content-length is {length!r}")
     return await reader.readexactly(int(length))
 
 
@@ -205,10 +203,10 @@ async def _read_chunked(reader: asyncio.StreamReader) -> bytes:
         line = await _read_line(reader)
         match = _CHUNK_SIZE.fullmatch(line)
         if match is None:
-            raise _NotHttp(f"a chunk size was expected, not {line[:80]!r}")
+            raise _NotHttp(f"expected a chunk size, not {line[:80]!r}")
         size = int(match[1], 16)
         if size == 0:
-            await _read_headers(reader)  # the trailers, which nobody asked for
+            await _read_headers(reader)  # skip the trailers
             return b"".join(chunks)
         chunks.append(await reader.readexactly(size))
         if await reader.readexactly(2) != b"\r\n":

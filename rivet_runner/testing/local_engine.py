@@ -1,4 +1,4 @@
-"""A real engine for tests and demos, on loopback ports of its own."""
+"""A real engine for tests and demos, on its own loopback ports."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from rivet_runner.testing.http_client import HttpExchangeFailed
 
 __all__ = ["EngineStartFailed", "LocalEngine"]
 
-# How often new ports are chosen after another process took one between the choice and the engine's start.
+# Attempts to choose ports. Another process may take a port before the engine starts to listen on it.
 _ATTEMPTS_WITH_NEW_PORTS = 5
 _POLL_SECONDS = 0.02
-# One look at an engine that is just starting; looks are repeated until the start time-out.
+# For one poll of a starting engine. Polls are repeated until the start timeout.
 _LOOK_TIMEOUT_SECONDS = 2.0
 _LOG_TAIL_LINES = 30
 
 
 class EngineStartFailed(RivetRunnerError):
-    """The engine ended or did not get ready while it was started; the message has the end of its log."""
+    """The engine ended, or did not get ready, during its start. The message has the end of its log."""
 
 
 class _PortTaken(Exception):
@@ -42,22 +42,22 @@ class _PortTaken(Exception):
 
 
 class LocalEngine:
-    """A real engine process, ready to be used inside ``async with``.
+    """A real engine process. Use it in an ``async with`` block.
 
     ::
 
         async with LocalEngine() as engine:
             api = EngineApi(engine.endpoint)
 
-    ``config`` is merged over the defaults (see ``engine_config``); ``admin_token`` is short for its
-    ``auth.admin_token``. ``port`` fixes the port of ``endpoint``, free ones are chosen otherwise.
-    ``data_dir`` is a folder to keep: it is made where it is missing and never removed, and an engine that
-    is started on it again has the same actors. Without it the data is temporary. ``binary`` defaults to
-    ``find_engine_binary()``. ``start_timeout`` is in seconds, about 0.5 are normal.
+    ``config`` overrides the defaults of `engine_config`, and ``admin_token`` is short for its ``auth.admin_token``.
+    ``port`` is the port of ``endpoint``. By default the engine uses free ports. ``data_dir`` is a folder for the
+    engine's data. It is created if it is missing and never removed, so a later engine on it has the same actors. By
+    default the data is temporary. ``binary`` defaults to `find_engine_binary`. ``start_timeout`` is in seconds. A
+    start normally takes about 0.5.
 
-    The engine ends with the ``async with`` block, whatever ends it, and also when this Python process is
-    killed: see ``engine_process``. An engine is tied to no event loop: it may be started in one and used or
-    closed in another, but not by two tasks at once. POSIX systems only.
+    The engine ends with the ``async with`` block, and also when this Python process is killed: see `engine_process`.
+    You may start an engine in one event loop and use or close it in another, but not in two tasks at once. It needs a
+    POSIX system.
     """
 
     def __init__(
@@ -83,57 +83,56 @@ class LocalEngine:
 
     @property
     def endpoint(self) -> str:
-        """The URL for runners and clients. ``RuntimeError`` while there is none."""
+        """The URL for runners and clients. Raises `RuntimeError` before the first start and after `close`."""
         if self._ports is None:
-            raise RuntimeError("the engine has no endpoint: it was not started, or it is closed")
+            raise RuntimeError("the engine has no endpoint, because it was not started or is closed")
         return f"http://{LOOPBACK}:{self._ports.guard}"
 
     @property
     def admin_token(self) -> str | None:
-        """The token that the engine asks for, none where it asks for none. Known from the first start on."""
+        """The token that the engine demands, or `None`. It is known after the first start."""
         return self._admin_token
 
     @property
     def running(self) -> bool:
-        """Whether the process is alive."""
+        """Whether the engine's process is alive."""
         return self._process is not None and self._process.exit_code() is None
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """The process of the latest start. ``RuntimeError`` before the first one."""
+        """The process of the latest start. Raises `RuntimeError` before the first start and after `close`."""
         return self._started_process().popen
 
     @property
     def pid(self) -> int:
-        """The process id of the latest start, which is its process group's too."""
+        """The process id of the latest start, which is also the id of its process group."""
         return self._started_process().pid
 
     @property
     def data_dir(self) -> Path:
-        """The folder with configuration, log and database. ``RuntimeError`` while there is none."""
+        """The folder of configuration, log and database. Raises `RuntimeError` before the first start and after `close`."""
         if self._directory is None:
-            raise RuntimeError("the engine has no data: it was not started, or it is closed")
+            raise RuntimeError("the engine has no data, because it was not started or is closed")
         return self._directory
 
     @property
     def log_path(self) -> Path:
-        """The file with the output of every start, the oldest first."""
+        """The file with the output of all starts, oldest first."""
         return self.data_dir / "engine.log"
 
     def log_tail(self, lines: int = _LOG_TAIL_LINES) -> str:
-        """The last lines that the latest start wrote."""
+        """Return the last lines of output since the latest start."""
         return "\n".join(self._log_of_latest_start().splitlines()[-lines:])
 
     async def start(self) -> None:
         """Start the engine and wait until it is ready for runners and clients.
 
-        After ``stop`` or ``kill`` it comes back on the same ports with the same data. Raises
-        ``EngineNotFound``, ``EngineStartFailed``, ``RuntimeError`` where it runs already, and ``ValueError``
-        for a ``config`` that moves the port. A start that fails or is cancelled leaves no process behind and,
-        if it was the first one, no temporary data either.
+        After `stop` or `kill`, the engine has the same ports and data as before. Raises `EngineNotFound`,
+        `EngineStartFailed`, `RuntimeError` if it is already running, and `ValueError` if ``config`` changes the port.
+        A start that fails or is cancelled leaves no process behind. A first start then also leaves no temporary data.
         """
         if self.running:
-            raise RuntimeError("the engine is running already")
+            raise RuntimeError("the engine is already running")
         first = self._directory is None
         try:
             await self._start_on_free_ports()
@@ -145,10 +144,10 @@ class LocalEngine:
             raise
 
     async def stop(self, timeout: float = 10.0) -> None:
-        """End the engine in order (SIGTERM), or with SIGKILL after ``timeout`` seconds. Data and ports stay.
+        """Stop the engine with SIGTERM, or with SIGKILL after ``timeout`` seconds. It keeps its data and ports.
 
-        Does nothing where it is not running. A cancelled stop leaves it ending; ``close`` and the end
-        of the ``async with`` block do not wait for it, they kill it.
+        If the engine is not running, this does nothing. After a cancelled stop the engine still ends by itself.
+        `close` and the end of the ``async with`` block do not wait for that but kill it.
         """
         if not self.running:
             return
@@ -158,22 +157,22 @@ class LocalEngine:
             process.kill()
 
     async def kill(self) -> None:
-        """End the engine without warning (SIGKILL), as a crash would. Data and ports stay.
+        """Kill the engine with SIGKILL, like a crash. It keeps its data and ports.
 
-        Does nothing where it is not running.
+        If the engine is not running, this does nothing.
         """
         self._kill_process()
 
     async def restart(self) -> None:
-        """``stop`` where it is running, then ``start``, on the same ports and data. Raises as ``start``."""
+        """Stop the engine if it is running, and start it with the same ports and data. Raises as `start` does."""
         await self.stop()
         await self.start()
 
     def close(self) -> None:
-        """End the engine at once and remove its temporary data. Blocks for milliseconds.
+        """Kill the engine and remove its temporary data. This blocks for some milliseconds.
 
-        What ``async with`` does at its end, for owners without an event loop. A ``start`` afterwards is a
-        first one.
+        The end of the ``async with`` block does this. Call it yourself if you have no event loop. A later `start` is
+        like the first one.
         """
         self._kill_process()
         directory, self._directory = self._directory, None
@@ -193,7 +192,7 @@ class LocalEngine:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            # Data that is kept deserves an orderly end; for data that is thrown away it would only take time.
+            # Only data that is kept needs an orderly end, which takes time.
             if self._given_directory is not None:
                 await self.stop()
         finally:
@@ -212,11 +211,11 @@ class LocalEngine:
                 return await self._wait_until_ready(self._process, ports)
             except _PortTaken:
                 self._kill_process()
-                # Ports that others already know are not given up for new ones.
+                # Others already know these ports, so new ones would not help.
                 self._ports = kept
                 if kept is not None:
                     break
-        raise EngineStartFailed(f"a port of the engine was taken while it started\n{self.log_tail()}")
+        raise EngineStartFailed(f"another process took a port of the engine during its start\n{self.log_tail()}")
 
     def _ports_to_use(self) -> EnginePorts:
         if self._ports is None:
@@ -226,7 +225,7 @@ class LocalEngine:
                 raise EngineStartFailed(str(error)) from error
         for port in msgspec.structs.astuple(self._ports):
             if not is_free(port):
-                raise EngineStartFailed(f"port {port} of {LOOPBACK}, which the engine had before, is in use")
+                raise EngineStartFailed(f"port {port} of {LOOPBACK}, which the engine used before, is in use")
         return self._ports
 
     def _spawn(self, binary: Path, ports: EnginePorts) -> EngineProcess:
@@ -234,7 +233,7 @@ class LocalEngine:
         config = engine_config(ports, directory / "database", self._overrides, self._given_token)
         self._admin_token = config.get("auth", {}).get("admin_token")
         config_path = directory / "engine.json"
-        # Before it is written, because it may carry the token.
+        # Restrict the mode before the file has the token.
         config_path.touch(mode=0o600)
         config_path.write_bytes(msgspec.json.encode(config))
         try:
@@ -255,13 +254,13 @@ class LocalEngine:
             if "Address in use" in log:
                 raise _PortTaken
             if code is not None:
-                raise EngineStartFailed(f"the engine ended with exit code {code} while it started:\n{self.log_tail()}")
-            # An engine whose port is taken goes on trying, and whoever has the port might well answer: only
-            # the log tells them apart.
+                raise EngineStartFailed(f"the engine ended with exit code {code} during its start:\n{self.log_tail()}")
+            # An engine whose port is taken keeps trying, and the process that has the port may answer. Only the log
+            # tells them apart.
             if f"listening on {LOOPBACK}:{ports.guard}" in log and await _is_ready(api):
                 return
             if time.monotonic() > deadline:
-                raise EngineStartFailed(f"the engine was not ready within {self._start_timeout} s:\n{self.log_tail()}")
+                raise EngineStartFailed(f"the engine was not ready within {self._start_timeout:g} s:\n{self.log_tail()}")
             await asyncio.sleep(_POLL_SECONDS)
 
     def _log_of_latest_start(self) -> str:
@@ -273,7 +272,7 @@ class LocalEngine:
 
     def _started_process(self) -> EngineProcess:
         if self._process is None:
-            raise RuntimeError("the engine has no process: it was not started, or it is closed")
+            raise RuntimeError("the engine has no process, because it was not started or is closed")
         return self._process
 
     def _kill_process(self) -> None:
@@ -284,7 +283,7 @@ class LocalEngine:
 async def _is_ready(api: EngineApi) -> bool:
     try:
         await api.health()
-        # Until the namespace is there, a runner is refused for good.
+        # The engine rejects runners for good until the namespace exists.
         return any(namespace.name == api.namespace for namespace in await api.list_namespaces())
     except (EngineApiError, HttpExchangeFailed, TimeoutError):
         return False

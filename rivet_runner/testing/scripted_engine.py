@@ -1,7 +1,7 @@
-"""An engine that does what a test says: for what a real one does too rarely, too slowly or not on demand.
+"""An engine that follows your script, for events that a real engine causes too rarely, too slowly or not on demand.
 
-See `ScriptedEngine`. A runner is connected to it over real sockets and cannot tell the difference, so connection loss,
-refusals, close reasons, repeated commands and timeouts can be tried without patching anything.
+See `ScriptedEngine`. A runner connects to it over real sockets and cannot tell the difference. So you can test
+connection loss, refusals, close reasons, repeated commands and timeouts without patching.
 """
 
 from __future__ import annotations

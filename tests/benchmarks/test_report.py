@@ -7,10 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.plot import cost_plot
-from benchmarks.records import Records
-from benchmarks.report import markdown
-from benchmarks.settings import QUICK
-from benchmarks.summary import summarise
+from benchmarks.report import Records, markdown, summarise
 
 
 @pytest.fixture
@@ -30,8 +27,16 @@ def test_ratios_are_taken_within_a_round(records: Records) -> None:
     assert records.ratio("100 open", "python", "floor", "rate") is None
 
 
+def test_turn_is_left_out_of_a_ratio_when_the_other_read_no_time(records: Records) -> None:
+    for turn, cpu in enumerate((0.0, 20.0)):
+        records.add("100 actors", "python", turn, {"cpu": 10.0})
+        records.add("100 actors", "typescript", turn, {"cpu": cpu})
+    assert records.ratio("100 actors", "python", "typescript", "cpu") == (0.5, 0.5, 0.5)
+    assert records.growth("100 actors", "100 open", "typescript") is None
+
+
 def test_table_has_the_target_beside_what_was_measured(records: Records) -> None:
-    line = markdown(summarise(records, QUICK)).splitlines()[2]
+    line = markdown(summarise(records, sockets=(100, 1_000), actors=(100, 1_000))).splitlines()[2]
     assert "9,000 (6,000-12,000)" in line
     assert "3.00 x" in line
     assert ">= 2.5 x TypeScript" in line

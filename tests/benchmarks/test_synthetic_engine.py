@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, connected
 from benchmarks.measure import window
+from benchmarks.synthetic.actors import Actors
 from benchmarks.synthetic.dialect import V3
 from benchmarks.synthetic.engine import SyntheticEngine
-from benchmarks.synthetic.requests import Actors
 from benchmarks.synthetic.sockets import OpenSockets
 from rivet_runner import Actor, Runner, WebSocket
 from rivet_runner.protocol import v3
@@ -20,7 +20,7 @@ async def test_every_message_comes_back_when_the_python_runner_echoes() -> None:
     async with connected(CONTESTANTS["python"]) as runner:
         await runner.sockets.open(10)
         runner.sockets.start(5)
-        await runner.sockets.echoed(50)
+        await runner.sockets.answered(50)
         await runner.sockets.stop()
         assert runner.sockets.count >= 50
         assert len(runner.sockets.latencies) == runner.sockets.count
@@ -57,7 +57,7 @@ async def test_load_fails_when_an_echo_is_wrong() -> None:
             await sockets.open(1)
             sockets.start(1)
             with pytest.raises(ConnectionError):
-                await sockets.echoed(2)
+                await sockets.answered(2)
         finally:
             await runner.shutdown(immediate=True)
 

@@ -1,4 +1,4 @@
-"""No variable of the machine that runs the tests has a say in them."""
+"""Tests of the configuration ignore the environment of the machine."""
 
 from __future__ import annotations
 

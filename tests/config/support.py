@@ -1,4 +1,4 @@
-"""The environment that a config reads, and what it says where it cannot be built."""
+"""The environment that a config reads, and its error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the engine is, and how it is called: URLs, credentials, tokens."""
+"""The endpoint and the connection to it: URLs, credentials, tokens."""
 
 from __future__ import annotations
 

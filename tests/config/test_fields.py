@@ -1,4 +1,4 @@
-"""Each field: where it comes from, what it may be, and what is said of anything else."""
+"""Each field: its sources, its values, and the errors for other values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ SECRET = "s3cr3t-token"
 def test_every_field_has_its_default_when_nothing_is_given() -> None:
     config = RunnerConfig()
     fields = msgspec.structs.asdict(config)
-    assert uuid.UUID(fields.pop("runner_key")).version == 4
+    runner_key = fields.pop("runner_key")
+    assert str(uuid.UUID(runner_key)) == runner_key
+    assert uuid.UUID(runner_key).version == 4
     assert fields == {
         "endpoint": "http://127.0.0.1:6420",
         "token": None,
@@ -39,6 +41,7 @@ def test_every_field_has_its_default_when_nothing_is_given() -> None:
         "start_timeout": None,
         "init_timeout": 60,
         "stop_timeout": 120,
+        "actor_start_timeout": 120,
         "actor_stop_timeout": 30,
         "kv_timeout": 30,
         "max_payload": 20 * MIB,
@@ -185,7 +188,7 @@ def test_value_error_names_the_variable_when_it_is_not_a_whole_number(
     assert "4294967295" in message
 
 
-@pytest.mark.parametrize("name", ["start_timeout", "init_timeout", "kv_timeout"])
+@pytest.mark.parametrize("name", ["start_timeout", "actor_start_timeout", "init_timeout", "kv_timeout"])
 @pytest.mark.parametrize("value", [0, -1, -0.5, float("nan"), float("inf"), True, "5", b"5", 10**400])
 def test_value_error_names_the_field_when_it_is_not_a_positive_time(name: str, value: object) -> None:
     options: dict[str, Any] = {name: value}
@@ -209,7 +212,7 @@ def test_value_error_names_the_field_when_a_time_is_none_but_must_be_given(name:
 
 @given(seconds=st.floats(min_value=1e-6, max_value=1e9) | st.integers(1, 10**9))
 def test_time_is_kept_when_it_is_positive(seconds: float) -> None:
-    names = ("start_timeout", "init_timeout", "stop_timeout", "actor_stop_timeout", "kv_timeout")
+    names = ("start_timeout", "actor_start_timeout", "init_timeout", "stop_timeout", "actor_stop_timeout", "kv_timeout")
     config = RunnerConfig(**dict.fromkeys(names, seconds))  # type: ignore[arg-type]
     assert all(getattr(config, name) == seconds for name in names)
 

@@ -11,7 +11,7 @@ import pytest
 
 from rivet_runner._connection.backoff import Backoff
 from rivet_runner.testing.scripted_engine import RunnerConnection
-from tests.connection.scene import Scene, scene, started
+from tests.support.scene import Scene, scene, started
 from tests.support.virtual_time import virtual_time
 
 LONG = 400

@@ -9,7 +9,7 @@ import itertools
 import pytest
 
 from rivet_runner import EngineRejected, RunnerEvicted, RunnerShutDown
-from tests.connection.scene import scene, settle, started
+from tests.support.scene import scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 REJECTIONS = ["namespace.not_found", "guard.missing_header", "api.forbidden", "ws.invalid_url"]
@@ -201,35 +201,6 @@ async def test_the_connection_is_made_anew_when_the_engine_asks_for_its_close() 
         await connection.closed()
         await current.reconnected()
         assert current.runner.connected
-
-
-@virtual_time
-async def test_hooks_are_called_once_for_each_connection_when_there_are_many() -> None:
-    async with started() as (current, connection):
-        reasons = [(1011, "ws.going_away"), (1000, "x.y"), (1011, "api.forbidden"), (1000, "")]
-        for code, reason in reasons:
-            await asyncio.sleep(5)
-            await connection.close(code, reason)
-            unanswered = await current.engine.accept(timeout=60)
-            await unanswered.close(1011, "not.initialised")
-            connection = await current.reconnected()
-        current.expect_error("api.forbidden")
-        assert current.runner.called("on_disconnected") == reasons
-        assert len(current.runner.called("on_connected")) == 5
-
-
-@virtual_time
-async def test_the_runner_stays_when_on_connected_and_on_disconnected_raise() -> None:
-    async def fail(*_: object) -> None:
-        raise LookupError("from a hook")
-
-    async with started({"on_connected": fail, "on_disconnected": fail, "on_shutdown": fail}) as (current, connection):
-        connection.abort()
-        await current.reconnected()
-        assert current.runner.connected
-        await current.runner.shutdown()
-        for name in ("on_connected", "on_connected", "on_disconnected", "on_disconnected", "on_shutdown"):
-            current.expect_error(f"{name} raised")
 
 
 def _waits(times: list[float]) -> list[float]:

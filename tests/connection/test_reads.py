@@ -15,8 +15,8 @@ import trustme
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 from rivet_runner._connection.engine_socket import LONG_READ, MESSAGES_AT_ONCE, SHORT_READ
 from rivet_runner.protocol import v3
-from rivet_runner.testing.scripted_engine import RunnerConnection, ScriptedEngine
-from tests.connection.scene import HookedRunner, started
+from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection, ScriptedEngine
+from tests.support.scene import HookedRunner, settle, started
 from tests.support.virtual_time import virtual_time
 
 
@@ -25,28 +25,41 @@ async def echo(actor: Actor, ws: WebSocket) -> None:
         await ws.send(message)
 
 
+def tunnel_message(client: ClientWebSocket, kind: v3.ToClientTunnelMessageKind) -> v3.ToClientTunnelMessage:
+    return v3.ToClientTunnelMessage(v3.MessageId(client.gateway_id, client.request_id, 1), kind)
+
+
+def send_at_once(connection: RunnerConnection, messages: list[v3.ToClientTunnelMessage]) -> None:
+    """Send in one write, which the runner takes in one read."""
+    for message in messages:
+        connection.ws.protocol.send_binary(v3.encode_to_client(message))
+    data = b"".join(connection.ws.protocol.data_to_send())
+    assert len(data) < SHORT_READ
+    connection.ws.transport.write(data)
+
+
+@pytest.mark.parametrize(("count", "seen_by_handlers"), [(MESSAGES_AT_ONCE, None), (MESSAGES_AT_ONCE - 1, 1005)])
 @virtual_time
-async def test_replies_leave_in_portions_when_one_read_brings_many_messages() -> None:
-    most = 0
-    marks: list[int] = []
+async def test_handlers_go_on_when_a_portion_of_a_read_was_handed_over(count: int, seen_by_handlers: int | None) -> None:
+    """The read brings ``count`` messages and the close of another client, which is handed over as it comes."""
+    sockets: dict[str, WebSocket] = {}
+    seen: list[int | None] = []
 
-    async def watched_echo(actor: Actor, ws: WebSocket) -> None:
-        nonlocal most
-        session = current.runner._Runner__core.session  # type: ignore[attr-defined]
-        async for message in ws:
-            await ws.send(message)
-            marks.append(session.mark)
-            most = max(most, sum(not session.flushed(mark) for mark in marks))
+    async def look(actor: Actor, ws: WebSocket) -> None:
+        sockets[ws.path] = ws
+        seen.extend([sockets["/closing"].close_code async for _ in ws])
 
-    async with started({"websocket": watched_echo}) as (current, connection):
+    async with started({"websocket": look}) as (current, connection):
         await current.actor(connection)
-        clients = [connection.open_websocket() for _ in range(200)]
-        for client in clients:
+        clients = [connection.open_websocket() for _ in range(count)]
+        closing = connection.open_websocket(path="/closing")
+        for client in (*clients, closing):
             await client.opened()
-        for number, client in enumerate(clients):
-            client.send(str(number))
-        assert [await client.receive() for client in clients] == [str(number) for number in range(200)]
-    assert 1 < most <= MESSAGES_AT_ONCE, "a portion is handled together, and its replies do not wait for the rest"
+        await settle()  # no other message may come along in the same read
+        messages = [tunnel_message(client, v3.ToClientWebSocketMessage(b"x", False)) for client in clients]
+        send_at_once(connection, [*messages, tunnel_message(closing, v3.ToClientWebSocketClose(None, None))])
+        await settle()
+    assert seen == [seen_by_handlers] * count
 
 
 @pytest.mark.parametrize("size", [0, SHORT_READ - 100, SHORT_READ, 2 * SHORT_READ, 3 * SHORT_READ + 1, LONG_READ, 1_000_000])
@@ -60,6 +73,16 @@ async def test_a_message_is_whole_when_it_takes_several_reads(size: int) -> None
         for message in messages:
             client.send(message)
         assert [await client.receive() for _ in messages] == messages
+
+
+@virtual_time
+async def test_a_message_is_put_together_when_it_comes_in_fragments() -> None:
+    async with started() as (current, connection):
+        command = v3.CommandStartActor("a1", 1, v3.ActorConfig("n", None, 1, None), [])
+        frame = v3.encode_to_client(v3.ToClientCommands([v3.CommandWrapper(0, command)]))
+        await connection.ws.send([frame[:3], frame[3:9], frame[9:]])
+        await connection.running("a1")
+        assert "a1" in current.runner.actors
 
 
 @asynccontextmanager

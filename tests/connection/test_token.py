@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from rivet_runner import EngineRejected
-from tests.connection.scene import HookedRunner, scene, settle
+from tests.support.scene import HookedRunner, scene, settle
 from tests.support.virtual_time import virtual_time
 
 TOKEN = "s3cr3t-t0ken-of-th1s-test"

@@ -1,21 +1,15 @@
-"""A serverless application under a real server, and what the tests of it look at."""
+"""The runner of the serverless tests, and the waiting for its answers."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
-
-import uvicorn
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 from rivet_runner.serverless import ServerlessApp, serverless_app
 from rivet_runner.testing import EngineApi, HttpExchangeFailed
 
-__all__ = ["Notes", "eventually_ok", "make_app", "served"]
+__all__ = ["Notes", "eventually_ok", "make_app"]
 
 
 class Notes(Runner):
@@ -41,35 +35,8 @@ class Notes(Runner):
             await ws.send(f"{actor.generation} {message!s}")
 
 
-class _Server(uvicorn.Server):
-    """Leaves the signals of the test run alone."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def served(app: Any, *, drained: Sequence[ServerlessApp] = (), **options: Any) -> AsyncIterator[str]:
-    """Serve ``app`` with uvicorn in this event loop, and give its URL. At the end it and ``drained`` drain at once."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            while not server.started:
-                await asyncio.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            for one in (app, *drained):
-                if isinstance(one, ServerlessApp):
-                    await one.drain(immediate=True)
-            server.should_exit = True
-            await serving
-
-
 async def eventually_ok(api: EngineApi, actor_id: str, path: str, seconds: float) -> dict[str, Any]:
-    """Ask the actor, again and again for ``seconds``, until it answers; return what it says."""
+    """Ask the actor, again and again for ``seconds``, until it answers, and return the answer."""
     deadline = asyncio.get_running_loop().time() + seconds
     last: object = None
     while (left := deadline - asyncio.get_running_loop().time()) > 0:

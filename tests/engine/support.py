@@ -132,12 +132,19 @@ async def answered(api: EngineApi, actor_id: str, seconds: float = 45.0) -> None
 class Program:
     """A Python program in a process of its own; its two outputs are collected while it runs.
 
-    Used as ``async with``, for at most ``seconds``; what is left of it at the end is killed.
+    It runs in ``folder``. Used as ``async with``, for at most ``seconds``; what is left of it at the end is killed.
     """
 
-    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None, seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        folder: Path = PROJECT,
+        seconds: float = 60.0,
+    ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RIVET_")}
         self._arguments = arguments
+        self._folder = folder
         self._environment = {**inherited, "PYTHONUNBUFFERED": "1", **(environment or {})}
         self._deadline = asyncio.timeout(seconds)
         self.out: list[str] = []
@@ -148,7 +155,7 @@ class Program:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *self._arguments,
-            cwd=PROJECT,
+            cwd=self._folder,
             env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

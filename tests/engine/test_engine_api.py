@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rivet_runner.testing import EngineApi, EngineApiError, LocalEngine
-from tests.testing.bare_runner import BareRunner
+from tests.support.bare_runner import BareRunner
 
 # A well-formed id that no engine gave out.
 UNKNOWN_ACTOR = "h89pj17onkzvvek5z57hq8p43ccl00"

@@ -290,3 +290,24 @@ async def test_kv_is_like_a_sorted_dict_when_any_calls_follow_each_other(kv: KV)
 
     # Hypothesis calls a plain function again and again; the loop on which the runner lives is here.
     await asyncio.to_thread(check)
+
+
+async def test_values_are_whole_when_a_listing_is_reverse(kv: KV) -> None:
+    sizes = [0, 1, 9_999, 10_000, 10_001, 20_000, 25_000, 30_004, 128 * 1024]
+    entries = {b"long/%02d" % number: bytes([number]) * size for number, size in enumerate(sizes)}
+    for key, value in entries.items():
+        await kv.put(key, value)
+    backwards = [*reversed(entries.items())]
+    assert [*(await kv.list(reverse=True)).items()] == backwards
+    for limit in range(len(sizes) + 1):
+        assert [*(await kv.list(b"long/", reverse=True, limit=limit)).items()] == backwards[:limit]
+    found = await kv.list(start=b"long/03", end=b"long/08", reverse=True)
+    assert [*found.items()] == [(key, value) for key, value in backwards if b"long/03" <= key < b"long/08"]
+
+
+async def test_values_are_whole_when_a_reverse_listing_takes_several_pages(kv: KV) -> None:
+    entries = {b"%04d" % number: b"v" * 10_004 for number in range(300)}
+    for first in range(0, 300, 60):
+        keys = sorted(entries)[first : first + 60]
+        await kv.put_many({key: entries[key] for key in keys})
+    assert [*(await kv.list(reverse=True)).items()] == [*reversed(entries.items())]

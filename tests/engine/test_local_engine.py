@@ -100,7 +100,7 @@ async def test_data_and_ports_stay_over_stop_kill_and_restart() -> None:
 
 
 async def test_start_is_refused_when_it_runs(engine: LocalEngine) -> None:
-    with pytest.raises(RuntimeError, match="running already"):
+    with pytest.raises(RuntimeError, match="already running"):
         await engine.start()
 
 

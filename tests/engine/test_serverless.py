@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.http_client import exchange
-from tests.engine.serverless_support import Notes, eventually_ok, served
+from tests.engine.serverless_support import Notes, eventually_ok
 from tests.engine.support import Program, eventually
+from tests.support.uvicorn_server import served
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ async def test_no_runner_is_started_when_the_engine_is_not_allowed(
     async with asyncio.timeout(60), served(app) as url:
         await api.upsert_runner_config(name, serverless_url=url)
         actor = await api.create_actor("notes", runner_name=name)
-        await eventually(lambda: "is refused" in caplog.text)
+        await eventually(lambda: "refused a request" in caplog.text)
         assert api.endpoint in caplog.text
         assert app.runners == ()
         assert (await api.get_actor(actor.actor_id)).connectable_ts is None

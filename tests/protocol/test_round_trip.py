@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import tracemalloc
 from typing import Any
@@ -22,6 +23,12 @@ CASES = [(root, name) for name in MODEL.shapes for root in ROOTS if reaches(MODE
 HUGE = b"\x80" * 9 + b"\x01"
 
 
+@functools.cache
+def messages(target: str | None = None) -> Messages:
+    """Made once: building the strategies takes longer than drawing from them."""
+    return Messages(MODEL, v3, target)
+
+
 def test_every_type_of_the_schema_is_reached() -> None:
     assert {name for _, name in CASES} == set(MODEL.shapes)
     assert MODEL.roots() == ROOTS
@@ -31,7 +38,7 @@ def test_every_type_of_the_schema_is_reached() -> None:
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_decoding_gives_back_what_was_encoded(root: str, target: str, data: st.DataObject) -> None:
-    message = data.draw(Messages(MODEL, v3, target).of(root))
+    message = data.draw(messages(target).of(root))
     encoded = encode(v3, root, message)
     decoded = decode(v3, root, encoded)
     assert decoded == message
@@ -42,7 +49,7 @@ def test_decoding_gives_back_what_was_encoded(root: str, target: str, data: st.D
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_prefix_of_a_message_is_refused(root: str, data: st.DataObject) -> None:
-    encoded = encode(v3, root, data.draw(Messages(MODEL, v3).of(root)))
+    encoded = encode(v3, root, data.draw(messages().of(root)))
     for length in range(len(encoded)):
         with pytest.raises(DecodeError):
             decode(v3, root, encoded[:length])
@@ -52,7 +59,7 @@ def test_a_prefix_of_a_message_is_refused(root: str, data: st.DataObject) -> Non
 @settings(max_examples=100, deadline=None)
 @given(data=st.data(), more=st.binary(min_size=1, max_size=20))
 def test_bytes_behind_a_message_are_refused(root: str, data: st.DataObject, more: bytes) -> None:
-    encoded = encode(v3, root, data.draw(Messages(MODEL, v3).of(root)))
+    encoded = encode(v3, root, data.draw(messages().of(root)))
     with pytest.raises(DecodeError, match=f"{root}: ends at offset {len(encoded)}, but there are"):
         decode(v3, root, encoded + more)
 
@@ -70,7 +77,7 @@ def refused_or_the_only_form(root: str, buffer: bytes) -> None:
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_changed_message_is_refused_or_another_message(root: str, data: st.DataObject) -> None:
-    encoded = encode(v3, root, data.draw(Messages(MODEL, v3).of(root)))
+    encoded = encode(v3, root, data.draw(messages().of(root)))
     start = data.draw(st.integers(0, len(encoded) - 1))
     removed = data.draw(st.integers(0, 3))
     inserted = data.draw(st.binary(max_size=10) | st.sampled_from([HUGE, b"\x80\x00", b"\xff" * 11]))

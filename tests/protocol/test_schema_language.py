@@ -52,13 +52,14 @@ type Forest list<Forest>
 """
 MODEL = model_of(EVERYTHING)
 MODULE = module_of(EVERYTHING)
+MESSAGES = Messages(MODEL, MODULE, most_items=2)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 @pytest.mark.parametrize("root", ["Everything", "Forest"])
 def test_every_kind_of_type_survives_a_round_trip(root: str, data: st.DataObject) -> None:
-    message = data.draw(Messages(MODEL, MODULE, most_items=2).of(root))
+    message = data.draw(MESSAGES.of(root))
     encoded = encode(MODULE, root, message)
     assert decode(MODULE, root, encoded) == message
     cut = data.draw(st.integers(0, len(encoded) - 1))

@@ -1,4 +1,4 @@
-"""For every test of serverless hosting: no variable has a say in it, and no token reaches a log."""
+"""Tests of serverless hosting ignore the environment, and no token may reach a log."""
 
 from __future__ import annotations
 

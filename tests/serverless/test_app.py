@@ -1,251 +1,111 @@
-"""The serverless application, driven as an ASGI server drives it, with a scripted engine behind it."""
+"""The serverless application: routes, permission to start a runner, and the server's life."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
-import itertools
 import signal
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from rivet_runner import Actor, Request, Runner, WebSocket
-from rivet_runner.protocol.v3 import (
-    KvErrorResponse,
-    ToServerKvRequest,
-    ToServerlessServerInit,
-    ToServerStopping,
-    ToServerWebSocketClose,
-    decode_to_serverless_server,
-)
-from rivet_runner.serverless import ServerlessApp, serverless_app
-from rivet_runner.testing.scripted_engine import RunnerConnection, ScriptedEngine
+import rivet_runner
+from rivet_runner import Runner
+from rivet_runner.protocol.wire import ToServerStopping
+from rivet_runner.serverless import serverless_app
+from tests.serverless.scene import started
 from tests.support.asgi_server import TOKEN, Call, get, start_headers
 from tests.support.virtual_time import virtual_time
 
-
-class Sleeper(Runner):
-    """Hibernates every WebSocket."""
-
-    def can_hibernate(self, actor: Actor, request: Request) -> bool:
-        return True
-
-    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        async for message in ws:
-            await ws.send(message)
+# Routes
 
 
-@contextlib.asynccontextmanager
-async def started(
-    app: ServerlessApp | None = None, **options: Any
-) -> AsyncIterator[tuple[ScriptedEngine, Call, RunnerConnection, ServerlessApp]]:
-    """A runner that was started by a request; at the end nothing is left."""
-    async with ScriptedEngine() as engine:
-        app = app or serverless_app(Sleeper, **options)
-        call = Call(app, "/start", start_headers(engine.endpoint))
-        connection = await engine.accept()
-        await connection.init("r1")
-        await asyncio.sleep(0.01)
-        yield engine, call, connection, app
-        call.disconnect()
-        await app.drain(immediate=True)
-        await call.task
-        assert app.runners == ()
-        await asyncio.sleep(0.01)
-        assert len(asyncio.all_tasks()) <= 2, asyncio.all_tasks()  # the test and the engine's server
+async def test_metadata_tells_runtime_version_and_names_when_asked() -> None:
+    app = serverless_app(Runner, prepopulate_actor_names={"room": {"icon": "x"}}, version=4)
+    status, value = await get(app, "/metadata")
+    assert status == 200
+    assert value == {
+        "runtime": "rivetkit",
+        "version": rivet_runner.__version__,
+        "runner": {"version": 4},
+        "actorNames": {"room": {"metadata": {"icon": "x"}}},
+    }
 
 
-# The life of a runner
+@pytest.mark.parametrize(("path", "root"), [("/api/rivet/health", "/api/rivet"), ("/health", "/api"), ("/x/health", "/x/")])
+async def test_a_path_is_found_when_mounted(path: str, root: str) -> None:
+    assert (await get(serverless_app(Runner), path, root=root))[0] == 200
 
 
-@virtual_time
-async def test_init_packet_and_pings_are_sent_when_the_runner_runs() -> None:
-    async with started(runner_name="ignored", version=3) as (_, call, connection, app):
-        assert (call.status, call.headers[b"content-type"]) == (200, b"text/event-stream")
-        packet = base64.b64decode(call.body.removeprefix(b"data: ").removesuffix(b"\n\n"))
-        assert packet[:2] == b"\x03\x00"
-        assert decode_to_serverless_server(packet[2:]) == ToServerlessServerInit("r1")
-        await asyncio.sleep(3.5)
-        assert [message["body"] for _, message in call.sent[2:]] == [b"event: ping\ndata:\n\n"] * 3
-        times = [time for time, _ in call.sent[1:]]
-        assert [round(later - earlier, 2) for earlier, later in itertools.pairwise(times)] == [1.0] * 3
-        assert connection.query["namespace"] == "ns"
-        assert f"rivet_token.{TOKEN}" in connection.subprotocols
-        (runner,) = app.runners
-        assert (runner.config.total_slots, runner.config.runner_name, runner.config.version) == (7, "pool", 3)
+@pytest.mark.parametrize("path", ["/", "/nothing", "/api/health", "/start/", "/healthy"])
+async def test_404_when_the_path_is_another_one(path: str) -> None:
+    assert (await get(serverless_app(Runner), path))[0] == 404
 
 
-@virtual_time
-async def test_each_request_has_a_runner_with_a_key_of_its_own_when_there_are_two() -> None:
-    async with started() as (engine, _, connection, app):
-        other = Call(app, "/start", start_headers(engine.endpoint))
-        second = await engine.accept()
-        await second.init("r2")
-        await asyncio.sleep(0.01)
-        assert connection.query["runner_key"] != second.query["runner_key"]
-        assert connection.is_open
-        assert len(app.runners) == 2
-        other.disconnect()
-        await other.task
-        assert not second.is_open
-        assert connection.is_open
+@pytest.mark.parametrize(("path", "allow"), [("/start", b"GET"), ("/metadata", b"GET, HEAD"), ("/health", b"GET, HEAD")])
+async def test_405_when_the_method_is_another_one(path: str, allow: bytes) -> None:
+    call = Call(serverless_app(Runner), path, {}, method="POST")
+    await call.task
+    assert (call.status, call.headers[b"allow"]) == (405, allow)
 
 
-@virtual_time
-async def test_the_runner_drains_when_the_engine_closes_the_request() -> None:
-    async with started() as (_, call, connection, _):
-        connection.start_actor("a1")
-        await connection.running("a1")
-        call.disconnect()
-        await connection.receive(ToServerStopping)
-        await asyncio.sleep(5)
-        assert not call.task.done()
-        connection.stop_actor("a1")
-        await connection.stopped("a1")
-        await call.task
-        assert await connection.closed() == (1000, "pegboard.runner_shutdown")
+async def test_no_body_when_only_the_head_is_asked_for() -> None:
+    call = Call(serverless_app(Runner), "/health", {}, method="HEAD")
+    await call.task
+    assert (call.status, call.body, call.finished) == (200, b"", True)
 
 
-@virtual_time
-@pytest.mark.parametrize("returns", [True, False])
-async def test_the_runner_waits_for_the_engine_when_it_crashes(returns: bool) -> None:
-    async with started() as (engine, call, connection, _):
-        connection.start_actor("a1")
-        await connection.running("a1")
-        before = asyncio.get_running_loop().time()
-        call.disconnect()
-        connection.abort()
-        if returns:
-            again = await engine.accept()
-            await asyncio.sleep(30)
-            await again.init("r1")
-            await again.stopped("a1")
-            await again.receive(ToServerStopping)
-        else:
-            await engine.stop()
-        await call.task
-        took = asyncio.get_running_loop().time() - before
-        assert took == pytest.approx(32 if returns else 60, abs=2)
+# Permission to start runners
 
 
-@virtual_time
-async def test_pings_go_on_and_the_stream_ends_when_the_server_stops() -> None:
-    async with started() as (engine, call, connection, app):
-        connection.start_actor("a1")
-        await connection.running("a1")
-        draining = asyncio.create_task(app.drain())
-        await connection.receive(ToServerStopping)
-        before = len(call.sent)
-        await asyncio.sleep(2.5)
-        assert len(call.sent) == before + 2
-        assert (await get(app, "/health"))[0] == 503
-        assert (await get(app, "/start", start_headers(engine.endpoint)))[0] == 503
-        connection.stop_actor("a1")
-        await draining
-        await asyncio.sleep(0.01)
-        assert call.finished
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("endpoint", None), ("endpoint", f"http://ns:{TOKEN}@127.0.0.1:1"), ("token", f"{TOKEN},"), ("total_slots", "0")],
+)
+async def test_400_names_the_header_when_it_cannot_be_used(name: str, value: str | None) -> None:
+    status, error = await get(serverless_app(Runner), "/start", start_headers("http://127.0.0.1:1", **{name: value}))
+    assert (status, error["code"]) == (400, "invalid_header")
+    assert f"x-rivet-{name.replace('_', '-')}" in error["message"]
+    assert TOKEN not in str(error)
 
 
-@virtual_time
-async def test_the_stream_ends_when_the_engine_evicts_the_runner() -> None:
-    async with started() as (_, call, connection, _):
-        await connection.close(1000, "ws.eviction#ray")
-        await call.task
-        assert call.finished
+@pytest.mark.parametrize(
+    ("endpoint", "options", "allowed"),
+    [
+        ("http://127.0.0.1:1", {}, True),
+        ("http://10.0.0.1", {}, False),
+        ("https://engine.example", {"endpoint": f"https://ns:{TOKEN}@ENGINE.example:443/"}, True),
+        ("http://127.0.0.1:1", {"endpoint": "https://engine.example"}, False),
+        ("http://127.0.0.1:1", {"allowed_endpoints": []}, False),
+        ("http://b.example", {"allowed_endpoints": ["http://a.example", "http://b.example/"]}, True),
+    ],
+)
+async def test_403_when_the_endpoint_is_not_allowed(
+    endpoint: str, options: dict[str, Any], allowed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = serverless_app(Runner, **options)
+    await app.drain()  # so that an allowed one is not dialled
+    status, _ = await get(app, "/start", start_headers(endpoint))
+    assert status == (503 if allowed else 403)
+    assert ("refused a request" in caplog.text) is not allowed
 
 
-@virtual_time
-async def test_the_runner_goes_down_at_once_when_the_request_is_cancelled() -> None:
-    async with started() as (_, call, connection, app):
-        connection.start_actor("a1")
-        await connection.running("a1")
-        before = asyncio.get_running_loop().time()
-        call.task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call.task
-        assert asyncio.get_running_loop().time() - before < 3
-        assert app.runners == ()
-        call.task = asyncio.create_task(asyncio.sleep(0))
+async def test_the_environment_decides_when_no_endpoint_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIVET_ENDPOINT", f"https://ns:{TOKEN}@engine.example")
+    app = serverless_app(Runner)
+    assert (await get(app, "/start", start_headers("http://127.0.0.1:1")))[0] == 403
 
 
-@virtual_time
-async def test_the_runner_drains_when_the_stream_cannot_be_written() -> None:
-    async with started() as (_, call, connection, _):
-        call.broken = True
-        await connection.receive(ToServerStopping)
-        await call.task
-
-
-@virtual_time
-async def test_503_when_the_engine_cannot_be_reached() -> None:
-    before = asyncio.get_running_loop().time()
-    status, error = await get(serverless_app(Runner), "/start", start_headers("http://127.0.0.1:9"))
-    assert (status, error["code"]) == (503, "engine_unreachable")
-    assert asyncio.get_running_loop().time() - before == pytest.approx(30, abs=1)
-
-
-@virtual_time
-async def test_502_when_the_engine_rejects_the_runner() -> None:
-    async with ScriptedEngine() as engine:
-        call = Call(serverless_app(Runner), "/start", start_headers(engine.endpoint))
-        await (await engine.accept()).close(1011, "namespace.not_found#ray")
-        assert (await call.answered())["code"] == "engine_rejected"
-        assert call.status == 502
-
-
-@virtual_time
-async def test_the_start_is_given_up_when_the_engine_closes_the_request_or_the_server_stops() -> None:
-    async with ScriptedEngine() as engine:
-        for end in ("disconnect", "drain"):
-            app = serverless_app(Runner)
-            call = Call(app, "/start", start_headers(engine.endpoint))
-            connection = await engine.accept()
-            if end == "disconnect":
-                call.disconnect()
-            else:
-                await app.drain()
-                assert call.status == 503
-            await call.task
-            await connection.closed()
-            assert app.runners == ()
-
-
-@virtual_time
-async def test_the_configured_token_is_for_the_configured_engine_alone_when_the_request_has_none() -> None:
-    async with ScriptedEngine() as engine, ScriptedEngine() as other:
-        listed = [engine.endpoint, other.endpoint]
-        app = serverless_app(Runner, endpoint=engine.endpoint, token="mine", allowed_endpoints=listed)
-        calls = [Call(app, "/start", start_headers(url, token=None)) for url in listed]
-        assert (await engine.accept()).subprotocols == ["rivet", "rivet_token.mine"]
-        assert (await other.accept()).subprotocols == ["rivet"]
-        await app.drain(immediate=True)
-        await asyncio.gather(*(call.task for call in calls))
-
-
-# Actors that the engine takes away
-
-
-@virtual_time
-@pytest.mark.parametrize("deleted", [False, True])
-async def test_hibernating_clients_are_closed_only_when_the_actor_is_deleted(deleted: bool) -> None:
-    async with started() as (engine, _, connection, _):
-        connection.start_actor("a1")
-        await connection.running("a1")
-        socket = connection.open_websocket("a1")
-        await socket.opened()
-        engine.kv.answering = not deleted
-        connection.stop_actor("a1")
-        if deleted:
-            connection.answer_kv(await connection.receive(ToServerKvRequest), KvErrorResponse("actor does not exist"))
-            engine.kv.answering = True
-            assert await socket.receive() == ToServerWebSocketClose(1001, "actor.stopped", False)
-        await connection.stopped("a1")
-        await asyncio.sleep(1)
-        closes = [reply for reply in socket.replies if isinstance(reply.message_kind, ToServerWebSocketClose)]
-        assert len(closes) == deleted
+def test_an_error_is_raised_at_once_when_an_option_cannot_be_used() -> None:
+    with pytest.raises(TypeError, match="runner_key"):
+        serverless_app(Runner, runner_key="k")
+    with pytest.raises(TypeError, match="colour"):
+        serverless_app(Runner, colour="blue")
+    with pytest.raises(ValueError, match="stop_timeout"):
+        serverless_app(Runner, stop_timeout=-1)
+    with pytest.raises(TypeError, match="allowed_endpoints"):
+        serverless_app(Runner, allowed_endpoints="http://a.example")
+    with pytest.raises(ValueError, match="allowed_endpoints"):
+        serverless_app(Runner, allowed_endpoints=["a.example"])
 
 
 # The server's life

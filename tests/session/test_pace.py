@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rivet_runner._session import pace as pace_module
 from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID
 from rivet_runner._session.outbox import Outbox
-from rivet_runner._session.pace import BURST, PATIENCE, STEP, WINDOW, WINDOW_BYTES, Pace
+from rivet_runner._session.pace import BARRIER_TIMEOUT, BURST, STEP, WINDOW, WINDOW_BYTES, Pace
 from rivet_runner.protocol.v3 import KvGetRequest, ToServerKvRequest, decode_to_server
 
 FRAME = b"\x06" + b"x" * 40
@@ -75,7 +77,7 @@ def test_replies_are_free_when_something_was_heard() -> None:
     assert split(pace.take(outbox, 0.0))[0] == BURST
     assert split(pace.take(outbox, 0.0))[0] == 0
     for _ in range(5):
-        pace.heard()
+        pace.credit_reply()
     assert split(pace.take(outbox, 0.0))[0] == 5
 
 
@@ -99,7 +101,6 @@ def test_everything_is_taken_as_worked_off_when_the_connection_ends() -> None:
     pace, outbox = Pace(FAST, lambda: "some actor"), filled(2 * WINDOW)
     assert split(pace.take(outbox, 1.0))[0] + split(pace.take(outbox, 2.0))[0] == WINDOW
     pace.reset()
-    assert pace.unconfirmed == 0
     assert split(pace.take(outbox, 3.0))[0] > 0
 
 
@@ -107,12 +108,21 @@ def test_messages_leave_all_the_same_when_no_barrier_is_answered_for_long() -> N
     pace, outbox = Pace(FAST, lambda: "some actor"), filled(2 * WINDOW)
     for now in (1.0, 2.0, 3.0):
         pace.take(outbox, now)
-    assert not pace.give_up_waiting(2.0 + PATIENCE - 1)
-    assert pace.wait(4.0) > PATIENCE - 3
-    assert pace.give_up_waiting(2.0 + PATIENCE)
-    assert split(pace.take(outbox, 3.0 + PATIENCE))[0] > 0
+    assert not pace.give_up_waiting(2.0 + BARRIER_TIMEOUT - 1)
+    assert pace.wait(4.0) > BARRIER_TIMEOUT - 3
+    assert pace.give_up_waiting(2.0 + BARRIER_TIMEOUT)
+    assert split(pace.take(outbox, 3.0 + BARRIER_TIMEOUT))[0] > 0
 
 
 def test_everything_leaves_at_once_when_there_is_no_rate() -> None:
     pace, outbox = Pace(0, lambda: "some actor"), filled(5000)
     assert pace.take(outbox, 0.0) == [FRAME] * 5000
+
+
+def test_barrier_ids_wrap_within_their_half_when_they_are_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace_module, "REQUEST_IDS", FIRST_BARRIER_ID + 2)
+    pace, outbox = Pace(FAST, lambda: "some actor"), filled(WINDOW)
+    ids: list[int] = []
+    for now in range(10):
+        ids += split(pace.take(outbox, now))[1]
+    assert ids == [FIRST_BARRIER_ID, FIRST_BARRIER_ID + 1] * 2

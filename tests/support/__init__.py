@@ -1,1 +1,1 @@
-"""What several test directories share."""
+"""Code that several test directories share."""

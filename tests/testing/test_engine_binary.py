@@ -25,7 +25,9 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_installed_binary_is_found_from_a_folder_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_binary_is_found_when_the_working_directory_is_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     binary = make_binary(installed_in(tmp_path))
     assert find_engine_binary() == binary
     below = tmp_path / "a" / "b"
@@ -34,27 +36,29 @@ def test_installed_binary_is_found_from_a_folder_below(tmp_path: Path, monkeypat
     assert find_engine_binary() == binary
 
 
-def test_nearest_installation_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nearest_installation_wins_when_there_are_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_binary(installed_in(tmp_path))
     nearer = make_binary(installed_in(tmp_path / "a"))
     monkeypatch.chdir(tmp_path / "a")
     assert find_engine_binary() == nearer
 
 
-def test_file_that_cannot_be_executed_is_passed_over(tmp_path: Path) -> None:
+def test_file_is_passed_over_when_it_cannot_be_executed(tmp_path: Path) -> None:
     make_binary(installed_in(tmp_path, "darwin-arm64"), mode=0o644)
     binary = make_binary(installed_in(tmp_path, "linux-x64-musl"))
     assert find_engine_binary() == binary
 
 
-def test_environment_wins_over_an_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_wins_when_there_is_an_installation_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_binary(installed_in(tmp_path))
     own = make_binary(tmp_path / "my-engine")
     monkeypatch.setenv("RIVET_ENGINE_BINARY", "my-engine")
     assert find_engine_binary() == own
 
 
-def test_empty_environment_variable_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installation_is_used_when_the_environment_variable_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     binary = make_binary(installed_in(tmp_path))
     monkeypatch.setenv("RIVET_ENGINE_BINARY", "")
     assert find_engine_binary() == binary
@@ -67,7 +71,7 @@ def test_environment_is_refused_when_there_is_no_such_binary(tmp_path: Path, mon
         find_engine_binary()
 
 
-def test_error_says_how_to_get_the_engine() -> None:
+def test_error_says_how_to_get_the_engine_when_there_is_none() -> None:
     with pytest.raises(RivetRunnerError) as caught:
         find_engine_binary()
     assert "npm install --prefix .engine @rivetkit/engine-cli@2.3.19" in str(caught.value)

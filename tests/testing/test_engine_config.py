@@ -19,7 +19,7 @@ PORTS = EnginePorts(1, 2, 3)
 DATABASE = Path("/somewhere")
 
 
-def test_merge_goes_into_mappings_and_replaces_everything_else() -> None:
+def test_merge_replaces_a_value_when_one_side_is_no_mapping() -> None:
     base = {"a": {"b": 1, "c": [1, 2]}, "d": 1, "e": {"f": 1}}
     overrides = {"a": {"c": [3], "g": {"h": None}}, "d": {"i": 1}, "e": 2}
     assert merge(base, overrides) == {
@@ -29,14 +29,14 @@ def test_merge_goes_into_mappings_and_replaces_everything_else() -> None:
     }
 
 
-def test_merge_changes_neither_side() -> None:
+def test_neither_side_changes_when_the_merged_config_does() -> None:
     base, overrides = {"a": {"b": 1}}, {"a": {"c": 2}, "d": {"e": 1}}
     merged = merge(base, overrides)
     merged["a"]["b"] = merged["d"]["e"] = 9
     assert (base, overrides) == ({"a": {"b": 1}}, {"a": {"c": 2}, "d": {"e": 1}})
 
 
-def test_defaults_shut_down_quickly_and_shed_no_load() -> None:
+def test_config_shuts_down_quickly_and_sheds_no_load_when_nothing_is_overridden() -> None:
     config = engine_config(PORTS, DATABASE, {}, None)
     assert config["topology"]["datacenters"]["default"]["public_url"] == "http://127.0.0.1:1"
     assert (config["guard"]["port"], config["api_peer"]["port"], config["metrics"]["port"]) == (1, 2, 3)
@@ -47,19 +47,19 @@ def test_defaults_shut_down_quickly_and_shed_no_load() -> None:
     assert msgspec.json.decode(msgspec.json.encode(config)) == config
 
 
-def test_overrides_leave_the_rest_of_their_section() -> None:
+def test_the_rest_of_a_section_stays_when_a_part_is_overridden() -> None:
     config = engine_config(PORTS, DATABASE, {"runtime": {"guard_shutdown_duration": 2}}, "secret")
     assert config["runtime"]["guard_shutdown_duration"] == 2
     assert "worker_load_shedding_curve" in config["runtime"]
     assert config["auth"] == {"admin_token": "secret"}
 
 
-def test_override_of_the_guard_port_is_refused() -> None:
+def test_value_error_names_the_option_when_the_guard_port_is_overridden() -> None:
     with pytest.raises(ValueError, match="port="):
         engine_config(PORTS, DATABASE, {"guard": {"port": 5}}, None)
 
 
-def test_chosen_ports_differ_and_are_below_those_of_outgoing_connections() -> None:
+def test_ports_differ_and_are_below_those_of_outgoing_connections_when_chosen() -> None:
     for _ in range(20):
         ports = set(msgspec.structs.astuple(choose_ports()))
         assert len(ports) == 3

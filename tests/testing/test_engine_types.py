@@ -12,13 +12,13 @@ def answer(status: int, body: bytes) -> HttpResponse:
     return HttpResponse(status, CIMultiDict(), body)
 
 
-def test_actor_may_lack_fields_and_have_unknown_ones() -> None:
+def test_actor_is_read_when_fields_are_missing_or_unknown() -> None:
     body = b'{"actor_id":"i","name":"n","create_ts":1,"sleep_ts":null,"error":{"crashed":{}},"new":[1]}'
     actor = decode_answer(answer(200, body), ActorInfo)
     assert actor == ActorInfo("i", "n", 1, error={"crashed": {}})
 
 
-def test_error_has_what_the_engine_says() -> None:
+def test_error_has_the_engines_words_when_the_engine_refuses() -> None:
     body = b'{"group":"actor","code":"duplicate_key","message":"in use","metadata":{"key":"k"},"new":1}'
     with pytest.raises(RivetRunnerError) as caught:
         decode_answer(answer(400, body), ActorInfo)
@@ -30,7 +30,7 @@ def test_error_has_what_the_engine_says() -> None:
 
 
 @pytest.mark.parametrize(("status", "body"), [(502, b"<h1>Bad \xff"), (500, b"{}"), (200, b"<h1>"), (302, b"")])
-def test_answer_of_another_form_is_an_error_with_its_beginning(status: int, body: bytes) -> None:
+def test_error_has_the_beginning_of_an_answer_when_its_form_is_another(status: int, body: bytes) -> None:
     with pytest.raises(EngineApiError, match="unexpected_answer") as caught:
         decode_answer(answer(status, body), ActorInfo)
     assert caught.value.status == status

@@ -1,32 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from rivet_runner.testing import HttpExchangeFailed, HttpResponse
 from rivet_runner.testing.engine_config import choose_ports
 from rivet_runner.testing.http_client import exchange
-
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@contextlib.asynccontextmanager
-async def server(handler: Handler) -> AsyncIterator[str]:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await handler(reader, writer)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listener:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+from tests.testing.http_server import Handler, server
 
 
 def answering(*pieces: bytes) -> Handler:
@@ -47,7 +29,7 @@ async def get(*pieces: bytes, method: str = "GET") -> HttpResponse:
 
 
 async def sent(method: str, path: str, **options: object) -> bytes:
-    """What the server reads of such a request, up to the end of the body."""
+    """Return the bytes of a request as the server reads them."""
     received = bytearray()
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -61,12 +43,12 @@ async def sent(method: str, path: str, **options: object) -> bytes:
     return bytes(received)
 
 
-async def test_body_of_a_given_length_is_read() -> None:
+async def test_body_is_read_when_its_length_is_given() -> None:
     response = await get(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", b'{"a"', b":1}more")
     assert (response.status, response.text(), response.json()) == (200, '{"a":1}', {"a": 1})
 
 
-async def test_chunked_body_is_put_together() -> None:
+async def test_body_is_put_together_when_it_is_chunked() -> None:
     response = await get(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 1\r\n\r\n",
         b"5\r\nhel",
@@ -76,34 +58,34 @@ async def test_chunked_body_is_put_together() -> None:
     assert response.body == b"hello0123456789"
 
 
-async def test_body_without_a_length_ends_with_the_connection() -> None:
+async def test_body_ends_with_the_connection_when_no_length_is_given() -> None:
     assert (await get(b"HTTP/1.0 200 OK\r\n\r\n", b"all ", b"of it")).body == b"all of it"
 
 
-async def test_large_body_is_read_whole() -> None:
+async def test_body_is_whole_when_it_is_large() -> None:
     body = bytes(range(256)) * 20_000
     response = await get(f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode(), body)
     assert response.body == body
 
 
-async def test_repeated_headers_are_all_there_and_case_does_not_matter() -> None:
+async def test_every_header_is_found_when_names_repeat_or_differ_in_case() -> None:
     response = await get(b"HTTP/1.1 200\r\nSet-Cookie: a=1\r\nset-cookie:b=2 \r\nEmpty:\r\ncontent-length: 0\r\n\r\n")
     assert response.headers.getall("SET-COOKIE") == ["a=1", "b=2"]
     assert response.headers["empty"] == ""
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
-async def test_answers_that_cannot_have_a_body_have_none(method: str, status: int) -> None:
+async def test_body_is_empty_when_the_answer_cannot_have_one(method: str, status: int) -> None:
     head = f"HTTP/1.1 {status} Some words\r\ncontent-length: 10\r\n\r\n".encode()
     assert (await get(head, method=method)).body == b""
 
 
-async def test_interim_answers_are_passed_over() -> None:
+async def test_answer_is_the_final_one_when_interim_answers_come_first() -> None:
     response = await get(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n")
     assert response.status == 201
 
 
-async def test_request_is_sent_as_it_is() -> None:
+async def test_path_query_and_headers_are_unchanged_when_they_are_sent() -> None:
     headers = [("X-Twice", "1"), ("X-Twice", "2"), ("Host", "named")]
     request = await sent("PROPFIND", "/a%2Fb?c=%20&d#fragment", headers=headers, body=b"body")
     head, _, body = request.partition(b"\r\n\r\n")
@@ -118,7 +100,7 @@ async def test_request_is_sent_as_it_is() -> None:
     assert body == b"body"
 
 
-async def test_length_is_sent_without_a_body_only_where_one_is_normal() -> None:
+async def test_length_is_sent_when_the_method_normally_has_a_body() -> None:
     assert b"content-length: 0" in await sent("POST", "/")
     assert b"content-length" not in await sent("GET", "")
 
@@ -134,12 +116,12 @@ async def test_length_is_sent_without_a_body_only_where_one_is_normal() -> None:
         ("GET", "/", {"a": "b\r\nc: d"}),
     ],
 )
-async def test_request_that_would_break_the_protocol_is_refused(method: str, path: str, headers: dict[str, str]) -> None:
+async def test_value_error_when_a_request_would_break_the_protocol(method: str, path: str, headers: dict[str, str]) -> None:
     with pytest.raises(ValueError):
         await exchange(method, f"http://127.0.0.1:1{path}", headers=headers)
 
 
-async def test_url_of_another_kind_is_refused() -> None:
+async def test_value_error_when_the_url_is_of_another_kind() -> None:
     with pytest.raises(ValueError, match="ftp"):
         await exchange("GET", "ftp://127.0.0.1/")
 
@@ -160,7 +142,7 @@ async def test_url_of_another_kind_is_refused() -> None:
     ],
     ids=lambda answer: repr(answer[:40]),
 )
-async def test_answer_that_is_not_http_is_an_error(answer: bytes) -> None:
+async def test_exchange_fails_when_the_answer_is_not_http(answer: bytes) -> None:
     with pytest.raises(HttpExchangeFailed, match="not HTTP"):
         await get(answer)
 
@@ -177,17 +159,17 @@ async def test_answer_that_is_not_http_is_an_error(answer: bytes) -> None:
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nfour\r\n0\r\n",
     ],
 )
-async def test_connection_that_closes_early_is_an_error(answer: bytes) -> None:
+async def test_exchange_fails_when_the_connection_closes_early(answer: bytes) -> None:
     with pytest.raises(HttpExchangeFailed, match="closed early"):
         await get(answer)
 
 
-async def test_refused_connection_is_an_error() -> None:
+async def test_exchange_fails_when_the_connection_is_refused() -> None:
     with pytest.raises(HttpExchangeFailed, match="cannot connect"):
         await exchange("GET", f"http://127.0.0.1:{choose_ports().guard}/")
 
 
-async def test_early_answer_to_an_upload_is_read_though_the_connection_is_reset() -> None:
+async def test_early_answer_to_an_upload_is_read_when_the_connection_is_reset() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig")
@@ -199,7 +181,7 @@ async def test_early_answer_to_an_upload_is_read_though_the_connection_is_reset(
     assert (response.status, response.body) == (413, b"big")
 
 
-async def test_silence_ends_in_a_timeout() -> None:
+async def test_timeout_error_when_no_answer_comes() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n")
         await reader.read()
@@ -211,7 +193,7 @@ async def test_silence_ends_in_a_timeout() -> None:
     assert time.monotonic() - started < 2
 
 
-async def test_cancelling_drops_the_connection() -> None:
+async def test_connection_is_dropped_when_the_request_is_cancelled() -> None:
     connected, dropped = asyncio.Event(), asyncio.Event()
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -230,7 +212,7 @@ async def test_cancelling_drops_the_connection() -> None:
             await dropped.wait()
 
 
-async def test_many_requests_at_once_are_all_answered() -> None:
+async def test_all_are_answered_when_many_requests_are_made_at_once() -> None:
     async with server(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")) as url:
         responses = await asyncio.gather(*(exchange("GET", url) for _ in range(300)))
     assert {response.body for response in responses} == {b"ok"}

@@ -1,4 +1,4 @@
-"""The scripted engine itself: who connects, what is received, how a connection ends."""
+"""The scripted engine itself: upgrades, received messages, and the ends of connections."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_init_complains_when_another_message_comes_first() -> None:
         runner = await BareClient.connect(engine)
         connection = await engine.accept()
         await runner.send(ToServerStopping())
-        with pytest.raises(AssertionError, match="first message is its init"):
+        with pytest.raises(AssertionError, match="first message must be its init"):
             await connection.init()
 
 

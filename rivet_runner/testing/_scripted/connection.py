@@ -1,4 +1,4 @@
-"""One runner's connection, seen from the engine."""
+"""The connection of one runner, from the engine's side."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar, overload
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
 
 from rivet_runner.errors import DecodeError
 from rivet_runner.protocol.wire import (
@@ -45,37 +46,38 @@ from rivet_runner.testing._scripted.tunnel import ClientWebSocket, HttpExchange
 __all__ = ["Received", "RunnerConnection"]
 
 HOUSEKEEPING: Final = (ToServerPing, ToServerAckCommands)
-"""What comes on a timer: in the way of a script that says what it expects next."""
+"""Messages that a runner sends on a timer. `RunnerConnection.receive` skips them."""
 
 M = TypeVar("M", bound=ToServer)
 E = TypeVar("E")
 
 
 class Received(NamedTuple):
-    """A message, and the event loop's time at which it arrived."""
+    """A message and the time of its arrival, on the event loop's clock."""
 
     time: float
     message: ToServer
 
 
 class RunnerConnection(Link):
-    """A connection that a runner has made. Made by `ScriptedEngine.accept`.
+    """A connection that a runner has made. You get it from `ScriptedEngine.accept`.
 
-    ``received`` is everything that came, with times; ``undecodable`` are the frames that are no message. What is sent
-    leaves at once, without back-pressure, and raises `ConnectionError` once the connection is gone.
+    ``received`` has all messages with their times, and ``undecodable`` the frames that are no messages. Messages
+    leave at once, without back-pressure. Sending raises `ConnectionError` if the connection is gone.
     """
 
     def __init__(self, ws: ServerConnection, memory: EngineMemory) -> None:
         super().__init__(ws)
         self._memory = memory
         assert ws.request is not None
-        self.headers = ws.request.headers
+        self.headers: Headers = ws.request.headers
         split = urlsplit(ws.request.path)
-        self.path = split.path
-        self.query = {name: values[-1] for name, values in parse_qs(split.query, keep_blank_values=True).items()}
+        self.path: str = split.path
+        query = parse_qs(split.query, keep_blank_values=True)
+        self.query: dict[str, str] = {name: values[-1] for name, values in query.items()}
         offered = ", ".join(ws.request.headers.get_all("Sec-WebSocket-Protocol"))
-        self.subprotocols = [name.strip() for name in offered.split(",") if name.strip()]
-        self.opened_at = asyncio.get_running_loop().time()
+        self.subprotocols: list[str] = [name.strip() for name in offered.split(",") if name.strip()]
+        self.opened_at: float = asyncio.get_running_loop().time()
         self.received: list[Received] = []
         self.undecodable: list[bytes | str] = []
         self._inbox: Mailbox[ToServer] = Mailbox("runner connection")
@@ -84,7 +86,7 @@ class RunnerConnection(Link):
     # Receiving
 
     async def read(self) -> None:
-        """Take in everything until the connection ends: the body of the server's handler."""
+        """Read until the connection ends. The server's handler runs this."""
         loop = asyncio.get_running_loop()
         try:
             async for frame in self.ws:
@@ -101,11 +103,11 @@ class RunnerConnection(Link):
     async def receive(self, kind: type[M], *, timeout: float = ...) -> M: ...
 
     async def receive(self, kind: type[M] | None = None, *, timeout: float = TIMEOUT) -> ToServer:
-        """The next message, pings and command acknowledgements left out; of ``kind`` where that is given.
+        """Wait for the next message of ``kind``, or for any message but pings and command acknowledgements.
 
-        Others stay for later calls. Messages that the engine answers by itself (key-value requests, unless
-        `ScriptedKv.answering` is false) and tunnel messages of a handle are in `received` only. Raises `TimeoutError`,
-        and `EOFError` when the connection ended without such a message.
+        Other messages stay for later calls. Messages of a tunnel end, and key-value requests that the engine answers
+        by itself (see `ScriptedKv`), are only in ``received``. Raises `TimeoutError`, or `EOFError` if the connection
+        ends without such a message.
         """
 
         def fits(message: ToServer) -> bool:
@@ -116,9 +118,10 @@ class RunnerConnection(Link):
     async def event(
         self, kind: type[E] | None = None, *, actor_id: str | None = None, timeout: float = TIMEOUT
     ) -> EventWrapper:
-        """The next event, one by one out of the `ToServerEvents` messages; of ``kind`` and ``actor_id`` where given.
+        """Wait for the next event, of ``kind`` and ``actor_id`` if you give them.
 
-        The messages themselves are offered by `receive` all the same. Raises as `receive` does.
+        Events come one by one, even if one `ToServerEvents` message has several. `receive` still returns that
+        message. Raises as `receive` does.
         """
 
         def fits(wrapper: EventWrapper) -> bool:
@@ -128,23 +131,23 @@ class RunnerConnection(Link):
         return await self._events.take(fits, timeout, "event" if kind is None else kind.__name__)
 
     async def running(self, actor_id: str, *, timeout: float = TIMEOUT) -> EventWrapper:
-        """Wait until the runner says that ``actor_id`` runs."""
+        """Wait until the runner reports that the actor runs."""
         return await self._state(actor_id, ActorStateRunning, timeout)
 
     async def stopped(self, actor_id: str, *, timeout: float = TIMEOUT) -> ActorStateStopped:
-        """Wait until the runner says that ``actor_id`` has stopped; return what it says."""
+        """Wait until the runner reports that the actor has stopped, and return the report."""
         wrapper = await self._state(actor_id, ActorStateStopped, timeout)
         assert isinstance(wrapper.inner, EventActorStateUpdate)
         assert isinstance(wrapper.inner.state, ActorStateStopped)
         return wrapper.inner.state
 
     def messages(self, kind: type[M]) -> list[M]:
-        """Everything of one kind that was received so far."""
+        """Return the messages of one kind that arrived so far."""
         return [message for _, message in self.received if isinstance(message, kind)]
 
     @property
     def events(self) -> list[EventWrapper]:
-        """All events that were received so far."""
+        """All events that arrived so far."""
         return [event for message in self.messages(ToServerEvents) for event in message.items]
 
     async def _state(self, actor_id: str, state: type[Any], timeout: float) -> EventWrapper:
@@ -183,17 +186,17 @@ class RunnerConnection(Link):
         lost_threshold_ms: int = 15_000,
         timeout: float = TIMEOUT,
     ) -> ToServerInit:
-        """Await the runner's init, answer it, and return it. Raises `AssertionError` where something else came first."""
+        """Wait for the runner's init, answer it, and return it. Raises `AssertionError` if another message came first."""
         hello = await self.receive(timeout=timeout)
         if not isinstance(hello, ToServerInit):
-            raise AssertionError(f"a runner's first message is its init, and this one sent {hello!r}")
+            raise AssertionError(f"a runner's first message must be its init, not {hello!r}")
         self.send(ToClientInit(runner_id, last_event_idx, ProtocolMetadata(lost_threshold_ms)))
         return hello
 
     def command(self, *commands: CommandStartActor | CommandStopActor, first_index: int | None = None) -> int:
         """Send commands in one message and return the index of the first.
 
-        They take the engine's next indexes, unless ``first_index`` says which: to repeat commands.
+        They have the engine's next indexes. Pass ``first_index`` to repeat commands.
         """
         index = self._memory.take_command_indexes(len(commands)) if first_index is None else first_index
         self.send(ToClientCommands([CommandWrapper(index + offset, inner) for offset, inner in enumerate(commands)]))
@@ -210,21 +213,21 @@ class RunnerConnection(Link):
         hibernating: Iterable[ClientWebSocket | HibernatingRequest] = (),
         index: int | None = None,
     ) -> int:
-        """Command the start of an actor and return the command's index; then await `running`."""
+        """Command the start of an actor and return the command's index. Then await `running`."""
         listed = [item.hibernating if isinstance(item, ClientWebSocket) else item for item in hibernating]
         config = ActorConfig(name, key, 0, input)
         return self.command(CommandStartActor(actor_id, generation, config, listed), first_index=index)
 
     def stop_actor(self, actor_id: str = "a1", *, generation: int = 1, index: int | None = None) -> int:
-        """Command the stop of an actor and return the command's index; then await `stopped`."""
+        """Command the stop of an actor and return the command's index. Then await `stopped`."""
         return self.command(CommandStopActor(actor_id, generation), first_index=index)
 
     def acknowledge_events(self, last_event_idx: int) -> None:
-        """Tell the runner that its events up to this index arrived."""
+        """Tell the runner that its events up to this index have arrived."""
         self.send(ToClientAckEvents(last_event_idx))
 
     def answer_kv(self, request: ToServerKvRequest, data: KvResponseData | None = None) -> None:
-        """Answer a key-value request: with ``data``, or with what the in-memory store makes of it."""
+        """Answer a key-value request with ``data``, or with the answer of the store in memory."""
         if data is None:
             data = self._memory.kv.answer(request.actor_id, request.data)
         self.send(ToClientKvResponse(request.request_id, data))
@@ -252,7 +255,7 @@ class RunnerConnection(Link):
         body: bytes | None = None,
         stream: bool = False,
     ) -> HttpExchange:
-        """Send an HTTP request; await the handle's `HttpExchange.response`."""
+        """Send an HTTP request. Then await `HttpExchange.response`."""
         exchange = HttpExchange(self, self._memory.new_request_key())
         self._memory.add(exchange)
         exchange.send_kind(ToClientRequestStart(actor_id, method, path, headers or {}, body, stream))
@@ -261,7 +264,7 @@ class RunnerConnection(Link):
     def open_websocket(
         self, actor_id: str = "a1", path: str = "/", *, headers: Mapping[str, str] | None = None
     ) -> ClientWebSocket:
-        """Open a client's WebSocket; await the handle's `ClientWebSocket.opened`."""
+        """Open a client's WebSocket. Then await `ClientWebSocket.opened`."""
         socket = ClientWebSocket(self, self._memory.new_request_key())
         self._memory.add(socket)
         socket.send_kind(ToClientWebSocketOpen(actor_id, path, headers or {}))

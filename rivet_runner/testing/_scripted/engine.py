@@ -1,4 +1,4 @@
-"""The server: who connects, who is refused, and what all connections share."""
+"""The server, which accepts and refuses the connections of runners."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from rivet_runner.testing._scripted.connection import RunnerConnection
+from rivet_runner.testing._scripted.kv_store import ScriptedKv
 from rivet_runner.testing._scripted.mailbox import TIMEOUT, Mailbox
 from rivet_runner.testing._scripted.memory import EngineMemory
 
@@ -24,12 +25,13 @@ HOST: Final = "127.0.0.1"
 CONNECT_PATH: Final = "/runners/connect"
 
 _silent = logging.getLogger(f"{__name__}.websockets")
-"""What the library says about broken connections: a script breaks them on purpose. And it would show tokens."""
+"""Drops the library's log records. They report broken connections, which a script breaks on purpose, and would show
+tokens."""
 _silent.addFilter(lambda _: False)
 
 
 class Dial(NamedTuple):
-    """An upgrade request that reached the engine, and the event loop's time at which it did."""
+    """An upgrade request and the time of its arrival, on the event loop's clock."""
 
     time: float
     target: str
@@ -37,7 +39,7 @@ class Dial(NamedTuple):
 
 
 class ScriptedEngine:
-    """The engine's side of the runner protocol, as a real WebSocket server on loopback that does what a test says.
+    """The engine's side of the runner protocol: a real WebSocket server on loopback that follows your script.
 
     ::
 
@@ -51,14 +53,14 @@ class ScriptedEngine:
             await connection.running("a1")
             response = await connection.request("a1", "GET", "/count").response()
 
-    It answers key-value requests by itself, from memory (``kv``), and the library answers WebSocket pings; everything else
-    the script does. ``connections`` are all that were ever accepted, oldest first, and ``dials`` all upgrade requests,
-    refused ones too. Waiting takes the event loop's time, so it works with a loop whose clock is virtual as well.
+    The engine answers key-value requests from memory (``kv``) and WebSocket pings by itself. Your script does the
+    rest. ``connections`` has all accepted connections, oldest first. ``dials`` has all upgrade requests, including
+    refused ones. Waits use the event loop's clock, which may be virtual.
     """
 
     def __init__(self) -> None:
         self._memory = EngineMemory()
-        self.kv = self._memory.kv
+        self.kv: ScriptedKv = self._memory.kv
         self.connections: list[RunnerConnection] = []
         self.dials: list[Dial] = []
         self._refusals: list[int] = []
@@ -78,15 +80,15 @@ class ScriptedEngine:
     ) -> None:
         await self.stop()
 
-    # Being there
+    # Start and stop
 
     @property
     def endpoint(self) -> str:
-        """The URL for a runner's ``endpoint``; it stays the same over `stop` and `start`."""
+        """The URL for a runner's ``endpoint``. It stays the same after `stop` and `start`."""
         return f"http://{HOST}:{self._port}"
 
     async def start(self) -> None:
-        """Listen; after `stop`, on the same port as before."""
+        """Listen. After `stop`, the port is the same as before."""
         self._server = await serve(
             self._handle,
             HOST,
@@ -102,7 +104,7 @@ class ScriptedEngine:
         self._port = next(iter(self._server.sockets)).getsockname()[1]
 
     async def stop(self) -> None:
-        """Go away as a killed engine does: every connection is dropped without a close frame, and dials are refused."""
+        """Stop like a killed engine: drop all connections without a close frame and refuse dials."""
         if self._server is None:
             return
         server, self._server = self._server, None
@@ -112,14 +114,14 @@ class ScriptedEngine:
         server.close()
         await server.wait_closed()
 
-    # Who connects
+    # Connections
 
     async def accept(self, timeout: float = TIMEOUT) -> RunnerConnection:
-        """The next connection of a runner, upgraded and not initialised. Raises `TimeoutError`."""
+        """Wait for the next connection of a runner, which has sent no init yet. Raises `TimeoutError`."""
         return await self._arrivals.take(lambda _: True, timeout, "connection")
 
     def refuse(self, status: int = 503, *, times: int | None = None) -> None:
-        """Answer upgrade requests with this HTTP status: the next ``times``, or all until `allow`."""
+        """Answer upgrade requests with this HTTP status, either the next ``times`` or all until `allow`."""
         if times is None:
             self._refuse_all = status
         else:
@@ -131,7 +133,7 @@ class ScriptedEngine:
         self._refusals.clear()
 
     def stall(self) -> None:
-        """Stop reading on every connection, and leave upgrade requests unanswered until `resume`."""
+        """Stop reading on all connections, and leave upgrade requests unanswered, until `resume`."""
         self._moving.clear()
         for connection in self.connections:
             if connection.is_open:
@@ -159,5 +161,5 @@ class ScriptedEngine:
         connection = RunnerConnection(ws, self._memory)
         self.connections.append(connection)
         self._arrivals.put(connection)
-        with contextlib.suppress(ConnectionClosed):  # the script knows from `RunnerConnection.closed`
+        with contextlib.suppress(ConnectionClosed):  # `RunnerConnection.closed` tells the script
             await connection.read()

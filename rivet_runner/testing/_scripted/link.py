@@ -1,4 +1,4 @@
-"""The WebSocket of one runner: sending on it, and the ways in which it ends."""
+"""The WebSocket to one runner: how messages leave and how it ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Link"]
 
 
 class Link:
-    """What is sent leaves at once, without back-pressure, and raises `ConnectionError` once the connection is gone."""
+    """Sends messages at once, without back-pressure. Raises `ConnectionError` if the connection is gone."""
 
     def __init__(self, ws: ServerConnection) -> None:
         self.ws = ws
@@ -23,7 +23,7 @@ class Link:
 
     @property
     def is_open(self) -> bool:
-        """Whether neither side has closed."""
+        """Whether neither side has closed the connection."""
         return self.ws.protocol.state is State.OPEN
 
     def send(self, message: ToClient) -> None:
@@ -31,7 +31,7 @@ class Link:
         self.send_frame(encode_to_client(message))
 
     def send_frame(self, frame: bytes | str) -> None:
-        """Send anything: bytes as a binary frame, text as a text frame."""
+        """Send bytes as a binary frame, or text as a text frame. They need not be a message."""
         protocol = self.ws.protocol
         if protocol.state is not State.OPEN:
             raise ConnectionError("the runner's connection is closed")
@@ -42,15 +42,15 @@ class Link:
         self.ws.transport.write(b"".join(protocol.data_to_send()))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close with a close frame, and wait until the connection is gone."""
+        """Close with a close frame and wait until the connection is gone."""
         await self.ws.close(code, reason)
 
     def abort(self) -> None:
-        """Drop the TCP connection, without a close frame."""
+        """Drop the TCP connection without a close frame."""
         self.ws.transport.abort()
 
     def stall(self) -> None:
-        """Stop reading: neither messages nor pings are seen, as with a half-open connection. See `resume`."""
+        """Stop reading messages and pings, like a half-open connection. See `resume`."""
         self.ws.transport.pause_reading()
 
     def resume(self) -> None:
@@ -58,10 +58,10 @@ class Link:
         self.ws.transport.resume_reading()
 
     async def closed(self, timeout: float = TIMEOUT) -> tuple[int, str]:
-        """Wait until the connection is gone; return the runner's close code (1006 without a close frame) and reason.
+        """Wait until the connection is gone, and return the runner's close code and reason.
 
-        Everything that the runner sent before is in `received` then. A stalled connection sees its end after `resume`
-        only.
+        The code is 1006 if the runner sent no close frame. `RunnerConnection.received` then has all that the runner
+        sent. A stalled connection notices its end only after `resume`. Raises `TimeoutError`.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -71,6 +71,6 @@ class Link:
         return self.ws.close_code or 1006, self.ws.close_reason or ""
 
     def _ended(self) -> None:
-        """Nothing can be received any more."""
+        """Note that the runner can send nothing more."""
         self.closed_at = asyncio.get_running_loop().time()
         self._over.set()

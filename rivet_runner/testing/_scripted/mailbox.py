@@ -1,4 +1,4 @@
-"""What came in and was not asked for yet."""
+"""Received items that the script has not taken yet."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Final, Generic, TypeVar
 __all__ = ["TIMEOUT", "Mailbox"]
 
 TIMEOUT: Final = 10.0
-"""Seconds that a script waits for what it expects, unless it says otherwise."""
+"""Default seconds that a script waits for an item."""
 
 T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """Items in the order of their arrival. `take` picks the first that fits and leaves the others.
+    """Items in the order of their arrival. `take` removes the first one that fits and leaves the others.
 
-    ``name`` says whose it is, in the message of a timeout.
+    ``name`` names the mailbox in error messages.
     """
 
     def __init__(self, name: str) -> None:
@@ -35,15 +35,15 @@ class Mailbox(Generic[T]):
         self._changed.set()
 
     def end(self, why: str) -> None:
-        """Nothing will come any more."""
+        """Note that no more items will come."""
         self._ended = why
         self._changed.set()
 
     async def take(self, fits: Callable[[T], bool], timeout: float, what: str) -> T:
-        """The first item that ``fits``, now or within ``timeout`` seconds.
+        """Wait up to ``timeout`` seconds for an item that ``fits``, and remove it.
 
-        Raises `TimeoutError`, or `EOFError` once nothing can come any more; both say ``what`` was waited for and what
-        is here instead. Cancelling is safe.
+        Raises `TimeoutError`, or `EOFError` if no more items will come. Both messages name ``what`` the script waits
+        for, and the items that are there. Cancelling is safe.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -60,4 +60,4 @@ class Mailbox(Generic[T]):
 
     def _waited(self, what: str) -> str:
         here = ", ".join(repr(item) for item in self._items) or "nothing"
-        return f"{self.name}: no {what} came (there is {here[:500]})"
+        return f"{self.name}: no {what} came (waiting here: {here[:500]})"

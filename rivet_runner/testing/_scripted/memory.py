@@ -1,4 +1,4 @@
-"""What a scripted engine keeps from one connection to the next."""
+"""The state of a scripted engine that outlives its connections."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ GATEWAY_ID: Final = b"gate"
 
 
 class EngineMemory:
-    """The actors' keys and values, the requests that are open, and the numbers that were given out."""
+    """The key-value data of actors, the tunnel ends by request key, and the counters."""
 
     def __init__(self) -> None:
-        self.kv = ScriptedKv()
+        self.kv: ScriptedKv = ScriptedKv()
         self._exchanges: dict[bytes, TunnelEnd] = {}
         self._next_command_index = 0
         self._request_numbers = itertools.count(1)
 
     def take_command_indexes(self, count: int) -> int:
-        """Give out the next ``count`` command indexes; return the first."""
+        """Take the next ``count`` command indexes and return the first."""
         first = self._next_command_index
         self._next_command_index += count
         return first
 
     def new_request_key(self) -> bytes:
-        """A request key that was not used before."""
+        """Return a request key that was not used before."""
         return GATEWAY_ID + next(self._request_numbers).to_bytes(4, "big")
 
     def add(self, exchange: TunnelEnd) -> None:
-        """From now on `route` finds ``exchange``."""
+        """Let `route` find ``exchange``."""
         self._exchanges[exchange.key] = exchange
 
     def route(self, message: ToServerTunnelMessage) -> bool:
-        """Hand a tunnel message to the handle that it is for; false where there is none."""
+        """Hand a tunnel message to its tunnel end. Returns `False` if there is none."""
         exchange = self._exchanges.get(request_key(message.message_id))
         if exchange is None:
             return False

@@ -1,4 +1,4 @@
-"""The gateway's ends of the tunnel: one HTTP exchange, one client's WebSocket."""
+"""The gateway's ends of the tunnel: HTTP exchanges and client WebSockets."""
 
 from __future__ import annotations
 
@@ -30,25 +30,27 @@ __all__ = ["ClientWebSocket", "HttpExchange", "TunnelEnd"]
 class TunnelEnd:
     """The gateway's side of one 8-byte request key.
 
-    ``connection`` is where messages are sent; set it to a later connection after a reconnect. What the runner answers is
-    found on whichever connection it comes. ``replies`` is everything that came, in order.
+    Messages are sent on ``connection``. Set it to the new connection after a reconnect. Replies arrive here from any
+    connection. ``replies`` has all of them, in order.
     """
 
     def __init__(self, connection: Link, key: bytes) -> None:
         self.connection = connection
         self.key = key
+        self.gateway_id: bytes
+        self.request_id: bytes
         self.gateway_id, self.request_id = split_request_key(key)
-        self.next_index = 0
+        self.next_index: int = 0
         self.replies: list[ToServerTunnelMessage] = []
         self._inbox: Mailbox[ToServerTunnelMessageKind] = Mailbox(f"request {self.key.hex()}")
 
     def arrived(self, message: ToServerTunnelMessage) -> None:
-        """The engine has received ``message`` for this key."""
+        """Take a reply with this key from the engine."""
         self.replies.append(message)
         self._inbox.put(message.message_kind)
 
     def send_kind(self, kind: ToClientTunnelMessageKind, *, index: int | None = None) -> int:
-        """Send any message of this exchange and return its index: the next one, unless ``index`` is given."""
+        """Send a message of this exchange and return its index, which is the next one by default."""
         if index is None:
             index = self._take_index()
         self.connection.send(ToClientTunnelMessage(message_id(self.key, index), kind))
@@ -63,36 +65,36 @@ class HttpExchange(TunnelEnd):
     """One HTTP request. Made by `RunnerConnection.request`."""
 
     async def response(self, timeout: float = TIMEOUT) -> ToServerResponseStart:
-        """The runner's answer. Raises `TimeoutError`."""
+        """Wait for the runner's answer. Raises `TimeoutError`."""
         kind = await self._inbox.take(lambda kind: isinstance(kind, ToServerResponseStart), timeout, "response")
         assert isinstance(kind, ToServerResponseStart)
         return kind
 
     def send_chunk(self, body: bytes, *, finish: bool) -> None:
-        """The next piece of a body that was announced with ``stream=True``."""
+        """Send the next piece of a body, after a request with ``stream=True``."""
         self.send_kind(ToClientRequestChunk(body, finish))
 
     def abort(self) -> None:
-        """The client is gone."""
+        """Tell the runner that the client is gone."""
         self.send_kind(ToClientRequestAbort())
 
 
 class ClientWebSocket(TunnelEnd):
-    """A client's WebSocket, as the gateway holds it. Made by `RunnerConnection.open_websocket`.
+    """The gateway's side of a client's WebSocket. Made by `RunnerConnection.open_websocket`.
 
-    ``unacknowledged`` are the client messages by index that a hibernatable socket has not acknowledged, oldest first;
-    ``acknowledged`` are the indexes of the acknowledgements as they came.
+    ``unacknowledged`` has the client messages that a hibernatable WebSocket has not acknowledged, by index and oldest
+    first. ``acknowledged`` has the indexes of the acknowledgements in the order of their arrival.
     """
 
     def __init__(self, connection: Link, key: bytes) -> None:
         super().__init__(connection, key)
-        self.can_hibernate = False
+        self.can_hibernate: bool = False
         self.acknowledged: list[int] = []
         self.unacknowledged: dict[int, ToClientWebSocketMessage] = {}
 
     @property
     def hibernating(self) -> HibernatingRequest:
-        """This socket in the list of a start command."""
+        """The entry for this WebSocket in a start command."""
         return HibernatingRequest(self.gateway_id, self.request_id)
 
     def arrived(self, message: ToServerTunnelMessage) -> None:
@@ -106,13 +108,13 @@ class ClientWebSocket(TunnelEnd):
         super().arrived(message)
 
     async def opened(self, timeout: float = TIMEOUT) -> ToServerWebSocketOpen:
-        """The runner's answer to the open. Raises `TimeoutError`."""
+        """Wait for the runner's answer to the open. Raises `TimeoutError`."""
         kind = await self._inbox.take(lambda kind: isinstance(kind, ToServerWebSocketOpen), timeout, "open")
         assert isinstance(kind, ToServerWebSocketOpen)
         return kind
 
     def send(self, data: str | bytes, *, index: int | None = None) -> int:
-        """Send a client message and return its index; the first one, after the open, has 1."""
+        """Send a client message and return its index. The first message after the open has index 1."""
         kind = _client_message(data)
         index = self.send_kind(kind, index=index)
         if self.can_hibernate:
@@ -120,13 +122,13 @@ class ClientWebSocket(TunnelEnd):
         return index
 
     def send_lost(self, data: str | bytes) -> int:
-        """Send a client message that the engine loses on its way: only a later `replay` brings it. Returns its index."""
+        """Let the engine drop a client message, which only a later `replay` delivers. Returns its index."""
         index = self._take_index()
         self.unacknowledged[index] = _client_message(data)
         return index
 
     async def receive(self, timeout: float = TIMEOUT) -> str | bytes | ToServerWebSocketClose:
-        """The actor's next message, or its close. Raises `TimeoutError`."""
+        """Wait for the actor's next message or close. Raises `TimeoutError`."""
         kind = await self._inbox.take(
             lambda kind: isinstance(kind, ToServerWebSocketMessage | ToServerWebSocketClose), timeout, "message or close"
         )
@@ -136,11 +138,11 @@ class ClientWebSocket(TunnelEnd):
         return bytes(kind.data) if kind.binary else bytes(kind.data).decode()
 
     def close(self, code: int | None = 1000, reason: str | None = "") -> None:
-        """The client closes."""
+        """Close as the client."""
         self.send_kind(ToClientWebSocketClose(code, reason))
 
     def replay(self, indexes: Sequence[int] | None = None) -> None:
-        """Send what is not acknowledged once more with its old indexes, as the gateway does after a re-attachment."""
+        """Send unacknowledged messages again with their old indexes, as the gateway does after a re-attachment."""
         for index in [*self.unacknowledged] if indexes is None else indexes:
             self.send_kind(self.unacknowledged[index], index=index)
 

@@ -1,0 +1,156 @@
+"""The looks from outside: each ten times a second, unless the one before has no answer yet.
+
+A request to an actor that sleeps wakes it, and so does a fresh WebSocket: such probes carry "wakes" in their name. The
+others change nothing: the management API, the actor's own heartbeat, and the WebSocket that was open before, which only
+answers the actor's messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from reliability.race.samples import Sample
+from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed, HttpResponse
+
+__all__ = ["OldSocket", "Probe", "probes_for"]
+
+EVERY_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 2.0
+"""An attempt without an answer for so long has failed."""
+
+ENGINE_ERROR: Final = re.compile(rb'"group":"([^"]*)","code":"([^"]*)"')
+
+
+class _Refused(Exception):
+    """The answer was an error. The message is the code to show."""
+
+
+class Probe:
+    """Makes one attempt after the other, until it is cancelled.
+
+    Attempts never run side by side. An engine that answers nothing for half a minute would have hundreds of requests and
+    actors to see to first, and the harness would measure itself.
+    """
+
+    def __init__(self, name: str, attempt: Callable[[], Awaitable[None]], kill_time: float) -> None:
+        self.name = name
+        self._attempt = attempt
+        self._kill_time = kill_time
+        self.samples: list[Sample] = []
+
+    async def run(self) -> None:
+        """Probe until cancelled. The attempt that is under way then does not count."""
+        while True:
+            began = time.monotonic()
+            failure: str | None = None
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._attempt()
+            except Exception as error:
+                failure = code_of(error)
+            took = time.monotonic() - began
+            self.samples.append(Sample(began - self._kill_time, took, failure))
+            await asyncio.sleep(max(0.0, EVERY_SECONDS - took))
+
+
+def code_of(error: Exception) -> str:
+    """A short name for a failure, the same for the same cause."""
+    match error:
+        case _Refused():
+            return str(error)
+        case TimeoutError():
+            return "no answer"
+        case EngineApiError():
+            return f"{error.status} {error.group}.{error.code}"
+        case HttpExchangeFailed():
+            return "refused" if "cannot connect" in str(error) else "cut off"
+        case InvalidStatus():
+            return _status_code(error.response.status_code, bytes(error.response.body or b""))
+        case ConnectionClosed():
+            return _close_code(error.rcvd.code, error.rcvd.reason) if error.rcvd else "closed 1006"
+        case ConnectionRefusedError():
+            return "refused"
+        case OSError():
+            return "refused" if "refused" in str(error).lower() else "cut off"
+        case InvalidHandshake() | EOFError():
+            return "cut off"
+        case _:
+            return type(error).__name__
+
+
+def _status_code(status: int, body: bytes) -> str:
+    found = ENGINE_ERROR.search(body)
+    return f"{status} {b'.'.join(found.groups()).decode()}" if found else str(status)
+
+
+def _close_code(code: int | None, reason: str | None) -> str:
+    return f"closed {code} {(reason or '').partition('#')[0]}".strip()
+
+
+def _check(response: HttpResponse) -> None:
+    if response.status != 200:
+        raise _Refused(_status_code(response.status, response.body))
+
+
+def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float) -> list[Probe]:
+    """All that make attempts."""
+
+    async def health() -> None:
+        await api.health()
+
+    async def same_actor() -> None:
+        _check(await api.request(actor_id, "GET", "/probe"))
+
+    async def new_actor() -> None:
+        created = await api.create_actor("probe", runner_name=runner_name, crash_policy="destroy")
+        try:
+            _check(await api.request(created.actor_id, "GET", "/probe"))
+        finally:
+            with contextlib.suppress(EngineApiError, HttpExchangeFailed):
+                await asyncio.shield(api.destroy_actor(created.actor_id))
+
+    async def fresh_socket() -> None:
+        async with api.websocket(actor_id, "/fresh", close_timeout=1) as ws:
+            await ws.send("ping")
+            await ws.recv()
+
+    return [
+        Probe("management API, health", health, kill_time),
+        Probe("HTTP to the same actor (wakes it)", same_actor, kill_time),
+        Probe("HTTP to a new actor", new_actor, kill_time),
+        Probe("fresh WebSocket (wakes the actor)", fresh_socket, kill_time),
+    ]
+
+
+class OldSocket:
+    """The WebSocket from before the kill: answers each beat, and notes the beats and the close."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self.beat = asyncio.Event()
+        self._heard: list[float] = []
+        self._closed: tuple[float, str] | None = None
+
+    async def run(self) -> None:
+        """Answer until the socket closes."""
+        with contextlib.suppress(ConnectionClosed):
+            async for message in self._connection:
+                self._heard.append(time.monotonic())
+                self.beat.set()
+                await self._connection.send(f"pong {message!s}")
+        self._closed = (time.monotonic(), _close_code(self._connection.close_code, self._connection.close_reason))
+
+    def samples(self, kill_time: float) -> list[Sample]:
+        """Each beat is a success, and the close is a failure."""
+        samples = [Sample(at - kill_time, 0.0) for at in self._heard if at >= kill_time]
+        if self._closed is not None:
+            samples.append(Sample(self._closed[0] - kill_time, 0.0, self._closed[1]))
+        return samples

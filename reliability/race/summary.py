@@ -1,0 +1,75 @@
+"""Many restarts in one table: for each signal and probe the median and the worst case."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+import msgspec
+
+from reliability.race.trial import Trial
+
+__all__ = ["as_json", "markdown"]
+
+NEVER = "never"
+MOST_CODES = 4
+"""Kinds of failure shown for one probe."""
+
+
+def markdown(trials: Sequence[Trial]) -> str:
+    """The whole result as text."""
+    parts = []
+    for signal in dict.fromkeys(trial.plan.signal for trial in trials):
+        chosen = [trial for trial in trials if trial.plan.signal == signal]
+        parts += [f"## {signal}, {len(chosen)} restarts", "", *_probe_table(chosen), "", *_fact_table(chosen), ""]
+    return "\n".join(parts)
+
+
+def _probe_table(trials: Sequence[Trial]) -> Iterable[str]:
+    yield "Seconds after the signal, median (worst):"
+    yield ""
+    yield "| probe | first failure | how it failed | first success | stable success |"
+    yield "|---|---|---|---|---|"
+    for name in trials[0].outcomes:
+        outcomes = [trial.outcomes[name] for trial in trials]
+        failures = sum((Counter(outcome.failures) for outcome in outcomes), Counter[str]())
+        if failures:
+            codes = ", ".join(f"{code} ×{count}" for code, count in failures.most_common(MOST_CODES))
+            first_failure = _spread([outcome.first_failure for outcome in outcomes])
+            first_success = _spread([outcome.first_success for outcome in outcomes])
+            stable = _spread([outcome.stable_success for outcome in outcomes])
+            yield f"| {name} | {first_failure} | {codes} | {first_success} | {stable} |"
+        else:
+            yield f"| {name} | - | - | - | - |"
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return NEVER
+    worst = NEVER if len(known) < len(values) else f"{max(known):.1f}"
+    return f"{median(known):.1f} ({worst})"
+
+
+def _fact_table(trials: Sequence[Trial]) -> Iterable[str]:
+    facts: dict[str, list[float]] = {
+        "engine had ended, s": [trial.exited for trial in trials],
+        "engine answered again, s": [trial.ready for trial in trials],
+        "runners that `/start` made after the signal": [trial.runners_after for trial in trials],
+        "generations of the actor": [len(trial.lives) for trial in trials],
+        "two generations alive at once, s": [trial.overlap for trial in trials],
+        "times the counter went backwards": [trial.backwards for trial in trials],
+        "times the counter skipped": [trial.skipped for trial in trials],
+    }
+    yield "| | median | worst |"
+    yield "|---|---|---|"
+    for name, values in facts.items():
+        yield f"| {name} | {median(values):.4g} | {max(values):.4g} |"
+
+
+def as_json(trials: Sequence[Trial]) -> bytes:
+    """Everything that was seen, for other programs."""
+    machine = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    return msgspec.json.encode({"machine": machine, "restarts": trials})

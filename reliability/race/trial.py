@@ -1,0 +1,153 @@
+"""One restart: an engine, an application and an actor; then the kill, the restart, and looks until all is well again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import signal
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import msgspec
+
+from reliability.race.heart import HEART, HELD, Heart, Journal, Life
+from reliability.race.probes import OldSocket, Probe, probes_for
+from reliability.race.samples import Outcome, Sample, outcome_of
+from reliability.race.starts import StartRequests
+from rivet_runner.serverless import serverless_app
+from rivet_runner.testing import EngineApi, LocalEngine
+from rivet_runner.testing.engine_api import CrashPolicy
+from tests.support.uvicorn_server import served
+
+__all__ = ["Plan", "Trial", "run_trial"]
+
+POOL: Final = "race"
+BEATS_BEFORE: Final = 4
+LONGEST_BEAT: Final = 0.6
+"""Seconds between two beats from which on the heart has missed one."""
+
+LONGEST_LOOK: Final = 90.0
+"""Seconds after the kill."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The signal that the engine gets, and how many seconds after a beat."""
+
+    signal: str
+    offset: float
+    crash_policy: CrashPolicy
+    lost_threshold: int | None = None
+    """The engine's ``runner_lost_threshold`` in milliseconds; `None` leaves its own."""
+
+
+class Trial(msgspec.Struct):
+    """The outcome of one restart. Times are seconds after the kill, but for those of ``lives``: seconds on one clock."""
+
+    plan: Plan
+    exited: float
+    ready: float
+    """When the engine had ended, and when it answered again."""
+    samples: dict[str, list[Sample]]
+    outcomes: dict[str, Outcome]
+    lives: list[Life]
+    overlap: float
+    """Seconds for which two generations of the actor were alive at once."""
+    runners_after: int
+    """How many runners ``/start`` made after the kill."""
+    backwards: int
+    skipped: int
+
+
+async def run_trial(plan: Plan) -> Trial:
+    """Carry ``plan`` out on an engine with fresh data."""
+    journal = Journal()
+    app = serverless_app(Heart, journal=journal)
+    starts = StartRequests(app)
+    config = {} if plan.lost_threshold is None else {"pegboard": {"runner_lost_threshold": plan.lost_threshold}}
+    async with LocalEngine(config) as engine, served(starts, drained=[app]) as url:
+        api = EngineApi(engine.endpoint)
+        await api.upsert_runner_config(POOL, serverless_url=url)
+        actor = await api.create_actor(HEART, runner_name=POOL, crash_policy=plan.crash_policy)
+        async with _held_socket(api, actor.actor_id) as old_socket:
+            for _ in range(BEATS_BEFORE):
+                await asyncio.wait_for(journal.beat.wait(), 30)
+            await asyncio.wait_for(old_socket.beat.wait(), 30)
+            await asyncio.sleep(plan.offset)
+            kill_time = time.monotonic()
+            probes = probes_for(api, POOL, actor.actor_id, kill_time)
+            async with _looking(probes):
+                exited, ready = await _restart(engine, plan.signal, kill_time)
+                await _until_stable(probes, journal, kill_time)
+            samples = {probe.name: probe.samples for probe in probes}
+            samples["old WebSocket"] = old_socket.samples(kill_time)
+            samples["heartbeat in KV"] = _heartbeat(journal, kill_time)
+            overlap = journal.overlap()
+    return Trial(
+        plan=plan,
+        exited=exited,
+        ready=ready,
+        samples=samples,
+        outcomes={name: outcome_of(seen) for name, seen in samples.items()},
+        lives=journal.lives,
+        overlap=overlap,
+        runners_after=sum(start.status == 200 and start.began > kill_time for start in starts.requests),
+        backwards=journal.backwards,
+        skipped=journal.skipped,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _held_socket(api: EngineApi, actor_id: str) -> AsyncIterator[OldSocket]:
+    await api.wait_connectable(actor_id)
+    connection = await api.websocket(actor_id, HELD, close_timeout=1)
+    socket = OldSocket(connection)
+    reading = asyncio.create_task(socket.run())
+    try:
+        yield socket
+    finally:
+        connection.transport.abort()
+        await reading
+
+
+@contextlib.asynccontextmanager
+async def _looking(probes: Sequence[Probe]) -> AsyncIterator[None]:
+    looking = [asyncio.create_task(probe.run()) for probe in probes]
+    try:
+        yield
+    finally:
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
+
+
+async def _restart(engine: LocalEngine, name: str, kill_time: float) -> tuple[float, float]:
+    if name == "SIGKILL":
+        await engine.kill()
+    else:
+        engine.process.send_signal(signal.Signals[name])
+        await engine.stop()
+    exited = time.monotonic() - kill_time
+    await engine.start()
+    return exited, time.monotonic() - kill_time
+
+
+async def _until_stable(probes: Sequence[Probe], journal: Journal, kill_time: float) -> None:
+    while time.monotonic() - kill_time < LONGEST_LOOK:
+        await asyncio.sleep(0.5)
+        looks = [probe.samples for probe in probes] + [_heartbeat(journal, kill_time)]
+        if all(outcome_of(look).stable_success is not None for look in looks):
+            return
+
+
+def _heartbeat(journal: Journal, kill_time: float) -> list[Sample]:
+    """A beat is a success. A gap before the next one, or before now, is a failure that began with the gap."""
+    samples = []
+    times = [beat - kill_time for beat in journal.beats] + [time.monotonic() - kill_time]
+    for before, beat in itertools.pairwise(times):
+        if before >= 0:
+            samples.append(Sample(before, 0.0))
+        if beat >= 0 and beat - before > LONGEST_BEAT:
+            samples.append(Sample(max(before, 0.0) + 1e-6, beat - max(before, 0.0), "missed"))
+    return samples

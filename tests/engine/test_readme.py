@@ -1,0 +1,178 @@
+"""The README, and the page about tests, as a reader follows them: programs saved, commands run, outputs compared."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from rivet_runner.testing import EngineApi
+from rivet_runner.testing.engine_binary import BINARY_VARIABLE, find_engine_binary
+from rivet_runner.testing.engine_config import choose_ports, is_free
+from tests.engine.support import POLL_SECONDS, PROJECT, Program
+from tests.support.markdown import blocks
+
+PORT = 6420
+"""The engine's, in the README. Where another program has it, every block is run with a free one instead."""
+
+INSTALLS = ("pip install ", "npm install ")
+ENGINE, RUNNER, CALL = "python engine.py", "python counter.py", 'curl -X POST "http://127.0.0.1:6420/gateway/'
+
+_FILE_NAME = re.compile(r"as\s+`(\w+\.py)`")
+_ACTOR_ID = re.compile(r"\b[0-9a-z]{30}\b")
+_END_OF_BLOCK = "--- end of block ---"
+
+
+class Command(NamedTuple):
+    """A shell block, and the output that the README shows after it, if it shows one."""
+
+    text: str
+    output: str | None
+
+
+class Readme:
+    """The README's programs by file name, and its commands in order, for an engine on ``port``."""
+
+    def __init__(self, port: int) -> None:
+        self.programs: dict[str, str] = {}
+        self.commands: list[Command] = []
+        for block in blocks(PROJECT / "README.md"):
+            text = block.text.replace(str(PORT), str(port))
+            if block.language == "python":
+                self.programs[_FILE_NAME.findall(block.before)[-1]] = text
+            elif block.language == "sh":
+                self.commands.append(Command(text, None))
+            elif block.language == "text":
+                self.commands[-1] = Command(self.commands[-1].text, text)
+            else:
+                raise AssertionError(f"no reader can run a block of language {block.language!r}: {block.text}")
+
+    def save_programs(self, folder: Path) -> None:
+        for name, text in self.programs.items():
+            (folder / name).write_text(text)
+
+    def output_of(self, command: str) -> str:
+        (output,) = (known.output for known in self.commands if known.text.strip() == command)
+        return output or ""
+
+    def third_terminal(self) -> list[Command]:
+        """The commands that come back; the two programs that stay up have terminals of their own."""
+        return [
+            command
+            for command in self.commands
+            if command.text.strip() not in (ENGINE, RUNNER) and not command.text.startswith(INSTALLS)
+        ]
+
+
+class Terminals:
+    """A folder with the README's programs in it, and the environment in which its commands run."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        # The package of this checkout, the Python of this run, an engine without a download, and no proxy for loopback.
+        self.environment = {
+            "PYTHONPATH": str(PROJECT),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "NO_PROXY": "*",
+            BINARY_VARIABLE: str(find_engine_binary()),
+        }
+        if port != PORT:
+            self.environment["RIVET_ENDPOINT"] = f"http://127.0.0.1:{port}"
+
+    def start(self, command: str) -> Program:
+        """A program that stays up, to be used as ``async with``."""
+        python, *arguments = shlex.split(command)
+        assert python == "python"
+        return Program(*arguments, environment=self.environment, folder=self.folder)
+
+    async def run(self, commands: list[Command]) -> list[str]:
+        """Run the commands one after another in one shell, and return the output of each."""
+        script = "".join(f"{command.text}\necho; echo '{_END_OF_BLOCK}'\n" for command in commands)
+        shell = await asyncio.create_subprocess_exec(
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            script,
+            cwd=self.folder,
+            env={**os.environ, **self.environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await shell.communicate()
+        assert shell.returncode == 0, (out.decode(), err.decode())
+        *outputs, rest = out.decode().split(f"{_END_OF_BLOCK}\n")
+        assert rest == ""
+        return outputs
+
+
+@pytest.fixture
+def port() -> int:
+    return PORT if is_free(PORT) else choose_ports().guard
+
+
+async def test_every_block_does_as_shown_when_the_readme_is_followed(port: int, tmp_path: Path) -> None:
+    readme = Readme(port)
+    readme.save_programs(tmp_path)
+    terminals = Terminals(tmp_path, port)
+    commands = readme.third_terminal()
+    calls = [index for index, command in enumerate(commands) if command.text.startswith(CALL.replace("6420", str(port)))]
+    async with terminals.start(ENGINE) as engine:
+        await engine.printed(readme.output_of(ENGINE).strip())
+        async with terminals.start(RUNNER) as runner:
+            await _runner_is_listed(port)
+            outputs = await terminals.run(commands)
+            for command, output in zip(commands, outputs, strict=True):
+                if command.output is not None:
+                    assert _without_ids(output) == _without_ids(command.output), command.text
+            await _interrupt(runner)
+            assert runner.out == readme.output_of(RUNNER).splitlines() == []
+            assert runner.err == []
+        async with terminals.start(RUNNER) as runner:
+            actor = _ACTOR_ID.search("".join(outputs))
+            assert actor is not None
+            (again,) = await terminals.run([Command(f"ACTOR_ID={actor[0]}\n{commands[calls[-1]].text}", None)])
+            assert again.strip() == f'{{"count":{len(calls) + 1}}}'
+            await _interrupt(runner)
+        await _interrupt(engine)
+        assert engine.out == readme.output_of(ENGINE).splitlines()
+        assert engine.err == []
+
+
+async def test_example_of_the_testing_page_passes_when_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Readme(PORT).save_programs(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (example,) = (block for block in blocks(PROJECT / "docs" / "testing.md") if "async def test_" in block.text)
+    names: dict[str, Any] = {}
+    try:
+        exec(compile(example.text, "docs/testing.md", "exec"), names)
+    finally:
+        sys.modules.pop("counter", None)
+    (test,) = (value for name, value in names.items() if name.startswith("test_"))
+    async with asyncio.timeout(60):
+        await test()
+
+
+async def _interrupt(program: Program) -> None:
+    """What Ctrl-C does."""
+    program.signal(signal.SIGINT)
+    assert await program.exit_code() == 0, program.err
+
+
+async def _runner_is_listed(port: int) -> None:
+    """Return once a reader who types quickly would have got to the next terminal."""
+    api = EngineApi(f"http://127.0.0.1:{port}")
+    async with asyncio.timeout(30):
+        while not await api.list_runners("counter"):
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _without_ids(text: str) -> str:
+    return _ACTOR_ID.sub("ACTOR_ID", text.strip())

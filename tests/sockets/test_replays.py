@@ -1,0 +1,178 @@
+"""What may have been lost without a sign is fetched from the gateway: in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rivet_runner._sockets.replays import LOOK_SECONDS, LOOKS, MAX_AT_ONCE
+from rivet_runner._sockets.turns import SAFE_BURST
+from rivet_runner.protocol.v3 import ToServerWebSocketMessage
+from tests.support.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts
+from tests.support.scene import settle
+from tests.support.virtual_time import virtual_time
+
+
+@virtual_time
+async def test_everything_arrives_when_what_was_missed_is_more_than_the_engine_queues() -> None:
+    async with rooms(200) as (current, runner, connection, clients, gateway):
+        all_lost(clients, texts(40))
+        await reconnected(current, connection, clients)
+        began = current.now
+        while runner.received != everything(200, 40):
+            await asyncio.sleep(0.1)
+            assert current.now - began < 25, "the gateway gives a client up after 30 s"
+        assert gateway.largest == MAX_AT_ONCE * 40, "how much there is shows with the first replays"
+
+
+@virtual_time
+async def test_a_part_of_a_replay_is_not_taken_for_all_of_it_when_too_much_came_at_once() -> None:
+    async with rooms(30) as (current, runner, connection, clients, gateway):
+        gateway.loses_newest = True
+        all_lost(clients, texts(41))
+        await reconnected(current, connection, clients)
+        await asyncio.sleep(LOOK_SECONDS - 1)
+        assert runner.received == everything(30, 41)
+
+
+@virtual_time
+async def test_fetching_and_repairing_take_turns_when_both_are_needed() -> None:
+    async with rooms(100) as (current, runner, connection, clients, gateway):
+        all_lost(clients[:8], texts(59))
+        all_lost(clients[8:], texts(4))
+        await reconnected(current, connection, clients)
+        for client in clients[:8]:
+            client.send("59")
+        await asyncio.sleep(5)
+        assert runner.received == everything(100, 4) | everything(8, 60)
+        assert gateway.largest <= SAFE_BURST
+
+
+@virtual_time
+async def test_little_is_held_when_a_key_value_call_has_lain_through_the_outage() -> None:
+    async with rooms(1) as (current, runner, connection, [client], gateway):
+        gateway.sockets.clear()
+        actor = runner.actors["a1"]
+        connection.abort()
+        await settle()
+        put = asyncio.create_task(actor.kv.put(b"key", b"value"))
+        second = await current.reconnected()
+        await put
+        assert await client.receive() == REPLAY
+        second.abort()
+        client.connection = await current.reconnected()
+        (ws,) = actor.websockets
+        assert await client.receive() == REPLAY
+        began = current.now
+        await ws.send("held")
+        assert await client.receive() == "held"
+        assert current.now - began < 0.2
+
+
+@virtual_time
+async def test_everything_arrives_when_the_gateway_is_slower_than_expected() -> None:
+    async with rooms(30) as (current, runner, connection, clients, gateway):
+        gateway.attach_seconds = 2.0
+        all_lost(clients, texts(40))
+        await reconnected(current, connection, clients)
+        await asyncio.sleep(20)
+        assert runner.received == everything(30, 40)
+
+
+@virtual_time
+async def test_the_looks_end_when_clients_go_on_talking() -> None:
+    async with rooms(150) as (current, runner, connection, clients, gateway):
+        await reconnected(current, connection, clients)
+        for number in range(25):
+            await asyncio.sleep(1)
+            for client in clients:
+                client.send(str(number))
+        await settle()
+        assert runner.received == everything(150, 25)
+        assert {*gateway.asked.values()} == {LOOKS}
+
+
+@virtual_time
+async def test_nobody_is_asked_twice_when_little_was_missed() -> None:
+    async with rooms(100) as (current, runner, connection, clients, gateway):
+        for client in clients[:50]:
+            client.send_lost("0")
+        await reconnected(current, connection, clients)
+        await asyncio.sleep(10)
+        assert runner.received == everything(50, 1)
+        assert {*gateway.asked.values()} == {1}
+
+
+@virtual_time
+async def test_a_client_is_left_alone_when_it_was_heard_on_the_new_connection() -> None:
+    async with rooms(2) as (current, runner, connection, [speaks, silent], gateway):
+        silent.send_lost("0")
+        await reconnected(current, connection, [speaks, silent])
+        speaks.send("0")
+        await asyncio.sleep(10)
+        assert runner.received == everything(2, 1)
+        assert gateway.asked == {speaks: 0, silent: 1}
+
+
+@virtual_time
+async def test_everything_arrives_when_an_actor_wakes_to_more_than_the_engine_queues() -> None:
+    async with rooms(100) as (_, runner, connection, clients, gateway):
+        await asleep(runner, connection)
+        all_lost(clients, texts(25))
+        connection.start_actor("a1", generation=2, hibernating=clients)
+        await connection.running("a1")
+        gateway.replay(clients)
+        await settle()
+        assert runner.received == {f"/{number}": texts(25) for number in range(60, 100)}, "a gap would show the loss"
+        await asyncio.sleep(10)
+        assert runner.received == everything(100, 25)
+
+
+@virtual_time
+async def test_nothing_is_asked_for_when_an_actor_wakes_to_little() -> None:
+    async with rooms(100) as (_, runner, connection, clients, gateway):
+        await asleep(runner, connection)
+        connection.start_actor("a1", generation=2, hibernating=clients)
+        await connection.running("a1")
+        for client in clients:
+            client.send("0")
+        await asyncio.sleep(10)
+        assert runner.received == everything(100, 1)
+        assert {*gateway.asked.values()} == {0}
+
+
+@virtual_time
+async def test_what_a_silent_client_said_arrives_when_the_burst_of_another_has_pushed_it_out() -> None:
+    async with rooms(3) as (_, runner, _connection, [bursting, silent, speaks], gateway):
+        silent.send_lost("0")
+        all_lost([bursting], texts(40)[:39])
+        bursting.send("39")
+        await asyncio.sleep(1)
+        speaks.send("0")
+        assert runner.received == {"/0": texts(40)}
+        await asyncio.sleep(LOOK_SECONDS)
+        assert runner.received == {"/0": texts(40), "/1": ["0"], "/2": ["0"]}
+        await asyncio.sleep(20)
+        assert gateway.asked == {bursting: 1, silent: 1, speaks: 0}
+        silent.send_lost("1")
+        bursting.send_lost("40")
+        bursting.send("41")
+        await asyncio.sleep(10)
+        assert runner.received == {"/0": texts(42), "/1": texts(2), "/2": ["0"]}
+
+
+@virtual_time
+async def test_what_the_actor_sends_is_held_when_a_message_comes_that_may_have_left_before_the_request() -> None:
+    async with rooms(1) as (current, runner, connection, [client], gateway):
+        gateway.sockets.clear()
+        await reconnected(current, connection, [client])
+        while client.replies[-1].message_kind != REPLAY:
+            await asyncio.sleep(0.001)
+        client.send("0")
+        await settle()
+        assert runner.received == {"/0": ["0"]}
+        (ws,) = runner.actors["a1"].websockets
+        await ws.send("an answer")
+        await asyncio.sleep(0.1)
+        assert not any(isinstance(reply.message_kind, ToServerWebSocketMessage) for reply in client.replies)
+        assert await client.receive() == REPLAY
+        assert await client.receive() == "an answer"
