@@ -32,7 +32,7 @@ class TaskGroup:
     def __init__(self, name: str, log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
         self.name: str = name
         self._log = log
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._closed = False
 
     def __len__(self) -> int:
@@ -66,7 +66,7 @@ class TaskGroup:
             coroutine.close()
             raise RuntimeError(f"the task group {self.name!r} is closed; {name!r} was not started")
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         if on_error is None:
             task.add_done_callback(self._finished)
         else:
@@ -95,11 +95,11 @@ class TaskGroup:
             if remaining is not None and remaining <= 0:
                 return False
             done, _ = await asyncio.wait(others, timeout=remaining)
-            self._tasks -= done
+            self._forget(done)
         return True
 
     async def cancel_all(self, timeout: float) -> bool:
-        """Cancel all tasks, including tasks spawned meanwhile, and wait until they have finished.
+        """Cancel all tasks in spawn order, including tasks spawned meanwhile, and wait until they have finished.
 
         ``timeout`` is in seconds. A task that swallows its cancellation is cancelled once more at half the timeout.
         If tasks are left at the end, logs a warning with their names and returns `False`.
@@ -116,23 +116,29 @@ class TaskGroup:
             if now >= half and not asked_again:
                 asked_again = True
                 asked.clear()
-            for task in others - asked:
-                task.cancel()
-            asked |= others
+            for task in others:
+                if task not in asked:
+                    task.cancel()
+            asked.update(others)
             done, _ = await asyncio.wait(others, timeout=(deadline if asked_again else half) - now)
-            self._tasks -= done
+            self._forget(done)
         return True
 
     def _warn_of_survivors(self) -> None:
         names = ", ".join(self.names[:10])
         self._log.warning("%s: %d tasks did not end when cancelled: %s", self.name, len(self._tasks), names)
 
-    def _others(self) -> set[asyncio.Task[Any]]:
+    def _others(self) -> list[asyncio.Task[Any]]:
         """The unfinished tasks without the calling one, which must not wait for itself."""
-        return self._tasks - {asyncio.current_task()}
+        current = asyncio.current_task()
+        return [task for task in self._tasks if task is not current]
+
+    def _forget(self, done: set[asyncio.Task[Any]]) -> None:
+        for task in done:
+            self._tasks.pop(task, None)
 
     def _finished(self, task: asyncio.Task[Any], on_error: Callable[[BaseException], None] | None = None) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if task.cancelled():
             return
         error = task.exception()

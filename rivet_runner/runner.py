@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
+from rivet_runner._connection.environment import environment
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._runtime.core import Core
 from rivet_runner._runtime.signals import run_until_down
@@ -133,6 +134,7 @@ class Runner:
             self.__config,
             self.__lifecycle,
             hibernates=type(self).can_hibernate is not Runner.can_hibernate,
+            environment=environment.get(),
         )
         core.begin()
         try:

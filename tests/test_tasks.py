@@ -358,3 +358,20 @@ def test_all_tasks_are_over_when_cancelling_has_ended(first: list[Plan], later: 
         assert loop.time() - before <= 20
 
     with_group(first, later, then)
+
+
+async def test_tasks_are_cancelled_in_the_order_of_their_spawn() -> None:
+    order: list[int] = []
+
+    async def note(number: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            order.append(number)
+
+    group = TaskGroup("group", log)
+    for number in range(50):
+        group.spawn(note(number), name=str(number))
+    await asyncio.sleep(0)
+    assert await group.cancel_all(1)
+    assert order == list(range(50))

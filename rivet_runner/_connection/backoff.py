@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Final
 
 from tenacity import RetryCallState
@@ -38,8 +39,9 @@ class Backoff:
     would dial an engine that accepts and closes once a second, for ever.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, random: Callable[[], float] = random.random) -> None:
         self.failures = 0
+        self._random = random
 
     def __call__(self, retry_state: RetryCallState) -> float:
         """Count a failed dial and return the delay. Tenacity calls this once for each failure."""
@@ -49,7 +51,7 @@ class Backoff:
         """Count one failure and return the seconds to wait, with jitter."""
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self.failures, 10))
         self.failures += 1
-        return delay * (1 + JITTER * random.random())
+        return delay * (1 + JITTER * self._random())
 
     def slowest_delay(self) -> float:
         """Count one failure and return the longest delay, for an engine that rejects a runner it had accepted before."""
@@ -59,7 +61,7 @@ class Backoff:
     def going_away_delay(self) -> float:
         """Count one failure and return the short delay after ``ws.going_away``."""
         self.failures += 1
-        return GOING_AWAY_JITTER * random.random()
+        return GOING_AWAY_JITTER * self._random()
 
     def lasted(self, seconds: float, messages: int) -> None:
         """A connection whose init was answered has ended. If it was stable, start over with the first delay."""

@@ -97,6 +97,8 @@ _library_log.addFilter(_RedactingFilter())
 class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
     """One connection. Only `dial` makes it."""
 
+    needs_pings = True
+
     def __init__(self, protocol: ClientProtocol, *, on_message: Callable[[bytes], None], **options: Any) -> None:
         super().__init__(protocol, **options)
         self._on_message = on_message

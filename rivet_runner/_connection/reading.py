@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from rivet_runner._connection.arrivals import Arrivals
 from rivet_runner._connection.busy_poll import BusyPoll
-from rivet_runner._connection.engine_socket import EngineSocket
+from rivet_runner._connection.environment import Link
 from rivet_runner._connection.uplink import Uplink
 
 __all__ = ["Reading"]
@@ -21,11 +21,11 @@ class Reading:
     def __init__(self, uplink: Uplink, busy_poll: BusyPoll) -> None:
         self._uplink = uplink
         self._busy_poll = busy_poll
-        self._socket: EngineSocket | None = None
+        self._socket: Link | None = None
         self.arrivals = Arrivals()
         """The handlers that got a message from the read under way."""
 
-    def attach(self, socket: EngineSocket) -> None:
+    def attach(self, socket: Link) -> None:
         """A connection is open: end its reads from now on."""
         self._socket = socket
         socket.on_read(self.read_done)

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -35,7 +34,8 @@ from rivet_runner._connection.close_reasons import (
     close_action,
     rejection_message,
 )
-from rivet_runner._connection.engine_socket import DIAL_ERRORS, EngineSocket, dial
+from rivet_runner._connection.engine_socket import DIAL_ERRORS
+from rivet_runner._connection.environment import Environment, Link
 from rivet_runner._connection.reading import Reading
 from rivet_runner._connection.subprotocols import without_token
 from rivet_runner._connection.uplink import Uplink
@@ -86,6 +86,7 @@ class ReconnectLoop:
         endpoint: str,
         subprotocols: list[str],
         init_timeout: float,
+        environment: Environment,
         lifecycle: Lifecycle,
         session: Session,
         uplink: Uplink,
@@ -96,14 +97,15 @@ class ReconnectLoop:
         self._endpoint = endpoint
         self._subprotocols = subprotocols
         self._init_timeout = init_timeout
+        self._environment = environment
         self._lifecycle = lifecycle
         self._session = session
         self._uplink = uplink
         self._reading = reading
         self._events = events
-        self._backoff = Backoff()
+        self._backoff = Backoff(environment.random)
         self._task: asyncio.Task[Any] | None = None
-        self._socket: EngineSocket | None = None
+        self._socket: Link | None = None
         self._init_timer: asyncio.TimerHandle | None = None
         self._ping_timer: asyncio.TimerHandle | None = None
         self._init_retry_timer: asyncio.TimerHandle | None = None
@@ -149,7 +151,7 @@ class ReconnectLoop:
 
     # Dialling
 
-    async def _dial(self) -> EngineSocket:
+    async def _dial(self) -> Link:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(DIAL_ERRORS),
             wait=self._backoff,
@@ -158,7 +160,7 @@ class ReconnectLoop:
             reraise=True,
         ):
             with attempt:
-                return await dial(self._url, self._subprotocols, self._events.frame_received)
+                return await self._environment.dial(self._url, self._subprotocols, self._events.frame_received)
         raise AssertionError("tenacity gives up only when told to")
 
     def _log_failed_dial(self, state: RetryCallState) -> None:
@@ -173,7 +175,7 @@ class ReconnectLoop:
 
     # One connection
 
-    async def _serve(self, socket: EngineSocket) -> tuple[int, str]:
+    async def _serve(self, socket: Link) -> tuple[int, str]:
         self._socket, self._connected_at = socket, None
         self._session.connection_opened()
         self._uplink.attach(socket)
@@ -191,7 +193,7 @@ class ReconnectLoop:
             self._ended(code, reason)
         return code, reason
 
-    async def _close(self, socket: EngineSocket) -> None:
+    async def _close(self, socket: Link) -> None:
         """Send the last messages and close. The library bounds the handshake by its close timeout."""
         self._uplink.flush_now()
         try:
@@ -210,7 +212,7 @@ class ReconnectLoop:
         self._socket = None
         self._events.connection_ended(code, reason, was_connected=self._connected_at is not None)
 
-    def _init_timed_out(self, socket: EngineSocket) -> None:
+    def _init_timed_out(self, socket: Link) -> None:
         log.warning(
             "the engine at %s accepted the connection but did not answer init within %g s: reconnecting",
             self._endpoint,
@@ -259,10 +261,12 @@ class ReconnectLoop:
     # Timers
 
     def _schedule_ping(self) -> None:
+        if self._socket is None or not self._socket.needs_pings:
+            return
         self._ping_timer = asyncio.get_running_loop().call_later(PING_SECONDS, self._ping)
 
     def _ping(self) -> None:
-        self._session.ping(time.time_ns() // 1_000_000)
+        self._session.ping(self._environment.now_ms())
         self._uplink.flush_soon()
         self._schedule_ping()
 

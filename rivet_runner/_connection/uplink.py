@@ -17,7 +17,7 @@ import logging
 from collections import deque
 from typing import Final
 
-from rivet_runner._connection.engine_socket import EngineSocket
+from rivet_runner._connection.environment import Link
 from rivet_runner._session.session import Session
 from rivet_runner.protocol.wire import Event, ToServerTunnelMessage, encode_to_server
 
@@ -39,7 +39,7 @@ class Uplink:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._loop = asyncio.get_running_loop()
-        self._socket: EngineSocket | None = None
+        self._socket: Link | None = None
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[tuple[asyncio.Future[None], bytes, bool]] = deque()
@@ -52,7 +52,7 @@ class Uplink:
 
     # The connection's edges
 
-    def attach(self, socket: EngineSocket) -> None:
+    def attach(self, socket: Link) -> None:
         """A connection is open: send the session's messages for it."""
         self._socket = socket
         self._gone.clear()

@@ -16,7 +16,6 @@ connected, and which report the engine gets. The steps, in the order that loses 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -244,7 +243,7 @@ class Generation(GenerationState):
         if not self.may_begin:
             return
         self.intent = reason
-        self._going_since_ms = _now_ms()
+        self._going_since_ms = self.services.now_ms()
         self._report_running()
         intent = ActorIntentSleep() if reason is StopReason.ASLEEP else ActorIntentStop()
         self._report(EventActorIntent(self.actor.id, self.actor.generation, intent))
@@ -279,7 +278,7 @@ class Generation(GenerationState):
         """Begin to stop. A stop that is under way goes on, and hurries if it is asked to or the new reason does not wait."""
         if self.may_begin:
             self.stop_reason = reason
-            self._going_since_ms = self._going_since_ms or _now_ms()
+            self._going_since_ms = self._going_since_ms or self.services.now_ms()
             self.phase = GenerationPhase.STOPPING
             self._stop_clock = StopClock(self.services.config.actor_stop_timeout)
             stop = self._stop(self._start_task, self._stop_clock, error)
@@ -422,7 +421,3 @@ def error_text(error: BaseException) -> str:
     except Exception:
         text = type(error).__name__
     return text[:MAX_ERROR_TEXT].encode("utf-8", "replace").decode()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -39,5 +39,7 @@ class Services:
     replays: Replays
     stopped: Callable[[str, int], None]
     """Called with an actor's id and generation, once that has stopped."""
+    now_ms: Callable[[], int]
+    """The wall clock: milliseconds since the epoch."""
     hibernates: bool
     """Whether the hooks can hibernate at all. If not, no records are looked for when an actor starts."""

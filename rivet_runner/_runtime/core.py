@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from rivet_runner._connection.busy_poll import BusyPoll
+from rivet_runner._connection.environment import Environment
 from rivet_runner._connection.reading import Reading
 from rivet_runner._connection.reconnecting import ReconnectLoop
 from rivet_runner._connection.uplink import Uplink
@@ -57,10 +58,13 @@ class Core:
     ``hibernates`` tells whether the hooks can make a WebSocket hibernate.
     """
 
-    def __init__(self, hooks: Hooks, config: RunnerConfig, lifecycle: Lifecycle, *, hibernates: bool) -> None:
+    def __init__(
+        self, hooks: Hooks, config: RunnerConfig, lifecycle: Lifecycle, *, hibernates: bool, environment: Environment
+    ) -> None:
         self._hooks = hooks
         self._config = config
         self._lifecycle = lifecycle
+        self._environment = environment
         self._tasks = TaskGroup("runner", log)
         self._last_hooks = TaskGroup("last hooks", log)
         """Hooks that a shutdown waits for."""
@@ -73,7 +77,7 @@ class Core:
         pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None))
         self.session = Session(_init(config), max_buffered=config.max_buffered, pace=pace)
         self._uplink = Uplink(self.session)
-        self._reading = Reading(self._uplink, BusyPoll(config.busy_poll))
+        self._reading = Reading(self._uplink, BusyPoll(config.busy_poll if environment.busy_polls else 0))
         self._kv_calls = KvCalls(self.session, self._uplink, config.kv_timeout)
         self._services = self._new_services(hibernates)
         self._tunnel = Tunnel(self._services, self.registry)
@@ -104,6 +108,7 @@ class Core:
             replays=Replays(self._uplink, turns, self._tasks, self.registry.hibernations),
             stopped=self._actor_stopped,
             hibernates=hibernates,
+            now_ms=self._environment.now_ms,
         )
 
     def _new_connection(self) -> ReconnectLoop:
@@ -113,6 +118,7 @@ class Core:
             endpoint=config.endpoint,
             subprotocols=config.subprotocols,
             init_timeout=config.init_timeout,
+            environment=self._environment,
             lifecycle=self._lifecycle,
             session=self.session,
             uplink=self._uplink,

@@ -305,7 +305,7 @@ class Session:
         frames, self._control = self._control, []
         if self.phase is not Phase.CONNECTED:
             return frames
-        if self._events.pending and now - self._events_sent_at >= EVENT_SPACING:
+        if self._events.pending and now >= self._events_sent_at + EVENT_SPACING:
             frames.append(encode_to_server(ToServerEvents(self._events.take())))
             self._events_sent_at = now
         if self._kv.pending:

@@ -1,4 +1,4 @@
-"""A real engine on this machine and a client for it, for tests, demos and tools.
+"""A simulated engine for tests, a real engine on this machine and a client for it.
 
 ::
 
@@ -7,6 +7,12 @@
         await api.upsert_runner_config("counter")
         actor = await api.create_actor("counter", runner_name="counter")
         response = await api.request(actor.actor_id, "GET", "/count")
+
+Without a binary, a port or any waiting::
+
+    async with SimulatedEngine() as engine, engine.host(Counter):
+        counter = await engine.create("counter", key="a")
+        response = await counter.request("GET", "/count")
 
 The runner itself imports nothing from here. The tools need no further dependencies.
 """
@@ -19,6 +25,8 @@ from rivet_runner.testing.engine_types import ActorInfo, EngineApiError
 from rivet_runner.testing.hibernation import MemoryHibernationStore, MemoryHibernationStores
 from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
 from rivet_runner.testing.local_engine import EngineStartFailed, LocalEngine
+from rivet_runner.testing.simulated_engine import SimulatedEngine
+from rivet_runner.testing.virtual_loop import virtual_loop
 
 __all__ = [
     "ActorInfo",
@@ -31,4 +39,6 @@ __all__ = [
     "LocalEngine",
     "MemoryHibernationStore",
     "MemoryHibernationStores",
+    "SimulatedEngine",
+    "virtual_loop",
 ]

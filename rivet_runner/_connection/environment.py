@@ -1,0 +1,70 @@
+"""What a runner takes from outside: its connection to the engine, the wall clock, and chance.
+
+A runner looks it up once, when it starts. Usually it is the real world. `rivet_runner.testing.SimulatedEngine` puts another
+in its place for the runners that start in its context, and nothing else in the package knows the difference.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from rivet_runner._connection.engine_socket import dial
+
+__all__ = ["Dial", "Environment", "Link", "environment"]
+
+
+class Link(Protocol):
+    """One open connection to the engine that carries whole messages. See `EngineSocket`, which is the real one."""
+
+    messages_received: int
+    needs_pings: bool
+    """Whether protocol pings are sent, for an engine that shows how far away a runner is."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+    @property
+    def congested(self) -> bool: ...
+
+    def on_writable(self, callback: Callable[[], None]) -> None: ...
+
+    def on_read(self, callback: Callable[[], None]) -> None: ...
+
+    def send_frames(self, messages: list[bytes]) -> None: ...
+
+    def acknowledge_at_once(self) -> None: ...
+
+    async def wait_ended(self) -> tuple[int, str]: ...
+
+    async def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+    def abort(self) -> None: ...
+
+
+Dial: TypeAlias = Callable[[str, list[str], Callable[[bytes], None]], Awaitable[Link]]
+"""URL, subprotocols, and what gets each message, synchronously. Raises one of `DIAL_ERRORS`."""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """``now_ms`` is in milliseconds since the epoch; ``random`` returns a number from 0 up to 1, exclusive."""
+
+    dial: Dial = dial
+    now_ms: Callable[[], int] = _now_ms
+    random: Callable[[], float] = random.random
+    busy_polls: bool = True
+    """Whether `RunnerConfig.busy_poll` counts; polling is of use for a real socket and a real clock alone."""
+
+
+REAL: Final = Environment()
+
+environment: Final[ContextVar[Environment]] = ContextVar("environment", default=REAL)

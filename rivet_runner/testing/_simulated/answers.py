@@ -1,0 +1,69 @@
+"""What the gateway's HTTP side adds to a request and makes of an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from multidict import CIMultiDict
+
+from rivet_runner.protocol.wire import ToServerResponseStart
+from rivet_runner.testing._simulated.errors import EngineError
+from rivet_runner.testing.http_client import HttpResponse
+
+__all__ = ["error_answer", "gateway_answer", "preflight_answer", "request_headers"]
+
+HOST: Final = "127.0.0.1"
+VISIBLE: Final = re.compile(r"[\x20-\x7e\t]*")
+TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+CORS: Final = (
+    ("access-control-allow-origin", "*"),
+    ("access-control-allow-credentials", "true"),
+    ("access-control-expose-headers", "*"),
+)
+METHODS: Final = "GET, POST, PUT, DELETE, OPTIONS, PATCH"
+
+
+def request_headers(
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None, ray_id: str, **added: str
+) -> dict[str, str]:
+    """Headers as the actor gets them: names in lower case, the last of a repeated one, none that is not visible ASCII."""
+    pairs = headers.items() if isinstance(headers, Mapping) else (headers or ())
+    wanted = {"host": HOST, **{name.replace("_", "-"): value for name, value in added.items()}}
+    wanted |= {name.lower(): value for name, value in pairs if VISIBLE.fullmatch(value)}
+    return {**wanted, "x-rivet-ray-id": ray_id}
+
+
+def gateway_answer(answer: ToServerResponseStart, ray_id: str) -> HttpResponse:
+    """An actor's answer as its client sees it; an answer that is no HTTP becomes a 500. Only the first piece counts."""
+    names = answer.headers.items()
+    valid = all(TOKEN.fullmatch(name) and not re.search(r"[\r\n\0]", value) for name, value in names)
+    if not valid or not 100 <= answer.status <= 999:
+        return error_answer(EngineError("core.internal_error"), ray_id)
+    return _answer(answer.status, names, answer.body or b"", ray_id)
+
+
+def error_answer(error: EngineError, ray_id: str) -> HttpResponse:
+    """An error of the engine's own."""
+    headers = [("content-type", "application/json"), ("x-rivet-error", error.name)]
+    return _answer(error.status, headers, error.body(), ray_id)
+
+
+def preflight_answer(headers: Mapping[str, str], ray_id: str) -> HttpResponse:
+    """OPTIONS is answered without asking the actor."""
+    allowed = headers.get("access-control-request-headers", "*")
+    added = [
+        ("access-control-allow-methods", METHODS),
+        ("access-control-allow-headers", allowed),
+        ("access-control-max-age", "86400"),
+    ]
+    return _answer(204, added, b"", ray_id)
+
+
+def _answer(status: int, headers: Iterable[tuple[str, str]], body: bytes, ray_id: str) -> HttpResponse:
+    merged: CIMultiDict[str] = CIMultiDict(headers)
+    merged.setdefault("content-length", str(len(body)))
+    for name, value in (*CORS, ("x-rivet-ray-id", ray_id)):
+        merged[name] = value
+    return HttpResponse(status, merged, body)

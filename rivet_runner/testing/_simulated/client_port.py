@@ -1,0 +1,64 @@
+"""A client's WebSocket, as the gateway sees it: what came from the client and waits, and the way back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+__all__ = ["ClientClose", "ClientMessage", "ClientPort", "ClientTransport"]
+
+
+class ClientMessage(msgspec.Struct, frozen=True, gc=False):
+    """One message; text is UTF-8."""
+
+    data: bytes
+    binary: bool
+
+
+class ClientClose(msgspec.Struct, frozen=True, gc=False):
+    """The client's end: its close frame, or ``code`` none if the connection broke."""
+
+    code: int | None
+    reason: str
+
+
+class ClientTransport(Protocol):
+    """What carries messages to the client."""
+
+    def deliver(self, message: ClientMessage) -> None: ...
+
+    def closed(self, code: int, reason: str) -> None:
+        """The engine has closed; 1006 means that there was no close frame."""
+
+
+class ClientPort:
+    """The queue from the client, and its transport. ``on_arrival`` is called for everything that is put in."""
+
+    def __init__(self, transport: ClientTransport) -> None:
+        self._transport = transport
+        self.incoming: deque[ClientMessage | ClientClose] = deque()
+        self.on_arrival: Callable[[], None] | None = None
+        self.is_closed = False
+        """Whether the engine has closed the client."""
+
+    def put(self, item: ClientMessage | ClientClose) -> None:
+        """Something from the client; nothing is taken after the engine has closed."""
+        if self.is_closed:
+            return
+        self.incoming.append(item)
+        if self.on_arrival is not None:
+            self.on_arrival()
+
+    def deliver(self, message: ClientMessage) -> None:
+        if not self.is_closed:
+            self._transport.deliver(message)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the client; the first close counts."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.incoming.clear()
+            self._transport.closed(code, reason)

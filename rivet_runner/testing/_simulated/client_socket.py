@@ -1,0 +1,113 @@
+"""A client's WebSocket in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from types import TracebackType
+from typing import Final, Self
+
+from rivet_runner.errors import WebSocketClosed
+from rivet_runner.testing._simulated.client_port import ClientClose, ClientMessage, ClientPort
+
+__all__ = ["SimulatedWebSocket"]
+
+BROKEN: Final = 1006
+
+
+class SimulatedWebSocket:
+    """A client's end, open from the beginning; messages that are sent before the actor has accepted it wait.
+
+    ``async with`` closes it at the end. ``close_code`` and ``close_reason`` are none while it is open; the code is 1006 if
+    the connection broke.
+    """
+
+    def __init__(self) -> None:
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
+        self.port = ClientPort(self)
+        self._messages: deque[str | bytes] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message. Raises `WebSocketClosed`."""
+        self._check_open()
+        binary = isinstance(message, bytes)
+        self.port.put(ClientMessage(message if isinstance(message, bytes) else message.encode(), binary))
+
+    async def recv(self) -> str | bytes:
+        """The next message. Raises `WebSocketClosed` once there is none left. Cancelling is safe."""
+        while not self._messages:
+            self._check_open()
+            if self._waiter is not None:
+                raise RuntimeError("another task is waiting in recv already")
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._messages.popleft()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        try:
+            return await self.recv()
+        except WebSocketClosed:
+            raise StopAsyncIteration from None
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close; does nothing on a closed one."""
+        if self.close_code is None:
+            self.port.put(ClientClose(code, reason))
+            self._ended(code, reason)
+
+    def abort(self) -> None:
+        """Drop the connection without a close frame."""
+        if self.close_code is None:
+            self.port.put(ClientClose(None, ""))
+            self._ended(BROKEN, "")
+
+    async def wait_closed(self) -> tuple[int, str]:
+        """Wait for the end, and return its code and reason. Messages that come meanwhile stay for `recv`."""
+        while self.close_code is None:
+            if self._waiter is not None:
+                raise RuntimeError("another task is waiting in recv already")
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self.close_code, self.close_reason or ""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # What the engine calls
+
+    def deliver(self, message: ClientMessage) -> None:
+        if self.close_code is None:
+            self._messages.append(message.data if message.binary else message.data.decode())
+            self._wake()
+
+    def closed(self, code: int, reason: str) -> None:
+        if self.close_code is None:
+            self._ended(code, reason)
+
+    def _ended(self, code: int, reason: str) -> None:
+        self.close_code, self.close_reason = code, reason
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _check_open(self) -> None:
+        if self.close_code is not None:
+            raise WebSocketClosed(self.close_code, self.close_reason or "")

@@ -1,0 +1,333 @@
+"""The engine put together: actors, runners, their connections and the gateway, each told what the others decide."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from rivet_runner.protocol.wire import (
+    CommandStartActor,
+    CommandStopActor,
+    Event,
+    EventActorIntent,
+    EventActorSetAlarm,
+    EventActorStateUpdate,
+    HibernatingRequest,
+    KvErrorResponse,
+    KvRequestData,
+    KvResponseData,
+    ToClient,
+    ToServerInit,
+    ToServerTunnelMessage,
+)
+from rivet_runner.testing._simulated.actor_spec import ActorSignal, ActorSpec
+from rivet_runner.testing._simulated.actor_state import SimulatedActor
+from rivet_runner.testing._simulated.allocation import AllocationIndex
+from rivet_runner.testing._simulated.errors import close_reason
+from rivet_runner.testing._simulated.gateway import Gateway
+from rivet_runner.testing._simulated.guard import Guard
+from rivet_runner.testing._simulated.hibernation import HibernationIndex
+from rivet_runner.testing._simulated.ids import Ids, is_id
+from rivet_runner.testing._simulated.in_flight import InFlightRequest
+from rivet_runner.testing._simulated.kv_store import KvStore
+from rivet_runner.testing._simulated.runner_indexes import RunnerIndexesV3
+from rivet_runner.testing._simulated.runner_socket import RunnerSocket, missing_parameter, speaks
+from rivet_runner.testing._simulated.runner_state import SimulatedRunner
+from rivet_runner.testing._simulated.settings import EngineSettings
+from rivet_runner.testing._simulated.timers import Timers
+from rivet_runner.testing._simulated.trace import Trace
+
+__all__ = ["NAMESPACE", "Cluster", "Journal"]
+
+log = logging.getLogger("rivet_runner.testing")
+
+NAMESPACE: Final = "default"
+
+
+class Journal(Protocol):
+    """Told of everything that a restart must not forget, before anybody hears of it."""
+
+    def actor_changed(self, actor: SimulatedActor) -> None: ...
+
+    def runner_changed(self, runner: SimulatedRunner) -> None: ...
+
+    def kv_changed(self, actor_id: str, store: KvStore, keys: list[bytes] | None) -> None: ...
+
+
+class _NoJournal:
+    def actor_changed(self, actor: SimulatedActor) -> None: ...
+
+    def runner_changed(self, runner: SimulatedRunner) -> None: ...
+
+    def kv_changed(self, actor_id: str, store: KvStore, keys: list[bytes] | None) -> None: ...
+
+
+class Cluster:
+    """One engine's state. It is what actors, runners, connections and the gateway ask of each other."""
+
+    def __init__(self, *, timers: Timers, random: Random, settings: EngineSettings, journal: Journal | None = None) -> None:
+        self.timers = timers
+        self.random = random
+        self.settings = settings
+        self.journal = journal or _NoJournal()
+        self.ids = Ids(random)
+        self.trace = Trace(timers.now)
+        self.actors: dict[str, SimulatedActor] = {}
+        self.actors_by_key: dict[tuple[str, str], SimulatedActor] = {}
+        self.kv_stores: dict[str, KvStore] = {}
+        self.runners: dict[str, SimulatedRunner] = {}
+        self.runners_by_key: dict[tuple[str, str], SimulatedRunner] = {}
+        self.runner_names: dict[str, None] = {}
+        """The runner configs: names that actors may select."""
+        self.actor_names: dict[str, Any] = {}
+        self._allocation: dict[str, AllocationIndex] = {}
+        self._sockets: dict[str, RunnerSocket] = {}
+        self._subscribers: dict[str, dict[int, Callable[[ActorSignal], None]]] = {}
+        self._subscriptions = 0
+        self.hibernation = HibernationIndex()
+        self.gateway: Gateway
+        self.guard: Guard
+        self.start_gateway()
+
+    def start_gateway(self) -> None:
+        """A new gateway, with a new id: the engine has started."""
+        self.gateway = Gateway(
+            ids=self.ids,
+            cluster=self,
+            index=self.hibernation,
+            timers=self.timers,
+            random=self.random,
+            settings=self.settings,
+        )
+        self.guard = Guard(self.gateway, self.ids)
+
+    # Actors
+
+    def new_actor(self, spec: ActorSpec, *, has_key: bool = True) -> SimulatedActor:
+        """An actor that is known from now on; `SimulatedActor.begin` allocates it. A destroyed one has its key no more."""
+        actor = SimulatedActor(spec, cluster=self, timers=self.timers, random=self.random, settings=self.settings)
+        self.actors[spec.actor_id] = actor
+        if spec.key is not None and has_key:
+            self.actors_by_key[spec.name, spec.key] = actor
+        self.actor_names.setdefault(spec.name, {})
+        self.decided(actor, "created", spec.name, spec.key)
+        return actor
+
+    def find_actor(self, actor_id: str) -> SimulatedActor | None:
+        return self.actors.get(actor_id)
+
+    def allocation(self, runner_name: str) -> AllocationIndex:
+        index = self._allocation.get(runner_name)
+        if index is None:
+            index = self._allocation[runner_name] = AllocationIndex(self.timers.now, self.random, self.settings)
+        return index
+
+    def take_slot(self, actor: SimulatedActor, *, queue: bool) -> str | None:
+        index = self.allocation(actor.spec.runner_name)
+        return index.take_slot(actor.id, allocated=actor.allocated if queue else None)
+
+    def release_slot(self, actor: SimulatedActor, runner_id: str, *, to_queue: bool) -> None:
+        runner = self.runners.get(runner_id)
+        if runner is not None:
+            runner.release_slot(actor.id)
+        if to_queue:
+            self.allocation(actor.spec.runner_name).allocate_pending()
+
+    def leave_queue(self, actor: SimulatedActor) -> None:
+        self.allocation(actor.spec.runner_name).leave_queue(actor.id)
+
+    def send_command(self, runner_id: str, actor_id: str, command: CommandStartActor | CommandStopActor) -> None:
+        self.runners[runner_id].command(actor_id, command)
+
+    def signal(self, actor: SimulatedActor, signal: ActorSignal) -> None:
+        if signal is ActorSignal.DESTROYED:
+            self._forget_destroyed(actor)
+        for callback in list(self._subscribers.get(actor.id, {}).values()):
+            callback(signal)
+
+    def _forget_destroyed(self, actor: SimulatedActor) -> None:
+        key = actor.spec.key
+        if key is not None and self.actors_by_key.get((actor.spec.name, key)) is actor:
+            del self.actors_by_key[actor.spec.name, key]
+        store = self.kv_stores.pop(actor.id, None)
+        if store is not None:
+            store.clear()
+        self.hibernation.forget(actor.id)
+
+    def subscribe(self, actor_id: str, callback: Callable[[ActorSignal], None]) -> Callable[[], None]:
+        self._subscriptions += 1
+        number = self._subscriptions
+        self._subscribers.setdefault(actor_id, {})[number] = callback
+
+        def unsubscribe() -> None:
+            subscribers = self._subscribers.get(actor_id)
+            if subscribers is not None:
+                subscribers.pop(number, None)
+                if not subscribers:
+                    del self._subscribers[actor_id]
+
+        return unsubscribe
+
+    def decided(self, subject: SimulatedActor | SimulatedRunner, what: str, *details: Any) -> None:
+        if isinstance(subject, SimulatedActor):
+            self.trace.add("actor", subject.id, what, *details)
+            self.journal.actor_changed(subject)
+        else:
+            self.trace.add("runner", subject.runner_id, what, *details)
+            self.journal.runner_changed(subject)
+
+    # Runners
+
+    def refusal(self, query: dict[str, str], subprotocols: list[str]) -> str | None:
+        if missing_parameter(query):
+            return "ws.invalid_url"
+        if query["namespace"] != NAMESPACE:
+            return "namespace.not_found"
+        return None if speaks(query) else "ws.invalid_packet"
+
+    def runner_connected(self, socket: RunnerSocket, key: str, init: ToServerInit) -> SimulatedRunner:
+        runner = self.runners_by_key.get((init.name, key))
+        if runner is None:
+            runner = self._new_runner(key, init)
+        former = self._sockets.get(runner.runner_id)
+        self._sockets[runner.runner_id] = socket
+        if former is not None:
+            former.close("ws.eviction")
+        for name, metadata in (init.prepopulate_actor_names or {}).items():
+            self.actor_names[name] = _json_object(metadata.metadata)
+        runner.connected_again()
+        self.decided(runner, "connected", init.name, key)
+        return runner
+
+    def _new_runner(self, key: str, init: ToServerInit) -> SimulatedRunner:
+        runner = SimulatedRunner(
+            self.ids.new(),
+            key,
+            init,
+            RunnerIndexesV3(ack_batch=self.settings.event_ack_batch),
+            cluster=self,
+            timers=self.timers,
+            settings=self.settings,
+        )
+        self.runners[runner.runner_id] = runner
+        self.runners_by_key[init.name, key] = runner
+        return runner
+
+    def runner_disconnected(self, socket: RunnerSocket) -> None:
+        runner = socket.runner
+        assert runner is not None
+        if self._sockets.get(runner.runner_id) is not socket:
+            return  # evicted: its successor is there already
+        del self._sockets[runner.runner_id]
+        self.decided(runner, "disconnected")
+        runner.disconnected()
+        self.gateway.runner_disconnected(runner.runner_id)
+
+    def is_connected(self, runner_id: str) -> bool:
+        return runner_id in self._sockets
+
+    @property
+    def sockets(self) -> list[RunnerSocket]:
+        """The connections of runners that the engine has accepted."""
+        return list(self._sockets.values())
+
+    def send_to_runner(self, runner_id: str, message: ToClient) -> None:
+        socket = self._sockets.get(runner_id)
+        if socket is None:
+            self.trace.add("runner", runner_id, "is not connected, so it misses a", type(message).__name__)
+        else:
+            socket.send(message)
+
+    def list_runner(self, runner: SimulatedRunner) -> None:
+        index = self.allocation(runner.name)
+        index.add(runner)
+        index.allocate_pending()
+
+    def unlist_runner(self, runner: SimulatedRunner) -> None:
+        self.allocation(runner.name).remove(runner.runner_id)
+
+    def runner_draining(self, runner: SimulatedRunner) -> None:
+        self._free_key(runner)
+        for actor_id in list(runner.slots):
+            actor = self.actors[actor_id]
+            actor.going_away(runner.runner_id, actor.generation)
+
+    def runner_ended(self, runner: SimulatedRunner) -> None:
+        self._free_key(runner)
+        for actor_id in list(runner.slots):
+            actor = self.actors[actor_id]
+            actor.lost(runner.runner_id, actor.generation)
+        socket = self._sockets.get(runner.runner_id)
+        if socket is not None:
+            socket.close("ws.eviction")
+
+    def _free_key(self, runner: SimulatedRunner) -> None:
+        if self.runners_by_key.get((runner.name, runner.key)) is runner:
+            del self.runners_by_key[runner.name, runner.key]
+
+    def actor_lost(self, runner_id: str, actor_id: str, generation: int, *, force_reschedule: bool) -> None:
+        self.actors[actor_id].lost(runner_id, generation, force_reschedule=force_reschedule)
+
+    def event(self, runner_id: str, event: Event) -> None:
+        actor = self.actors.get(event.actor_id)
+        if actor is None:
+            return
+        match event:
+            case EventActorStateUpdate(generation=generation, state=state):
+                actor.state_update(runner_id, generation, state)
+            case EventActorIntent(generation=generation, intent=intent):
+                actor.intent(runner_id, generation, intent)
+            case EventActorSetAlarm(generation=generation, alarm_ts=alarm_ts):
+                actor.set_alarm(runner_id, generation, alarm_ts)
+
+    def hibernating(self, actor_id: str) -> list[HibernatingRequest]:
+        threshold = self.settings.hibernating_request_eligible_threshold
+        keys = self.hibernation.listed(actor_id, self.timers.now(), threshold)
+        return [HibernatingRequest(key[:4], key[4:]) for key in keys]
+
+    def kv(self, runner_id: str, actor_id: str, request: KvRequestData) -> KvResponseData:
+        if not is_id(actor_id):
+            return KvErrorResponse("invalid id")
+        actor = self.actors.get(actor_id)
+        if actor is None or actor.runner_id is None:
+            return KvErrorResponse("actor does not exist")
+        if actor.runner_id != runner_id:
+            return KvErrorResponse("actor does not belong to runner")
+        return self.kv_store(actor_id).answer(request)
+
+    def kv_store(self, actor_id: str) -> KvStore:
+        """The store of an actor, made when it is first asked for."""
+        store = self.kv_stores.get(actor_id)
+        if store is None:
+            new = KvStore(
+                self.timers.now,
+                strict=self.settings.strict_kv,
+                changed=lambda keys: self.journal.kv_changed(actor_id, new, keys),
+            )
+            store = self.kv_stores[actor_id] = new
+        return store
+
+    def tunnel_received(self, message: ToServerTunnelMessage) -> None:
+        self.gateway.receive(message)
+
+    def close_reason(self, name: str) -> str:
+        return close_reason(name, self.ids.new())
+
+    def traced(self, runner_id: str, direction: str, frame: bytes) -> None:
+        self.trace.add_frame(runner_id, direction, frame)
+
+    def decided_on_request(self, record: InFlightRequest, what: str, *details: Any) -> None:
+        self.trace.add("gateway", record.actor_id, what, record.key.hex(), *details)
+
+
+def _json_object(text: str) -> Any:
+    """Metadata that is no JSON object becomes an empty one."""
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,134 @@
+"""One engine on an event loop: its clock, its state, its connections, and how it stops and starts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from rivet_runner._connection.engine_socket import DIAL_TIMEOUT
+from rivet_runner.testing._simulated.api import ManagementApi
+from rivet_runner.testing._simulated.cluster import Cluster
+from rivet_runner.testing._simulated.loop_clock import LoopClock
+from rivet_runner.testing._simulated.memory_link import EngineEnd, MemoryLink
+from rivet_runner.testing._simulated.runner_socket import RunnerSocket
+from rivet_runner.testing._simulated.settings import EngineSettings
+from rivet_runner.testing._simulated.storage import Storage
+
+__all__ = ["RunningEngine"]
+
+CANCEL_SECONDS: Final = 1.0
+
+
+class RunningEngine:
+    """What a `SimulatedEngine` is while it runs."""
+
+    def __init__(self, *, seed: int, settings: EngineSettings, epoch_ms: int, storage: Storage | None = None) -> None:
+        self._settings = settings
+        self._clock = LoopClock(epoch_ms)
+        self.now_ms = self._clock.now_ms
+        # Two generators, so that what runners draw does not shift what the engine draws.
+        start = 1 if storage is None else storage.start_number
+        self.runner_random = Random(f"runner {seed} {start}")
+        self._storage = storage
+        self.cluster = Cluster(
+            timers=self._clock.timers, random=Random(f"engine {seed} {start}"), settings=settings, journal=storage
+        )
+        self.api = ManagementApi(self.cluster)
+        if storage is not None:
+            storage.load(self.cluster)
+        self._links: dict[MemoryLink, str] = {}
+        self._partitioned: dict[str, None] = {}
+        self._healed: asyncio.Future[None] | None = None
+        self._down = False
+
+    # Connections
+
+    async def dial(self, url: str, subprotocols: list[str], on_message: Callable[[bytes], None]) -> MemoryLink:
+        """Open a connection in memory, as `rivet_runner._connection.engine_socket.dial` does on a network."""
+        await asyncio.sleep(0)
+        if self._down:
+            raise ConnectionRefusedError("the simulated engine is down")
+        split = urlsplit(url)
+        key = parse_qs(split.query).get("runner_key", [""])[-1]
+        if key in self._partitioned:
+            await self._wait_for_heal()
+        link = MemoryLink(on_message, self._link_ended)
+        socket = RunnerSocket(EngineEnd(link), cluster=self.cluster, timers=self._clock.timers, settings=self._settings)
+        link.connect(socket)
+        self._links[link] = key
+        socket.open(f"{split.path}?{split.query}", subprotocols)
+        return link
+
+    async def _wait_for_heal(self) -> None:
+        if self._healed is None:
+            self._healed = asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(DIAL_TIMEOUT):
+            await asyncio.shield(self._healed)
+
+    def _link_ended(self, link: MemoryLink) -> None:
+        self._links.pop(link, None)
+
+    def partition(self, runner_key: str) -> None:
+        self._partitioned[runner_key] = None
+        self.cluster.trace.add("fault", runner_key, "partition")
+        for link, key in self._links.items():
+            if key == runner_key:
+                link.silence()
+
+    def heal(self) -> None:
+        self._partitioned.clear()
+        self.cluster.trace.add("fault", "", "heal")
+        for link in list(self._links):
+            link.heal()
+        if self._healed is not None and not self._healed.done():
+            self._healed.set_result(None)
+        self._healed = None
+
+    # Stop and start
+
+    async def restart(self, *, graceful: bool) -> None:
+        self.cluster.trace.add("fault", "", "restart", "graceful" if graceful else "crash")
+        if graceful:
+            await self._stop_gracefully()
+        else:
+            await self._crash()
+        self.cluster.start_gateway()
+        self._down = False
+
+    async def close(self) -> None:
+        """End for good; what is left is cut off."""
+        self._down = True
+        await self._cut()
+        self._clock.close()
+        if self._storage is not None:
+            self._storage.close()
+
+    async def _stop_gracefully(self) -> None:
+        self._down = True
+        for socket in self.cluster.sockets:
+            socket.close("ws.going_away")
+        await self.cluster.guard.drain(self._settings.guard_shutdown_duration)
+        for link in list(self._links):
+            if link.runner_id is None:
+                link.cut()
+        await self._cut_clients()
+
+    async def _crash(self) -> None:
+        self._down = True
+        await self._cut()
+        lease_over = self.now_ms() + self._settings.crash_lease_ms
+        for runner in self.cluster.runners.values():
+            if runner.stop_ts is None:
+                runner.lease(lease_over)
+
+    async def _cut(self) -> None:
+        for link in list(self._links):
+            link.cut()
+        await self._cut_clients()
+
+    async def _cut_clients(self) -> None:
+        self.cluster.guard.cut()
+        await self.cluster.guard.tasks.cancel_all(CANCEL_SECONDS)

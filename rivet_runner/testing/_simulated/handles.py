@@ -1,0 +1,211 @@
+"""An actor as a test holds it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Protocol, TypeAlias
+
+from rivet_runner._kv.limits import RESERVED_FROM
+from rivet_runner.actor import Actor
+from rivet_runner.testing._simulated.actor_spec import ActorSignal
+from rivet_runner.testing._simulated.actor_state import SimulatedActor
+from rivet_runner.testing._simulated.answers import error_answer, gateway_answer, preflight_answer, request_headers
+from rivet_runner.testing._simulated.client_socket import SimulatedWebSocket
+from rivet_runner.testing._simulated.cluster import Cluster
+from rivet_runner.testing._simulated.errors import EngineError
+from rivet_runner.testing._simulated.gateway_request import ClientRequest
+from rivet_runner.testing._simulated.gateway_websocket import ClientUpgrade
+from rivet_runner.testing.engine_types import EngineApiError
+from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
+
+__all__ = ["SimulatedActorHandle", "api_error"]
+
+Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+
+API_STATUS = 400
+
+
+class Hosts(Protocol):
+    """The runners in this process."""
+
+    def find_hosted(self, actor_id: str) -> Actor | None: ...
+
+
+class SimulatedActorHandle:
+    """One actor of a `SimulatedEngine`; made by its `create`, `get_or_create` and `get`."""
+
+    def __init__(self, cluster: Cluster, actor: SimulatedActor, hosts: Hosts) -> None:
+        self._cluster = cluster
+        self._actor = actor
+        self._hosts = hosts
+
+    def __repr__(self) -> str:
+        return f"<SimulatedActorHandle {self._actor.spec.name!r} {self.id}, generation {self.generation}, {self.status}>"
+
+    @property
+    def id(self) -> str:
+        return self._actor.id
+
+    @property
+    def generation(self) -> int:
+        """The latest generation, from 0."""
+        return self._actor.generation
+
+    @property
+    def error(self) -> Any:
+        """Why the actor does not run, in the engine's form: ``"no_capacity"``, ``{"crashed": {"message": …}}``; or none."""
+        return self._actor.error
+
+    @property
+    def status(self) -> str:
+        """One of ``pending``, ``starting``, ``running``, ``sleeping``, ``crashed`` and ``destroyed``.
+
+        ``crashed`` lasts while a crash is the actor's last word.
+        """
+        actor = self._actor
+        if actor.destroy_ts is not None:
+            return "destroyed"
+        if actor.connectable:
+            return "running"
+        if isinstance(actor.error, dict) and "crashed" in actor.error:
+            return "crashed"
+        if actor.pending_allocation_ts is not None:
+            return "pending"
+        if actor.gateway_sees_sleeping:
+            return "sleeping"
+        return "starting" if actor.runner_id is not None else "pending"
+
+    # Clients
+
+    async def request(self, method: str, path: str, headers: Headers | None = None, body: bytes = b"") -> HttpResponse:
+        """One HTTP request through the gateway, which wakes the actor; returns the answer, errors too.
+
+        ``path`` may carry a query. Raises `HttpExchangeFailed` if the engine goes down before it answers.
+        Cancelling is safe; the actor is not told of it.
+        """
+        cluster = self._cluster
+        ray_id = cluster.ids.new()
+        sent = {"content-length": str(len(body))} if body else {}
+        described = request_headers(headers, ray_id, **sent)
+        cluster.trace.add("client", self.id, method, path)
+        if method.upper() == "OPTIONS":
+            return preflight_answer(described, ray_id)
+        request = ClientRequest(self.id, method, _absolute(path), described, body)
+        task = cluster.guard.tasks.spawn(cluster.guard.request(request), name=f"request {method} {path}", on_error=_ignore)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.cancelled():
+            raise HttpExchangeFailed(f"{method} {path}: the engine closed the connection before it answered")
+        try:
+            answer = gateway_answer(task.result(), ray_id)
+        except EngineError as error:
+            answer = error_answer(error, ray_id)
+        cluster.trace.add("client", self.id, "answered", answer.status)
+        return answer
+
+    def websocket(self, path: str, headers: Headers | None = None) -> _Connecting:
+        """A WebSocket through the gateway: ``async with actor.websocket("/") as ws``, or ``await`` it.
+
+        It is open at once, as the engine answers the upgrade by itself; a refusal is a close.
+        """
+        return _Connecting(lambda: self._connect(path, headers))
+
+    def _connect(self, path: str, headers: Headers | None) -> SimulatedWebSocket:
+        cluster = self._cluster
+        described = request_headers(headers, cluster.ids.new(), sec_websocket_protocol="rivet")
+        upgrade = ClientUpgrade(self.id, _absolute(path), described)
+        client = SimulatedWebSocket()
+        cluster.trace.add("client", self.id, "websocket", path)
+        cluster.guard.tasks.spawn(cluster.guard.serve_websocket(upgrade, client.port), name=f"websocket {path}")
+        return client
+
+    # Its life
+
+    async def sleep(self) -> None:
+        """Have the hosted actor ask for sleep, and return once this generation has stopped.
+
+        Does nothing to one that sleeps. Raises `RuntimeError` if no runner of this process has it. Cancelling is safe.
+        """
+        actor, generation = self._actor, self._actor.generation
+        await self._until(lambda: actor.connectable or actor.runner_id is None)
+        if actor.runner_id is None:
+            return
+        hosted = self._hosts.find_hosted(self.id)
+        if hosted is None:
+            raise RuntimeError(f"the actor {self.id} runs on a runner of another process: it has to call sleep() itself")
+        hosted.sleep()
+        await self._until(lambda: actor.generation != generation or actor.runner_id is None)
+
+    async def wake(self) -> None:
+        """Wake the actor as a request would, and return once it takes requests.
+
+        Raises `EngineApiError` with the engine's reason, for example ``guard.actor_ready_timeout``.
+        """
+        try:
+            await self._cluster.guard.resolve(self.id)
+        except EngineError as error:
+            raise api_error(error, error.status) from None
+
+    async def destroy(self) -> None:
+        """Delete the actor, and with it its key and data. The engine does not wait for its runner."""
+        self._actor.destroy()
+
+    async def kv(self) -> dict[bytes, bytes]:
+        """The actor's entries, in the order of their keys, without those that the SDK keeps for itself."""
+        store = self._cluster.kv_stores.get(self.id)
+        entries = {} if store is None else store.as_dict()
+        return {key: value for key, value in entries.items() if key < RESERVED_FROM}
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Wait until ``condition`` holds; it is looked at whenever the actor changes for its gateway."""
+        while not condition() and self._actor.destroy_ts is None:
+            changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+            def wake(_: ActorSignal, changed: asyncio.Future[None] = changed) -> None:
+                if not changed.done():
+                    changed.set_result(None)
+
+            unsubscribe = self._cluster.subscribe(self.id, wake)
+            try:
+                await changed
+            finally:
+                unsubscribe()
+
+
+class _Connecting:
+    """A WebSocket that is about to be opened."""
+
+    def __init__(self, connect: Callable[[], SimulatedWebSocket]) -> None:
+        self._connect = connect
+        self._socket: SimulatedWebSocket | None = None
+
+    def __await__(self) -> Generator[Any, None, SimulatedWebSocket]:
+        return self.__aenter__().__await__()
+
+    async def __aenter__(self) -> SimulatedWebSocket:
+        self._socket = self._connect()
+        return self._socket
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._socket is not None
+        await self._socket.close()
+
+
+def api_error(error: EngineError, status: int = API_STATUS) -> EngineApiError:
+    """An error of the engine as a client of its API sees it."""
+    return EngineApiError(status, error.group, error.code, error.message, error.metadata)
+
+
+def _absolute(path: str) -> str:
+    return path if path.startswith("/") else f"/{path}"
+
+
+def _ignore(error: BaseException) -> None:
+    """Whoever asked gets it."""

@@ -1,0 +1,51 @@
+"""Timers and the clock of an engine, on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from rivet_runner.testing._simulated.timers import Timers
+
+__all__ = ["LoopClock"]
+
+ROUNDING: Final = 0.01
+"""Milliseconds: the loop's seconds are floats, and a timer must not find itself a moment too early."""
+
+
+class LoopClock:
+    """Milliseconds since the epoch, from ``epoch_ms`` at the making on, as fast as the event loop's clock."""
+
+    def __init__(self, epoch_ms: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._epoch_ms = epoch_ms
+        self._began = self._loop.time()
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed_for: int | None = None
+        self.timers = Timers(self.now_ms, self._arm)
+
+    def now_ms(self) -> int:
+        return self._epoch_ms + int((self._loop.time() - self._began) * 1000 + ROUNDING)
+
+    def close(self) -> None:
+        """No timer fires any more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _arm(self, when: int) -> None:
+        if self._armed_for is not None and self._armed_for <= when:
+            return
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed_for = when
+        self._handle = self._loop.call_at(self._began + (when - self._epoch_ms) / 1000, self._fire)
+
+    def _fire(self) -> None:
+        self._armed_for = None
+        try:
+            self.timers.run_due()
+        finally:
+            due = self.timers.next_due
+            if due is not None:
+                self._arm(due)

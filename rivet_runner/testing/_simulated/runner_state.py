@@ -1,0 +1,245 @@
+"""One runner, as the engine's workflow sees it: init, commands, events, drain, and when it counts as lost.
+
+Its connection comes and goes; this stays until the runner has drained, or until the engine notices that nothing pings it
+any more. It looks only when nothing was sent to the workflow for `EngineSettings.runner_lost_threshold`, so a runner whose
+connection died is lost after one to two thresholds. While a connection is open the engine pings by itself, and then there
+is no timer at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from rivet_runner.protocol.wire import (
+    CommandStartActor,
+    CommandStopActor,
+    Event,
+    ToClient,
+    ToServerAckCommands,
+    ToServerEvents,
+    ToServerInit,
+)
+from rivet_runner.testing._simulated.runner_indexes import RunnerIndexes
+from rivet_runner.testing._simulated.settings import EngineSettings
+from rivet_runner.testing._simulated.timers import Timer, Timers
+
+__all__ = ["RunnerCluster", "SimulatedRunner"]
+
+MILLI: Final = 1_000
+
+
+class RunnerCluster(Protocol):
+    """What a runner asks of the rest of the engine."""
+
+    def send_to_runner(self, runner_id: str, message: ToClient) -> None:
+        """To its connection; without one the message vanishes."""
+
+    def event(self, runner_id: str, event: Event) -> None: ...
+
+    def list_runner(self, runner: SimulatedRunner) -> None:
+        """It takes actors from now on; those that wait are allocated."""
+
+    def unlist_runner(self, runner: SimulatedRunner) -> None: ...
+
+    def runner_draining(self, runner: SimulatedRunner) -> None:
+        """Its name and key are free, and its actors are told that it goes away."""
+
+    def runner_ended(self, runner: SimulatedRunner) -> None:
+        """Its actors are lost, and a connection that is still open is closed."""
+
+    def actor_lost(self, runner_id: str, actor_id: str, generation: int, *, force_reschedule: bool) -> None: ...
+
+    def decided(self, runner: SimulatedRunner, what: str, *details: Any) -> None: ...
+
+
+class SimulatedRunner:
+    """The state of one runner id. What the first init said of version and slots stays."""
+
+    def __init__(
+        self,
+        runner_id: str,
+        key: str,
+        init: ToServerInit,
+        indexes: RunnerIndexes,
+        *,
+        cluster: RunnerCluster,
+        timers: Timers,
+        settings: EngineSettings,
+    ) -> None:
+        self.runner_id = runner_id
+        self.name = init.name
+        self.key = key
+        self.version = init.version
+        self.total_slots = init.total_slots
+        self.metadata = init.metadata
+        self.indexes = indexes
+        self._cluster = cluster
+        self._timers = timers
+        self._settings = settings
+        self.create_ts = timers.now()
+        self.last_connected_ts = self.create_ts
+        self.drain_ts: int | None = None
+        self.stop_ts: int | None = None
+        self.last_rtt = 0
+        self.slots: dict[str, None] = {}
+        """The actors that are here, in the order in which they came."""
+        self._connected = False
+        self._last_ping_ts = self.create_ts
+        self._last_message_ts = self.create_ts
+        self._tick: Timer | None = None
+        self._leased_until = 0
+        self._held: list[Callable[[], None]] = []
+
+    # For allocation
+
+    @property
+    def draining(self) -> bool:
+        return self.drain_ts is not None
+
+    @property
+    def connected(self) -> bool:
+        return self._connected
+
+    @property
+    def remaining_slots(self) -> int:
+        return max(0, self.total_slots - len(self.slots))
+
+    @property
+    def remaining_millislots(self) -> int:
+        return self.remaining_slots * MILLI // max(1, self.total_slots)
+
+    @property
+    def last_ping_ts(self) -> int:
+        """While it is connected: the last of the pings that the engine makes by itself."""
+        if not self._connected:
+            return self._last_ping_ts
+        interval = self._settings.runner_update_ping_interval_ms
+        return self._last_ping_ts + (self._timers.now() - self._last_ping_ts) // interval * interval
+
+    def take_slot(self, actor_id: str) -> None:
+        self.slots[actor_id] = None
+
+    def release_slot(self, actor_id: str) -> None:
+        self.slots.pop(actor_id, None)
+
+    # Its connection
+
+    def connected_again(self) -> None:
+        """A connection of this runner is open; its init follows."""
+        self._connected = True
+        self._last_ping_ts = self.last_connected_ts = self._timers.now()
+        self._arm()
+
+    def disconnected(self) -> None:
+        """Its connection is gone, and no other has taken its place."""
+        self._last_ping_ts = self.last_ping_ts
+        self._connected = False
+        self._cluster.unlist_runner(self)
+        self._arm()
+
+    def ping(self, sent_ts: int) -> None:
+        """A ping says how far away the runner is; it does not keep it alive."""
+        self.last_rtt = 2 * max(0, self._timers.now() - sent_ts)
+
+    # Messages to the workflow
+
+    def init(self, message: ToServerInit) -> None:
+        self._take(lambda: self._init(message))
+
+    def events(self, message: ToServerEvents) -> None:
+        self._take(lambda: self._events(message))
+
+    def acknowledge_commands(self, message: ToServerAckCommands) -> None:
+        self._take(lambda: self.indexes.acknowledge(message))
+
+    def stopping(self) -> None:
+        self._take(self._drain)
+
+    def command(self, actor_id: str, command: CommandStartActor | CommandStopActor) -> None:
+        self._take(lambda: self._command(actor_id, command))
+
+    def lease(self, until: int) -> None:
+        """The engine has crashed: a dead worker holds this workflow, and messages wait until its lease is over."""
+        self._leased_until = until
+        self._timers.call_at(until, self._lease_over)
+
+    def _take(self, handle: Callable[[], None]) -> None:
+        if self.stop_ts is not None:
+            return
+        if self._timers.now() < self._leased_until:
+            self._held.append(handle)
+            return
+        self._last_message_ts = self._timers.now()
+        handle()
+        self._arm()
+
+    def _lease_over(self) -> None:
+        held, self._held = self._held, []
+        for handle in held:
+            self._take(handle)
+        self._arm()
+
+    def _init(self, message: ToServerInit) -> None:
+        if message.metadata is not None:
+            self.metadata = message.metadata
+        self._cluster.decided(self, "init", message.last_command_idx)
+        threshold = self._settings.runner_lost_threshold
+        self._cluster.send_to_runner(self.runner_id, self.indexes.init_answer(self.runner_id, threshold))
+        commands = self.indexes.unacknowledged(message)
+        if commands is not None:
+            self._cluster.send_to_runner(self.runner_id, commands)
+        if not self.draining and self._connected:
+            self._cluster.list_runner(self)
+
+    def _events(self, message: ToServerEvents) -> None:
+        for event in self.indexes.accept(message):
+            self._cluster.event(self.runner_id, event)
+        acknowledgement = self.indexes.acknowledgement()
+        if acknowledgement is not None:
+            self._cluster.send_to_runner(self.runner_id, acknowledgement)
+
+    def _command(self, actor_id: str, command: CommandStartActor | CommandStopActor) -> None:
+        if self.draining and isinstance(command, CommandStartActor):
+            self._cluster.actor_lost(self.runner_id, actor_id, command.generation, force_reschedule=True)
+            return
+        self._cluster.send_to_runner(self.runner_id, self.indexes.append(command))
+
+    def _drain(self) -> None:
+        if self.draining:
+            return
+        self.drain_ts = self._timers.now()
+        self._cluster.decided(self, "draining")
+        self._cluster.unlist_runner(self)
+        self._cluster.runner_draining(self)
+
+    # Lost
+
+    def _arm(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        if self.stop_ts is not None or (self._connected and not self.draining):
+            return
+        now, threshold = self._timers.now(), self._settings.runner_lost_threshold
+        base = max(self._last_message_ts, self._leased_until)
+        if base <= now:
+            base += ((now - base) // threshold + 1) * threshold
+        else:
+            base += threshold
+        self._tick = self._timers.call_at(base, self._silent)
+
+    def _silent(self) -> None:
+        """Nothing was said for a whole threshold."""
+        self._tick = None
+        expired = self._timers.now() - self.last_ping_ts > self._settings.runner_lost_threshold
+        if self.draining or expired:
+            self._end("drained" if self.draining else "lost")
+        else:
+            self._arm()
+
+    def _end(self, why: str) -> None:
+        self.stop_ts = self._timers.now()
+        self._cluster.decided(self, why)
+        self._cluster.unlist_runner(self)
+        self._cluster.runner_ended(self)

@@ -1,0 +1,107 @@
+"""Timers without a clock of their own: in order of time, and at one time in the order in which they were set."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Any, Final
+
+__all__ = ["ManualClock", "Timer", "Timers"]
+
+COMPACT_ABOVE: Final = 64
+"""Cancelled timers that are kept at least before the heap is rebuilt without them."""
+
+
+class Timer:
+    """One timer. `cancel` may be called at any time, also after it has fired."""
+
+    __slots__ = ("_owner", "args", "callback")
+
+    def __init__(self, owner: Timers, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self._owner: Timers | None = owner
+        self.callback = callback
+        self.args = args
+
+    @property
+    def active(self) -> bool:
+        return self._owner is not None
+
+    def cancel(self) -> None:
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner._cancelled_one()
+
+    def fire(self) -> None:
+        self._owner = None
+        self.callback(*self.args)
+
+
+class ManualClock:
+    """Milliseconds that a test moves by hand."""
+
+    def __init__(self, now: int = 1_000_000) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Timers:
+    """A heap of timers over ``clock``, which returns milliseconds since the epoch.
+
+    Somebody has to call `run_due`: ``on_earliest`` is told each time there is a new earliest timer.
+    """
+
+    def __init__(self, clock: Callable[[], int], on_earliest: Callable[[int], None] | None = None) -> None:
+        self.now = clock
+        self._on_earliest = on_earliest
+        self._heap: list[tuple[int, int, Timer]] = []
+        self._number = 0
+        self._cancelled = 0
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._cancelled
+
+    def call_at(self, when: int, callback: Callable[..., None], *args: Any) -> Timer:
+        """Call ``callback`` at ``when``; in the past means as soon as timers run again."""
+        self._number += 1
+        timer = Timer(self, callback, args)
+        heapq.heappush(self._heap, (when, self._number, timer))
+        if self._heap[0][2] is timer and self._on_earliest is not None:
+            self._on_earliest(when)
+        return timer
+
+    def call_later(self, milliseconds: int, callback: Callable[..., None], *args: Any) -> Timer:
+        return self.call_at(self.now() + milliseconds, callback, *args)
+
+    @property
+    def next_due(self) -> int | None:
+        """When the earliest timer is due; none if there is no timer."""
+        self._drop_cancelled()
+        return self._heap[0][0] if self._heap else None
+
+    def run_due(self) -> None:
+        """Fire what is due now, in order. Timers that are set meanwhile and due at once fire too."""
+        now = self.now()
+        while (due := self.next_due) is not None and due <= now:
+            heapq.heappop(self._heap)[2].fire()
+
+    def advance(self, clock: ManualClock, milliseconds: int) -> None:
+        """Move a manual clock on, and stop at each timer on the way."""
+        until = clock.now + milliseconds
+        while (due := self.next_due) is not None and due <= until:
+            clock.now = max(clock.now, due)
+            heapq.heappop(self._heap)[2].fire()
+        clock.now = until
+
+    def _drop_cancelled(self) -> None:
+        while self._heap and not self._heap[0][2].active:
+            heapq.heappop(self._heap)
+            self._cancelled -= 1
+
+    def _cancelled_one(self) -> None:
+        self._cancelled += 1
+        if self._cancelled > COMPACT_ABOVE and self._cancelled > len(self._heap) // 2:
+            self._heap = [entry for entry in self._heap if entry[2].active]
+            heapq.heapify(self._heap)
+            self._cancelled = 0

@@ -1,0 +1,88 @@
+"""What happened, in order: every message and decision of a run."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from rivet_runner.protocol.wire import ToClient, ToServer, decode_to_client, decode_to_server
+
+__all__ = ["FROM_RUNNER", "TO_RUNNER", "Trace", "TraceEntry"]
+
+KEPT: Final = 100_000
+"""Entries; the oldest are dropped beyond that."""
+
+LARGEST_FRAME: Final = 64 * 1024
+"""Bytes of a message that is kept as it was; of a larger one there is only its size."""
+
+SHOWN: Final = 200
+"""Characters of one detail in a printed line."""
+
+FROM_RUNNER: Final = "->"
+TO_RUNNER: Final = "<-"
+
+_Raw: TypeAlias = tuple[int, str, str, str, tuple[Any, ...]]
+
+
+class TraceEntry(NamedTuple):
+    """One line. ``time`` is in milliseconds since the engine began; ``subject`` is the id of what it is about."""
+
+    time: int
+    part: str
+    subject: str
+    what: str
+    details: tuple[Any, ...]
+
+    @property
+    def message(self) -> ToServer | ToClient | None:
+        """The message of the protocol, if this is one of at most 64 KiB."""
+        if self.part != "link" or not isinstance(self.details[0], bytes):
+            return None
+        frame = self.details[0]
+        return decode_to_server(frame) if self.what == FROM_RUNNER else decode_to_client(frame)
+
+    def __str__(self) -> str:
+        message = self.message
+        shown = self.details if message is None else (message,)
+        details = " ".join(_shown(detail) for detail in shown)
+        return f"{self.time / 1000:12.3f} {self.part:<8} {self.subject:<30} {self.what} {details}".rstrip()
+
+
+class Trace:
+    """The last `KEPT` entries; print it, iterate over it, or ask for the `last` lines.
+
+    Entries are kept as plain tuples of texts, numbers and undecoded messages, which cost the garbage collector nothing.
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        self._began = now()
+        self._entries: deque[_Raw] = deque(maxlen=KEPT)
+
+    def add(self, part: str, subject: str, what: str, *details: Any) -> None:
+        """Note a decision; ``details`` are texts, numbers or none."""
+        self._entries.append((self._now() - self._began, part, subject, what, details))
+
+    def add_frame(self, runner_id: str, direction: str, frame: bytes) -> None:
+        """Note a message of the protocol; `FROM_RUNNER` or `TO_RUNNER`."""
+        kept = frame if len(frame) <= LARGEST_FRAME else f"{len(frame)} bytes"
+        self._entries.append((self._now() - self._began, "link", runner_id, direction, (kept,)))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[TraceEntry]:
+        return iter([TraceEntry(*entry) for entry in self._entries])
+
+    def __str__(self) -> str:
+        return self.last(len(self))
+
+    def last(self, lines: int = 50) -> str:
+        """The newest lines as text."""
+        return "\n".join(str(TraceEntry(*entry)) for entry in list(self._entries)[-lines:])
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -1,0 +1,175 @@
+"""A runner that says just what the test says, on either engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+from rivet_runner._connection.environment import Link
+from rivet_runner.protocol.wire import (
+    ActorIntent,
+    ActorStateRunning,
+    ActorStateStopped,
+    CommandStartActor,
+    CommandStopActor,
+    Event,
+    EventActorIntent,
+    EventActorSetAlarm,
+    EventActorStateUpdate,
+    EventWrapper,
+    KvRequestData,
+    KvResponseData,
+    MessageId,
+    StopCode,
+    ToClient,
+    ToClientCommands,
+    ToClientInit,
+    ToClientKvResponse,
+    ToClientTunnelMessage,
+    ToServer,
+    ToServerEvents,
+    ToServerInit,
+    ToServerKvRequest,
+    ToServerTunnelMessage,
+    ToServerTunnelMessageKind,
+    decode_to_client,
+    encode_to_server,
+)
+from tests.conformance.benches import Bench
+
+__all__ = ["BareRunner", "bare_runner", "eventually"]
+
+WAIT_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.005
+
+M = TypeVar("M")
+
+
+async def eventually(look: Callable[[], M | None], what: str, seconds: float = WAIT_SECONDS) -> M:
+    """What ``look`` finds, as soon as it finds something."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (found := look()) is None or found is False:
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come within {seconds:g} s") from None
+    return found
+
+
+class BareRunner:
+    """One connection of a runner."""
+
+    def __init__(self, link: Link, received: list[bytes], name: str, next_event: int = 0) -> None:
+        self.link = link
+        self._received = received
+        self._name = name
+        self.next_event = next_event
+        self._next_kv = 0
+
+    @property
+    def received(self) -> list[ToClient]:
+        return [decode_to_client(frame) for frame in self._received]
+
+    def heard(self, kind: type[M]) -> list[M]:
+        return [message for message in self.received if isinstance(message, kind)]
+
+    def say(self, *messages: ToServer) -> None:
+        self.link.send_frames([encode_to_server(message) for message in messages])
+
+    async def init(self, last_command_idx: int | None = None) -> ToClientInit:
+        """Send init and wait for the answer; the engine counts on the runner a moment later."""
+        count = len(self.heard(ToClientInit))
+        self.say(ToServerInit(self._name, 1, 100, last_command_idx, None, "{}"))
+        await eventually(lambda: len(self.heard(ToClientInit)) > count, "the answer to init")
+        await asyncio.sleep(0.2)
+        return self.heard(ToClientInit)[-1]
+
+    def report(self, *events: Event) -> None:
+        wrappers = [EventWrapper(self.next_event + offset, event) for offset, event in enumerate(events)]
+        self.next_event += len(events)
+        self.say(ToServerEvents(wrappers))
+
+    def running(self, actor_id: str, generation: int = 0) -> None:
+        self.report(EventActorStateUpdate(actor_id, generation, ActorStateRunning()))
+
+    def stopped(self, actor_id: str, generation: int = 0, error: str | None = None) -> None:
+        state = ActorStateStopped(StopCode.OK if error is None else StopCode.ERROR, error)
+        self.report(EventActorStateUpdate(actor_id, generation, state))
+
+    def intends(self, actor_id: str, intent: ActorIntent, generation: int = 0, alarm_ts: int | None = None) -> None:
+        """``alarm_ts`` goes in the same message."""
+        events: list[Event] = [EventActorIntent(actor_id, generation, intent)]
+        if alarm_ts is not None:
+            events.append(EventActorSetAlarm(actor_id, generation, alarm_ts))
+        self.report(*events)
+
+    @property
+    def commands(self) -> list[CommandStartActor | CommandStopActor]:
+        return [wrapper.inner for message in self.heard(ToClientCommands) for wrapper in message.items]
+
+    async def command(self, kind: type[M], actor_id: str, generation: int = 0) -> M:
+        """Wait for a command."""
+
+        def look() -> Any:
+            found = [c for c in self.commands if isinstance(c, kind)]
+            return next((c for c in found if (c.actor_id, c.generation) == (actor_id, generation)), None)
+
+        found: M = await eventually(look, f"{kind.__name__} of generation {generation}")
+        return found
+
+    async def started(self, bench: Bench, **options: Any) -> str:
+        """A new actor that runs here."""
+        actor_id = await bench.create(**options)
+        await self.command(CommandStartActor, actor_id)
+        self.running(actor_id)
+        await asyncio.sleep(0.3)
+        return actor_id
+
+    async def kv(self, actor_id: str, request: KvRequestData) -> KvResponseData:
+        self._next_kv += 1
+        number = self._next_kv
+        self.say(ToServerKvRequest(actor_id, number, request))
+
+        def look() -> KvResponseData | None:
+            answers = self.heard(ToClientKvResponse)
+            return next((answer.data for answer in answers if answer.request_id == number), None)
+
+        return await eventually(look, "the answer of the key-value store")
+
+    async def tunnel(self, kind: type[M], number: int = 0) -> tuple[MessageId, M]:
+        """The message of this kind with this number among its like, and what it belongs to."""
+
+        def look() -> tuple[MessageId, M] | None:
+            found = [
+                (message.message_id, message.message_kind)
+                for message in self.heard(ToClientTunnelMessage)
+                if isinstance(message.message_kind, kind)
+            ]
+            return found[number] if len(found) > number else None
+
+        return await eventually(look, f"{kind.__name__} number {number}")
+
+    def reply(self, to: MessageId, kind: ToServerTunnelMessageKind) -> None:
+        self.say(ToServerTunnelMessage(MessageId(to.gateway_id, to.request_id, 0), kind))
+
+    async def closed(self, seconds: float = WAIT_SECONDS) -> tuple[int, str]:
+        """The engine's close, without the ray id."""
+        async with asyncio.timeout(seconds):
+            code, reason = await self.link.wait_ended()
+        return code, reason.partition("#")[0]
+
+
+@asynccontextmanager
+async def bare_runner(bench: Bench, key: str = "key", *, init: bool = True, **query: str) -> AsyncIterator[BareRunner]:
+    """A connection, with its init answered unless ``init`` is false."""
+    link, received = await bench.dial(f"{key}-{bench.runner_name}", **query)
+    runner = BareRunner(link, received, bench.runner_name)
+    try:
+        if init:
+            runner.next_event = (await runner.init()).last_event_idx + 1
+        yield runner
+    finally:
+        link.abort()
+        await link.wait_ended()

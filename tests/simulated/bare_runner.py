@@ -1,0 +1,156 @@
+"""An engine on a clock that a test moves by hand, and runners that say just what the test says."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, TypeVar
+
+from rivet_runner.protocol.wire import (
+    ActorIntent,
+    ActorStateRunning,
+    ActorStateStopped,
+    CommandStartActor,
+    CommandStopActor,
+    Event,
+    EventActorIntent,
+    EventActorSetAlarm,
+    EventActorStateUpdate,
+    EventWrapper,
+    StopCode,
+    ToClient,
+    ToClientCommands,
+    ToServer,
+    ToServerEvents,
+    ToServerInit,
+    decode_to_client,
+    encode_to_server,
+)
+from rivet_runner.testing._simulated.actor_spec import CrashPolicy
+from rivet_runner.testing._simulated.actor_state import SimulatedActor
+from rivet_runner.testing._simulated.api import ManagementApi
+from rivet_runner.testing._simulated.cluster import Cluster
+from rivet_runner.testing._simulated.runner_socket import RunnerSocket
+from rivet_runner.testing._simulated.settings import EngineSettings
+from rivet_runner.testing._simulated.timers import ManualClock, Timers
+
+__all__ = ["BareEngine", "BareRunner", "look"]
+
+M = TypeVar("M", bound=ToClient)
+
+TARGET = "/runners/connect?protocol_version=3&namespace=default&runner_key={}"
+
+
+class BareRunner:
+    """One connection of a runner: ``received`` is what the engine said, ``closed`` its close, if there was one."""
+
+    def __init__(self, engine: BareEngine, key: str, target: str = TARGET) -> None:
+        self.received: list[ToClient] = []
+        self.closed: tuple[int, str] | None = None
+        self.next_event = 0
+        self.socket = RunnerSocket(self, cluster=engine.cluster, timers=engine.timers, settings=engine.cluster.settings)
+        self.socket.open(target.format(key), ["rivet"])
+
+    # What carries messages, for the engine
+
+    def send(self, frame: bytes) -> None:
+        assert self.closed is None, "nothing follows a close"
+        self.received.append(decode_to_client(frame))
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason.partition("#")[0])
+
+    # What the runner says
+
+    def say(self, message: ToServer) -> None:
+        self.socket.receive(encode_to_server(message))
+
+    def init(self, *, version: int = 1, slots: int = 100, last_command_idx: int | None = None) -> None:
+        self.say(ToServerInit("default", version, slots, last_command_idx, None, "{}"))
+
+    def report(self, *events: Event) -> None:
+        """All of them in one message, with the next indexes."""
+        wrappers = [EventWrapper(self.next_event + offset, event) for offset, event in enumerate(events)]
+        self.next_event += len(events)
+        self.say(ToServerEvents(wrappers))
+
+    def running(self, actor: SimulatedActor) -> None:
+        self.report(EventActorStateUpdate(actor.id, actor.generation, ActorStateRunning()))
+
+    def stopped(self, actor: SimulatedActor, error: str | None = None) -> None:
+        state = ActorStateStopped(StopCode.OK if error is None else StopCode.ERROR, error)
+        self.report(EventActorStateUpdate(actor.id, actor.generation, state))
+
+    def intends(self, actor: SimulatedActor, intent: ActorIntent) -> None:
+        self.report(EventActorIntent(actor.id, actor.generation, intent))
+
+    def set_alarm(self, actor: SimulatedActor, alarm_ts: int | None) -> None:
+        self.report(EventActorSetAlarm(actor.id, actor.generation, alarm_ts))
+
+    # What it has heard
+
+    def heard(self, kind: type[M]) -> list[M]:
+        return [message for message in self.received if isinstance(message, kind)]
+
+    @property
+    def commands(self) -> list[tuple[str, int]]:
+        """Each command as ``start`` or ``stop`` and its generation."""
+        return [
+            ("start" if isinstance(wrapper.inner, CommandStartActor) else "stop", wrapper.inner.generation)
+            for message in self.heard(ToClientCommands)
+            for wrapper in message.items
+        ]
+
+    @property
+    def starts(self) -> list[CommandStartActor]:
+        return [
+            wrapper.inner
+            for message in self.heard(ToClientCommands)
+            for wrapper in message.items
+            if isinstance(wrapper.inner, CommandStartActor)
+        ]
+
+    @property
+    def stops(self) -> list[CommandStopActor]:
+        return [
+            wrapper.inner
+            for message in self.heard(ToClientCommands)
+            for wrapper in message.items
+            if isinstance(wrapper.inner, CommandStopActor)
+        ]
+
+
+class BareEngine:
+    """A cluster without a gateway's clients and without an event loop."""
+
+    def __init__(self, *, seed: int = 0, **settings: Any) -> None:
+        self.clock = ManualClock()
+        self.timers = Timers(self.clock)
+        self.cluster = Cluster(timers=self.timers, random=Random(seed), settings=EngineSettings(**settings))
+        self.api = ManagementApi(self.cluster)
+        self.api.upsert_runner_config("default")
+
+    def advance(self, seconds: float) -> None:
+        self.timers.advance(self.clock, round(seconds * 1000))
+
+    def connect(self, key: str = "key", **init: Any) -> BareRunner:
+        """A runner whose init is answered."""
+        runner = BareRunner(self, key)
+        runner.init(**init)
+        return runner
+
+    def create(self, *, key: str | None = None, policy: CrashPolicy = "sleep") -> SimulatedActor:
+        """An actor, allocated as far as there is a runner."""
+        answer = self.api.create_actor("a", runner_name="default", key=key, crash_policy=policy)
+        self.advance(0)
+        return self.cluster.actors[answer["actor_id"]]
+
+    def running(self, runner: BareRunner, *, policy: CrashPolicy = "sleep") -> SimulatedActor:
+        """An actor that runs on ``runner``."""
+        actor = self.create(policy=policy)
+        runner.running(actor)
+        return actor
+
+
+def look(subject: Any) -> Any:
+    """The subject as it is now: a type checker takes an attribute for what it was in the line before."""
+    return subject

@@ -1,0 +1,474 @@
+"""The simulated engine with a real runner on it: what a user's tests do, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rivet_runner import Actor, Request, Response, WebSocket, WebSocketClosed
+from rivet_runner.protocol.wire import CommandStartActor, ToClientCommands
+from rivet_runner.testing import EngineApiError, HttpExchangeFailed, SimulatedEngine
+from tests.simulated.bare_runner import look
+from tests.simulated.rooms import Room, virtual
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def listed_requests(engine: SimulatedEngine) -> list[int]:
+    """How many hibernating requests each start command named."""
+    return [
+        len(wrapper.inner.hibernating_requests)
+        for entry in engine.trace
+        if isinstance(message := entry.message, ToClientCommands)
+        for wrapper in message.items
+        if isinstance(wrapper.inner, CommandStartActor)
+    ]
+
+
+async def test_actor_answers_and_sleeps_on_a_real_clock() -> None:
+    async with SimulatedEngine() as engine, engine.host(Room) as runner:
+        actor = await engine.create("room", key="a", input=b"in")
+        assert (await actor.request("GET", "/path?q=1")).text() == "GET /path 0"
+        assert actor.status == "running"
+        await actor.sleep()
+        assert actor.status == "sleeping"
+        assert runner.calls == [("start", 0), ("stop", 0)]
+        assert abs(engine.now().timestamp() - time.time()) < 5
+
+
+@virtual
+async def test_each_status_is_seen_in_turn() -> None:
+    async with SimulatedEngine(clock="virtual") as engine:
+        actor = await engine.create("room", crash_policy="restart")
+        assert actor.status == "pending"
+        await engine.advance(1)
+        assert (actor.status, actor.error) == ("pending", "no_capacity")
+        release = asyncio.Event()
+
+        async def slow(_: Actor) -> None:
+            await release.wait()
+
+        async with engine.host(Room, on_start=slow):
+            await engine.advance(0)
+            assert actor.status == "starting"
+            release.set()
+            assert (await actor.request("GET", "/")).status == 200
+            await actor.sleep()
+            assert actor.status == "sleeping"
+            await actor.wake()
+            assert (actor.status, actor.generation) == ("running", 1)
+            await actor.destroy()
+            assert actor.status == "destroyed"
+            assert (await actor.request("GET", "/")).status == 404
+
+
+@virtual
+async def test_crash_is_the_last_word_until_the_actor_runs_again() -> None:
+    async def fail_once(actor: Actor) -> None:
+        if actor.generation == 0:
+            raise RuntimeError("no luck")
+
+    async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, on_start=fail_once):
+        actor = await engine.create("room")
+        await engine.advance(1)
+        assert actor.status == "crashed"
+        assert actor.error == {"crashed": {"message": "RuntimeError: no luck"}}
+        assert (await actor.request("GET", "/")).status == 200
+        assert (actor.status, actor.error) == ("running", None)
+
+
+@virtual
+async def test_alarm_fires_at_its_time_when_it_is_a_month_away() -> None:
+    woken: list[float] = []
+
+    async def on_start(actor: Actor) -> None:
+        if actor.generation == 0:
+            actor.set_alarm(engine.now() + timedelta(days=30))
+        else:
+            woken.append(now())
+
+    async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, on_start=on_start):
+        actor = await engine.create("room")
+        await actor.wake()
+        await actor.sleep()
+        began = now()
+        started = time.perf_counter()
+        await engine.advance(days=29, hours=23)
+        assert woken == []
+        await engine.advance(hours=1)
+        assert woken == [pytest.approx(began + 30 * 86_400, abs=1)]
+        assert now() == pytest.approx(began + 30 * 86_400)
+        assert time.perf_counter() - started < 2
+
+
+async def test_advance_is_refused_when_the_clock_is_real() -> None:
+    async with SimulatedEngine() as engine:
+        with pytest.raises(RuntimeError, match="virtual"):
+            await engine.advance(1)
+    with pytest.raises(RuntimeError, match="virtual_loop"):
+        async with SimulatedEngine(clock="virtual"):
+            pass
+    with pytest.raises(RuntimeError, match="does not run"):
+        await engine.create("a")
+
+
+class TestWebSockets:
+    @virtual
+    async def test_client_gets_the_close_of_the_actor_and_the_actor_that_of_the_client(self) -> None:
+        async def serve(actor: Actor, ws: WebSocket) -> None:
+            async for message in ws:
+                if message == "bye":
+                    await ws.close(4001, "as you wish")
+
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, serve=serve) as runner:
+            actor = await engine.create("room")
+            async with actor.websocket("/") as ws:
+                await ws.send("bye")
+                assert await ws.wait_closed() == (4001, "as you wish")
+                with pytest.raises(WebSocketClosed):
+                    await ws.send("more")
+            ws = await actor.websocket("/")
+            await engine.advance(1)
+            await ws.close(4002, "leaving")
+            await engine.advance(1)
+            gone = await actor.websocket("/")
+            await engine.advance(1)
+            gone.abort()
+            await engine.advance(1)
+            assert runner.closes[1:] == [(4002, "leaving"), (1011, "ws.downstream_closed")]
+
+    @virtual
+    async def test_plain_socket_is_closed_and_a_hibernatable_one_stays_when_the_actor_sleeps(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room) as runner:
+            actor = await engine.create("room")
+            async with actor.websocket("/plain") as plain, actor.websocket("/room") as room:
+                for ws in (plain, room):
+                    await ws.send("one")
+                    assert await ws.recv() == "one"
+                await engine.advance(1)
+                await actor.sleep()
+                assert await plain.wait_closed() == (1000, "actor.stopped")
+                await engine.advance(hours=5)
+                assert (actor.status, room.close_code) == ("sleeping", None)
+                await room.send(b"two")
+                assert await room.recv() == b"two"
+                assert ("restored", 1) in runner.calls
+
+    @virtual
+    async def test_socket_may_be_missing_from_the_list_when_the_actor_sleeps_right_after_the_open(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room):
+            actor = await engine.create("room")
+            async with actor.websocket("/room") as ws:
+                await ws.send("one")
+                assert await ws.recv() == "one"
+                await actor.sleep()
+                await actor.wake()
+                await engine.advance(1)
+                await actor.sleep()
+                await actor.wake()
+                early, late = listed_requests(engine)[1:]
+                assert early in (0, 1), "it depends on the jitter of the keepalive"
+                assert late == 1
+
+    @virtual
+    async def test_closing_client_wakes_the_actor_with_a_list_that_lacks_it(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room):
+            actor = await engine.create("room")
+            ws = await actor.websocket("/room")
+            await ws.send("one")
+            assert await ws.recv() == "one"
+            await engine.advance(1)
+            await actor.sleep()
+            await ws.close(4000, "gone")
+            await engine.advance(1)
+            assert (actor.generation, actor.status) == (1, "running")
+            assert listed_requests(engine) == [0, 0]
+            assert any("ToClientWebSocketClose(code=4000" in str(entry) for entry in engine.trace)
+
+    @virtual
+    async def test_client_is_closed_when_its_messages_are_not_acknowledged(self) -> None:
+        async def deaf(actor: Actor, ws: WebSocket) -> None:
+            async for _ in ws:
+                await asyncio.sleep(3600)
+
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, serve=deaf):
+            actor = await engine.create("room")
+            async with actor.websocket("/room") as ws:
+                await ws.send("one")
+                began = now()
+                code, reason = await ws.wait_closed()
+                assert (code, reason.partition("#")[0]) == (1011, "guard.websocket_garbage_collected")
+                assert 30 <= now() - began <= 45
+
+    @virtual
+    async def test_open_is_tried_eight_times_when_nobody_answers_it(self) -> None:
+        settings = {"gateway_websocket_open_timeout_ms": 1500}
+        async with SimulatedEngine(clock="virtual", settings=settings) as engine, engine.host(Room) as runner:
+            actor = await engine.create("room")
+            await actor.wake()
+            engine.partition(runner)
+            ws = await actor.websocket("/")
+            began = now()
+            code, reason = await ws.wait_closed()
+            assert (code, reason.partition("#")[0]) == (1011, "guard.websocket_open_timeout")
+            assert now() - began == pytest.approx(8 * 1.5 + 19.05, abs=0.01)
+            engine.heal()
+            await engine.advance(60)
+
+
+class TestRequests:
+    @virtual
+    async def test_request_waits_while_the_actor_starts_and_is_refused_after_thirty_seconds(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine:
+            actor = await engine.create("room", crash_policy="restart")
+            began = now()
+            answer = await actor.request("GET", "/")
+            assert (answer.status, answer.json()["code"]) == (503, "actor_ready_timeout")
+            assert now() - began == pytest.approx(30, abs=0.01)
+
+    @virtual
+    async def test_request_is_tried_seven_times_when_the_answer_asks_for_it(self) -> None:
+        asked: list[float] = []
+
+        async def fetch(actor: Actor, request: Request) -> Response:
+            asked.append(now())
+            return Response("later", 503, {"x-rivet-error": "guard.service_unavailable"})
+
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, fetch=fetch):
+            actor = await engine.create("room")
+            await actor.wake()
+            began = now()
+            answer = await actor.request("POST", "/", body=b"again")
+            assert answer.status == 502
+            assert answer.json()["metadata"] == {
+                "attempts": 7,
+                "last_error_code": "service_unavailable",
+                "last_status": 503,
+                "last_target_kind": "custom_serve",
+            }
+            assert now() - began == pytest.approx(19.05, abs=0.01)
+            pauses = [round(later - earlier, 2) for earlier, later in itertools.pairwise(asked)]
+            assert pauses == [0.15, 0.3, 0.6, 1.2, 2.4, 4.8]
+
+    @pytest.mark.parametrize(
+        ("status", "error"), [(500, "guard.service_unavailable"), (503, "actor.service_unavailable"), (503, "x")]
+    )
+    def test_other_answers_are_the_clients(self, status: int, error: str) -> None:
+        async def fetch(actor: Actor, request: Request) -> Response:
+            return Response("no", status, {"x-rivet-error": error})
+
+        @virtual
+        async def run() -> None:
+            async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, fetch=fetch):
+                actor = await engine.create("room")
+                assert (await actor.request("GET", "/")).status == status
+
+        run()
+
+    @virtual
+    async def test_large_upload_is_refused_and_options_is_answered_by_the_gateway(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room) as runner:
+            actor = await engine.create("room")
+            await actor.wake()
+            assert (await actor.request("POST", "/", body=bytes(20 * 1024 * 1024 + 1))).status == 413
+            answer = await actor.request("OPTIONS", "/", {"Access-Control-Request-Headers": "x-a"})
+            assert (answer.status, answer.headers["access-control-allow-headers"]) == (204, "x-a")
+            assert runner.calls == [("start", 0)]
+
+    @virtual
+    async def test_waiting_request_is_refused_when_its_actor_is_destroyed(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine:
+            actor = await engine.create("room", crash_policy="restart")
+            asking = asyncio.create_task(actor.request("GET", "/"))
+            await asyncio.sleep(1)
+            await actor.destroy()
+            answer = await asking
+            assert (answer.status, answer.json()["code"]) == (400, "destroyed_while_waiting_for_ready")
+
+
+class TestManagement:
+    @virtual
+    async def test_key_is_taken_until_its_actor_is_destroyed(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine:
+            first = await engine.create("room", key="k")
+            assert (await engine.get_or_create("room", key="k")).id == first.id
+            with pytest.raises(EngineApiError) as caught:
+                await engine.create("room", key="k")
+            assert (caught.value.code, caught.value.status) == ("duplicate_key", 400)
+            assert caught.value.metadata["existing_actor_id"] == first.id
+            await first.destroy()
+            assert (await engine.get_or_create("room", key="k")).id != first.id
+            assert engine.get(first.id).status == "destroyed"
+
+    @pytest.mark.parametrize(
+        ("options", "code"),
+        [
+            ({"key": ""}, "empty_key"),
+            ({"key": "k" * 1025}, "key_too_large"),
+            ({"input": bytes(3 * 1024 * 1024 + 1)}, "input_too_large"),
+        ],
+    )
+    def test_create_is_refused_when_it_is_over_a_limit(self, options: dict[str, Any], code: str) -> None:
+        @virtual
+        async def run() -> None:
+            async with SimulatedEngine(clock="virtual") as engine:
+                with pytest.raises(EngineApiError) as caught:
+                    await engine.create("room", **options)
+                assert caught.value.code == code
+
+        run()
+
+    async def test_unknown_actor_is_not_found(self) -> None:
+        async with SimulatedEngine() as engine:
+            with pytest.raises(EngineApiError, match=r"actor\.not_found"):
+                engine.get("nobody")
+
+    @virtual
+    async def test_kv_shows_what_the_actor_has_stored_without_the_sdks_own_entries(self) -> None:
+        async def on_start(actor: Actor) -> None:
+            await actor.kv.put_many({b"b": b"2", b"a": b"1"})
+
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, on_start=on_start):
+            actor = await engine.create("room")
+            async with actor.websocket("/room") as ws:
+                await ws.send("one")
+                assert await ws.recv() == "one"
+                await engine.advance(1)
+                await actor.sleep()
+                assert await actor.kv() == {b"a": b"1", b"b": b"2"}
+            await actor.destroy()
+            assert await actor.kv() == {}
+
+
+class TestFaultsByHand:
+    @virtual
+    async def test_actors_go_on_when_a_partition_heals_soon(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room) as runner:
+            actor = await engine.create("room")
+            await actor.wake()
+            engine.partition(runner)
+            asking = asyncio.create_task(actor.request("GET", "/"))
+            await engine.advance(10)
+            assert not asking.done()
+            assert look(runner).connected
+            engine.heal()
+            assert (await asking).status == 200
+            assert actor.generation == 0
+
+    @virtual
+    async def test_runner_connects_anew_when_a_partition_lasts(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room) as runner:
+            actor = await engine.create("room")
+            await actor.wake()
+            engine.partition(runner)
+            await engine.advance(40)
+            assert not look(runner).connected
+            engine.heal()
+            await engine.advance(40)
+            assert look(runner).connected
+            assert (await actor.request("GET", "/")).status == 200
+
+    @virtual
+    async def test_engine_has_its_actors_and_data_when_it_was_killed_and_started_again(self) -> None:
+        async def fetch(actor: Actor, request: Request) -> Response:
+            count = int(await actor.kv.get(b"n") or 0) + 1
+            await actor.kv.put(b"n", b"%d" % count)
+            return Response(str(count))
+
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, fetch=fetch) as runner:
+            actor = await engine.create("room")
+            assert (await actor.request("GET", "/")).text() == "1"
+            ws = await actor.websocket("/room")
+            await engine.advance(1)
+            await engine.restart()
+            assert ws.close_code == 1006
+            await engine.advance(20)
+            assert not look(runner).connected, "its first init waits for the lease of the dead worker"
+            await engine.advance(20)
+            assert look(runner).connected
+            assert (await actor.request("GET", "/")).text() == "2"
+
+    @virtual
+    async def test_open_sockets_are_waited_for_when_the_engine_restarts_gracefully(self) -> None:
+        async def fetch(actor: Actor, request: Request) -> Response:
+            await asyncio.sleep(3)
+            return Response("done")
+
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, fetch=fetch) as runner:
+            actor = await engine.create("room")
+            await actor.wake()
+            asking = asyncio.create_task(actor.request("GET", "/"))
+            hanging = await actor.websocket("/room")
+            await engine.advance(1)
+            began = now()
+            await engine.restart(graceful=True)
+            assert now() - began == pytest.approx(600, abs=1), "the WebSocket stays until it is cut"
+            assert hanging.close_code == 1006
+            assert (await asking).status == 503, "its runner was lost, and no other came"
+            await engine.advance(60)
+            assert look(runner).connected
+
+    @virtual
+    async def test_open_requests_break_when_the_engine_is_killed(self) -> None:
+        async def fetch(actor: Actor, request: Request) -> Response:
+            await asyncio.sleep(3)
+            return Response("done")
+
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, fetch=fetch):
+            actor = await engine.create("room")
+            asking = asyncio.create_task(actor.request("GET", "/"))
+            await engine.advance(1)
+            await engine.restart()
+            with pytest.raises(HttpExchangeFailed):
+                await asking
+
+    @virtual
+    async def test_runner_is_told_that_the_engine_goes_away(self) -> None:
+        closes: list[tuple[int, str]] = []
+
+        class Noting(Room):
+            async def on_disconnected(self, code: int, reason: str) -> None:
+                closes.append((code, reason.partition("#")[0]))
+
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Noting) as runner:
+            await engine.restart(graceful=True)
+            await engine.advance(5)
+            assert look(runner).connected
+            await engine.restart()
+            await engine.advance(60)
+        assert closes == [(1011, "ws.going_away"), (1006, ""), (1000, "pegboard.runner_shutdown")]
+
+
+@virtual
+async def test_second_runner_with_the_same_key_takes_the_place_of_the_first() -> None:
+    async with SimulatedEngine(clock="virtual") as engine:
+        first = Room(runner_key="same", endpoint="http://localhost:1")
+        async with engine.host(first), engine.host(Room, runner_key="same") as second:
+            with pytest.raises(Exception, match="another runner"):
+                await first.wait_closed()
+            assert second.connected
+
+
+@virtual
+async def test_nothing_is_left_when_the_engine_and_its_runners_are_down() -> None:
+    before = asyncio.all_tasks()
+    async with SimulatedEngine(clock="virtual") as engine:
+        async with engine.host(Room):
+            actors = [await engine.create("room") for _ in range(20)]
+            sockets = [await actor.websocket("/room") for actor in actors]
+            await engine.advance(1)
+        await engine.advance(120)
+        assert len(engine._running.cluster.sockets) == 0
+        for ws in sockets:
+            ws.abort()
+        await engine.advance(120)
+        assert len(engine._running.cluster.gateway) == 0
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() - before == set()
