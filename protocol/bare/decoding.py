@@ -17,7 +17,7 @@ from bare.source import (
     NUMBER_FORMATS,
     ONE_BYTE_MAX,
     Function,
-    Packers,
+    Scope,
     annotation,
     is_one_byte,
     quoted,
@@ -39,14 +39,14 @@ class Slot:
 class DecodeFunction(Function):
     """Every method emits what reads a value, and returns the expression that holds it after :meth:`flush`."""
 
-    def __init__(self, model: Model, packers: Packers) -> None:
-        super().__init__(model, packers)
+    def __init__(self, model: Model, scope: Scope) -> None:
+        super().__init__(model, scope)
         self._run: list[Slot] = []
 
     def struct(self, shape: StructShape) -> None:
         """The body of a ``_read_`` function."""
         if not shape.fields:
-            self.emit(f"return {table_name('VALUE', shape.name)}, at")
+            self.emit(f"return {self._table('VALUE', shape.name)}, at")
             return
         arguments = [self.read(field.type, field.label, field.name) for field in shape.fields]
         self.flush()
@@ -96,7 +96,7 @@ class DecodeFunction(Function):
         elif len(run) == 1 and first.format.endswith("s"):
             self.emit(f"{first.variable} = buf[at : at + {first.size}]")
         else:
-            unpack = self.packers.name("unpack_from", "".join(slot.format for slot in run))
+            unpack = self.scope.packer("unpack_from", "".join(slot.format for slot in run))
             variables = ", ".join(slot.variable for slot in run)
             self.emit(f"{variables if len(run) > 1 else f'({variables},)'} = {unpack}(buf, at)")
 
@@ -164,7 +164,7 @@ class DecodeFunction(Function):
         given = self._slot("B", 1, label, f"{hint}_given")
         self.flush()
         variable = self.local(hint)
-        self.emit(f"{variable}: {annotation(self.model, type_)} = None", f"if {given} == 1:")
+        self.emit(f"{variable}: {annotation(type_)} = None", f"if {given} == 1:")
         with self.indented():
             value = self.read(type_.item, label, f"{hint}_value")
             self.flush()
@@ -187,7 +187,7 @@ class DecodeFunction(Function):
             count = str(type_.length)
             self.flush()
         items = self.local(hint)
-        self.emit(f"{items}: list[{annotation(self.model, type_.item)}] = []", f"for _ in range({count}):")
+        self.emit(f"{items}: list[{annotation(type_.item)}] = []", f"for _ in range({count}):")
         with self.indented():
             item = self.read(type_.item, f"{label}[{{len({items})}}]", f"{hint}_item")
             self.flush()
@@ -198,7 +198,7 @@ class DecodeFunction(Function):
         least = self.model.least_size(type_.key) + self.model.least_size(type_.value)
         count = self._count(least, label, hint)
         entries = self.local(hint)
-        key_type, value_type = annotation(self.model, type_.key), annotation(self.model, type_.value)
+        key_type, value_type = annotation(type_.key), annotation(type_.value)
         self.emit(f"{entries}: dict[{key_type}, {value_type}] = {{}}", f"for _ in range({count}):")
         with self.indented():
             entry = f"{label}[{{len({entries})}}]"
@@ -224,7 +224,8 @@ class DecodeFunction(Function):
             return f"{shape.name}({', '.join(arguments)})"
         self.flush()
         variable = self.local(hint)
-        self.emit(f"{variable}, at = _read_{snake_case(shape.name)}(buf, at, size)")
+        read = self.scope.name(f"read_{snake_case(shape.name)}")
+        self.emit(f"{variable}, at = {read}(buf, at, size)")
         return variable
 
     def _enum(self, shape: EnumShape, label: str, hint: str) -> str:
@@ -232,7 +233,7 @@ class DecodeFunction(Function):
         number = self.local(f"{hint}_number")
 
         def check(offset: str) -> None:
-            table = table_name("VALUES", shape.name)
+            table = self._table("VALUES", shape.name)
             self._look_up(variable, table, number, label, shape.name, offset)
 
         if is_one_byte(shape):
@@ -241,6 +242,9 @@ class DecodeFunction(Function):
             self.emit(f"{number} = {self._uint(label, f'{hint}_uint')}")
             check(_before(number))
         return variable
+
+    def _table(self, kind: str, name: str) -> str:
+        return self.scope.name(table_name(kind, name))
 
     def _look_up(self, variable: str, table: str, number: str, label: str, kind: str, offset: str) -> None:
         self.emit("try:", f"    {variable} = {table}[{number}]", "except LookupError:")
@@ -256,7 +260,7 @@ class DecodeFunction(Function):
             tag = self._uint(label, f"{hint}_tag")
             offset = _before(tag)
         read = self.local(f"read_{hint}")
-        self._look_up(read, table_name("READERS", shape.name), tag, label, shape.name, offset)
+        self._look_up(read, self._table("READERS", shape.name), tag, label, shape.name, offset)
         variable = self.local(hint)
         self.emit(f"{variable}, at = {read}(buf, at, size)")
         return variable

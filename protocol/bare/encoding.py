@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bare.model import Model
 from bare.schema import Data, List, Map, Named, Optional, Primitive, Type
 from bare.shapes import EnumShape, Shape, StructShape, UnionShape, snake_case, uint_size
-from bare.source import NUMBER_FORMATS, Function, Packers, is_one_byte, quoted, table_name
+from bare.source import NUMBER_FORMATS, ONE_BYTE_MAX, Function, Scope, is_one_byte, quoted, table_name
 
 
 @dataclass
@@ -29,30 +29,37 @@ class Slot:
 class EncodeFunction(Function):
     """Every method emits what checks a value, and adds the value to the pending run or the pending parts."""
 
-    def __init__(self, model: Model, packers: Packers) -> None:
-        super().__init__(model, packers)
+    def __init__(self, model: Model, scope: Scope) -> None:
+        super().__init__(model, scope)
         self._run: list[Slot] = []
         self._parts: list[str] = []
 
     def struct(self, shape: StructShape, tag: int | None) -> None:
-        """The body of a ``_write_`` function."""
+        """The body of a ``write_`` function, which begins with the tag if the tag begins the whole message."""
         if tag is not None:
-            self.constant(tag)
+            self._constant(tag)
+        elif not shape.fields:
+            self.emit("pass")
         self._fields(shape, "message", "")
         self.flush()
 
-    def enum(self, shape: EnumShape, tag: int) -> None:
-        self.constant(tag)
+    def enum(self, shape: EnumShape, tag: int | None) -> None:
+        if tag is not None:
+            self._constant(tag)
         self.write(Named(shape.name, line=shape.line), "message", shape.name, "value")
         self.flush()
 
-    def constant(self, value: int) -> None:
-        """A tag, or the 1 of an optional."""
-        if uint_size(value) == 1:
-            self._run.append(Slot("B", str(value)))
-        else:
-            encoded = bytes(value >> 7 * i & 0x7F | 0x80 for i in range(uint_size(value) - 1))
-            self._part(repr(encoded + bytes([value >> 7 * (uint_size(value) - 1)])))
+    def message(self, root: str) -> None:
+        """Emit what writes a whole message."""
+        shape = self.model.shape(root)
+        if not isinstance(shape, UnionShape) or not self.model.stands_alone(shape):
+            self.write(Named(root, line=shape.line), "message", root, "value")
+            self.flush()
+            return
+        table = self.scope.name(table_name("WRITERS", root))
+        self.emit("try:", f"    write = {table}[type(message)]", "except KeyError:")
+        self.emit(f'    raise _bare.wrong_type("{root}", "a member of {root}", message) from None')
+        self.emit("write(out, message)")
 
     def write(self, type_: Type, source: str, label: str, hint: str) -> None:
         """Emit what writes the value of the expression ``source``, which may be a local name."""
@@ -84,6 +91,14 @@ class EncodeFunction(Function):
         elif parts:
             self.emit_call("out += ", parts)
 
+    def _constant(self, value: int) -> None:
+        """A tag, or the 1 of an optional."""
+        if value <= ONE_BYTE_MAX:
+            self._run.append(Slot("B", str(value)))
+            return
+        encoded = bytes(value >> 7 * i & 0x7F | 0x80 for i in range(uint_size(value) - 1))
+        self._part(repr(encoded + bytes([value >> 7 * (uint_size(value) - 1)])))
+
     def _part(self, source: str) -> None:
         self._close_run()
         self._parts.append(source)
@@ -94,6 +109,8 @@ class EncodeFunction(Function):
             return
         if all(slot.value.isdecimal() for slot in run):
             self._parts.append(_bytes_literal([int(slot.value) for slot in run]))
+        elif len(run) == 1 and run[0].format == "B" and not run[0].number:
+            self._parts.append(f"_ONE_BYTE[{run[0].value}]")
         elif len(run) == 1 and run[0].format == "?":
             self._parts.append(f'b"\\x01" if {run[0].value} else b"\\x00"')
         elif len(run) == 1 and run[0].format.endswith("s"):
@@ -102,7 +119,7 @@ class EncodeFunction(Function):
             self._pack(run)
 
     def _pack(self, run: list[Slot]) -> None:
-        pack = self.packers.name("pack", "".join(slot.format for slot in run))
+        pack = self.scope.packer("pack", "".join(slot.format for slot in run))
         variable = self.local("packed")
         values = [slot.value for slot in run]
         numbers = [slot for slot in run if slot.number]
@@ -180,7 +197,7 @@ class EncodeFunction(Function):
         self.flush()
         self.emit(f"if {variable} is None:", '    out.append(b"\\x00")', "else:")
         with self.indented():
-            self.constant(1)
+            self._constant(1)
             self.write(type_.item, variable, label, hint)
             self.flush()
 
@@ -230,7 +247,8 @@ class EncodeFunction(Function):
                     self._fields(shape, variable, f"{hint}_")
                 else:
                     self.flush()
-                    self.emit(f"_write_{snake_case(shape.name)}(out, {variable})")
+                    write = self.scope.name(f"write_{snake_case(shape.name)}")
+                    self.emit(f"{write}(out, {variable})")
 
     def _fields(self, shape: StructShape, variable: str, prefix: str) -> None:
         for field in shape.fields:
@@ -245,10 +263,14 @@ class EncodeFunction(Function):
             self._uint(variable)
 
     def _union(self, shape: UnionShape, variable: str, label: str, hint: str) -> None:
-        write = self.local(f"write_{hint}")
-        table = table_name("WRITERS", shape.name)
-        self.emit("try:", f"    {write} = {table}[type({variable})]", "except KeyError:")
+        tag, write = self.local(f"{hint}_tag"), self.local(f"write_{hint}")
+        table = self.scope.name(table_name("WRITERS", shape.name))
+        self.emit("try:", f"    {tag}, {write} = {table}[type({variable})]", "except KeyError:")
         self.emit(f'    raise _bare.wrong_type({quoted(label)}, "a member of {shape.name}", {variable}) from None')
+        if max(shape.members) <= ONE_BYTE_MAX:
+            self._run.append(Slot("B", tag))
+        else:
+            self._uint(tag)
         self.flush()
         self.emit(f"{write}(out, {variable})")
 

@@ -90,6 +90,10 @@ class Model:
                 reached |= {name, *self._reachable(name)}
         return roots
 
+    def stands_alone(self, union: UnionShape) -> bool:
+        """Whether a value of the union is always a whole message."""
+        return all(union.name not in mentions(shape) for shape in self.shapes.values())
+
     def is_recursive(self, root: str) -> bool:
         names = (root, *self._reachable(root))
         return any(name in self._reachable(name) for name in names)

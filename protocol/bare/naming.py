@@ -40,10 +40,8 @@ class _Naming:
             self._name_inside(definition)
 
     def _define(self, definition: Definition) -> None:
-        other = self.definitions.get(definition.name)
-        if other is not None:
-            message = f"{definition.name} is already defined on line {other.line}"
-            raise SchemaError(definition.line, message)
+        if definition.name in self.definitions:
+            raise SchemaError(definition.line, f"{definition.name} is already defined")
         self.definitions[definition.name] = definition
 
     def _name_inside(self, definition: Definition) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PRIMITIVES = frozenset(
     ["uint", "u8", "u16", "u32", "u64", "int", "i8", "i16", "i32", "i64", "f32", "f64", "bool", "str", "void"]
@@ -15,18 +15,19 @@ COMPOSITES = frozenset(["data", "optional", "list", "map", "enum", "union", "str
 
 
 class SchemaError(Exception):
-    """The schema cannot be compiled; the text starts with the line number."""
+    """The schema cannot be compiled; the text starts with the line number, and the file if there are several."""
 
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(f"line {line}: {message}")
+    def __init__(self, line: int, message: str, file: str | None = None) -> None:
+        super().__init__(f"line {line}: {message}" if file is None else f"{file}: line {line}: {message}")
         self.line = line
+        self.message = message
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """Anything in a schema, with the line that it begins on."""
+    """Anything in a schema, with the line that it begins on. Equal are nodes that mean the same, wherever they stand."""
 
-    line: int
+    line: int = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Map(Node):
 class Field(Node):
     name: str
     type: Type
-    comment: tuple[str, ...]
+    comment: tuple[str, ...] = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Struct(Node):
 class EnumValue(Node):
     name: str
     value: int
-    comment: tuple[str, ...]
+    comment: tuple[str, ...] = field(compare=False)
 
 
 @dataclass(frozen=True)

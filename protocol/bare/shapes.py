@@ -6,7 +6,7 @@ import builtins
 import keyword
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bare.schema import EnumValue, List, Map, Named, Optional, SchemaError, Type
 
@@ -23,15 +23,15 @@ class FieldShape:
     name: str
     label: str
     type: Type
-    comment: tuple[str, ...]
+    comment: tuple[str, ...] = field(compare=False)
 
 
 @dataclass
 class StructShape:
     name: str
     fields: tuple[FieldShape, ...]
-    comment: tuple[str, ...]
-    line: int
+    comment: tuple[str, ...] = field(compare=False)
+    line: int = field(compare=False)
     recursive: bool = False
 
 
@@ -39,8 +39,8 @@ class StructShape:
 class EnumShape:
     name: str
     values: tuple[EnumValue, ...]
-    comment: tuple[str, ...]
-    line: int
+    comment: tuple[str, ...] = field(compare=False)
+    line: int = field(compare=False)
 
 
 @dataclass
@@ -49,16 +49,16 @@ class UnionShape:
 
     name: str
     members: dict[int, str]
-    comment: tuple[str, ...]
-    line: int
+    comment: tuple[str, ...] = field(compare=False)
+    line: int = field(compare=False)
 
 
 @dataclass
 class AliasShape:
     name: str
     type: Type
-    comment: tuple[str, ...]
-    line: int
+    comment: tuple[str, ...] = field(compare=False)
+    line: int = field(compare=False)
 
 
 Shape = StructShape | EnumShape | UnionShape | AliasShape

@@ -5,9 +5,8 @@ from __future__ import annotations
 import builtins
 import keyword
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from bare.model import Model
 from bare.schema import Data, List, Map, Named, Optional, Primitive, Type
@@ -35,32 +34,40 @@ _RESERVED = {"at", "buf", "end", "error", "message", "out", "size", *keyword.kwl
 _RESERVED |= {"collections", "enum", "msgspec", "struct", "typing"}
 
 
-@dataclass
-class Packers:
-    """The ``struct.Struct`` methods that the emitted functions need, by format."""
+class Scope:
+    """The module that functions are written for: the names in it, and the ``struct.Struct`` methods that it needs.
 
-    formats: dict[str, set[str]] = field(default_factory=lambda: {"unpack_from": set(), "pack": set()})
+    ``public`` holds what it imports from another generated module, or lets others import; everything else is its own.
+    """
 
-    def name(self, method: str, format_: str) -> str:
-        self.formats[method].add(format_)
-        return self._constant(method, format_)
+    def __init__(self, public: Collection[str] = ()) -> None:
+        self.public = frozenset(public)
+        self._formats: dict[str, set[str]] = {"unpack_from": set(), "pack": set()}
 
-    def lines(self) -> Iterator[str]:
-        for method, formats in self.formats.items():
+    def name(self, name: str) -> str:
+        """What the module calls a function or a table."""
+        return name if name in self.public else f"_{name}"
+
+    def packer(self, method: str, format_: str) -> str:
+        self._formats[method].add(format_)
+        return self._packer_name(method, format_)
+
+    def packer_lines(self) -> Iterator[str]:
+        for method, formats in self._formats.items():
             for format_ in sorted(formats):
-                name = self._constant(method, format_)
+                name = self._packer_name(method, format_)
                 yield f'{name}: typing.Final = struct.Struct("<{format_}").{method}'
 
-    def _constant(self, method: str, format_: str) -> str:
+    def _packer_name(self, method: str, format_: str) -> str:
         return f"_{method.upper()}_{format_.replace('?', 'bool')}"
 
 
 class Function:
     """The lines of one function, its indentation, and the local names already taken."""
 
-    def __init__(self, model: Model, packers: Packers) -> None:
+    def __init__(self, model: Model, scope: Scope) -> None:
         self.model = model
-        self.packers = packers
+        self.scope = scope
         self.lines: list[str] = []
         self._depth = 1
         self._names: set[str] = set()
@@ -88,7 +95,7 @@ class Function:
     def local(self, wanted: str) -> str:
         """A local name that nothing else uses, as close to the wanted one as can be."""
         name, number = wanted, 1
-        while name in self._names or name in _RESERVED:
+        while name in self._names or name in _RESERVED or name in self.scope.public:
             number += 1
             name = f"{wanted}_{number}"
         self._names.add(name)
@@ -135,20 +142,20 @@ def quoted(label: str) -> str:
 
 
 def table_name(kind: str, name: str) -> str:
-    return f"_{snake_case(name).upper()}_{kind}"
+    return f"{snake_case(name).upper()}_{kind}"
 
 
-def annotation(model: Model, type_: Type) -> str:
+def annotation(type_: Type) -> str:
     """The Python type of a field."""
     match type_:
         case Named():
             return type_.name
         case Optional():
-            return f"{annotation(model, type_.item)} | None"
+            return f"{annotation(type_.item)} | None"
         case List():
-            return f"collections.abc.Sequence[{annotation(model, type_.item)}]"
+            return f"collections.abc.Sequence[{annotation(type_.item)}]"
         case Map():
-            return f"collections.abc.Mapping[{annotation(model, type_.key)}, {annotation(model, type_.value)}]"
+            return f"collections.abc.Mapping[{annotation(type_.key)}, {annotation(type_.value)}]"
         case Data():
             return "bytes"
         case Primitive(name="bool" | "str"):

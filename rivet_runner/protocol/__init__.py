@@ -1,7 +1,10 @@
-"""The wire: a module for each protocol version, generated from ``protocol/*.bare`` by ``protocol/generate.py``.
+"""The wire: messages as frozen Structs, and the functions that turn them into bytes and back.
 
-A generated module has the messages as frozen Structs, and functions that encode and decode them. :mod:`._bare` has
-the primitives that they share, and :mod:`.tunnel_ids` the arithmetic of request keys and message indexes. The session
-and the layers above it decide about the meaning of messages, their order and the protocol version. This package does
-no I/O and keeps no state.
+:mod:`.messages` has the messages that mean the same in every version of the protocol. :mod:`.v3` and :mod:`.v7` are those
+versions: each has all of its messages, and its own ``encode_*`` and ``decode_*``. All three are generated from
+``protocol/*.bare`` by ``protocol/generate.py``, as is :mod:`._shared`; :mod:`._bare` has the few primitives that the
+generated functions use.
+
+The meaning of a message, the time at which it may be sent, and the choice of the version are for the session and the layers
+above it. Nothing here does I/O or keeps state.
 """

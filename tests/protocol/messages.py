@@ -6,7 +6,6 @@ The shapes come from the schema, because the Python types of a Struct do not say
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,8 +15,6 @@ from bare.module import generate
 from bare.schema import Data, List, Map, Named, Optional, Primitive, Type, parse
 from bare.shapes import EnumShape, Shape, StructShape, UnionShape, mentions, snake_case
 from hypothesis import strategies as st
-
-SCHEMA = Path(__file__).parents[2] / "protocol" / "v3.bare"
 
 
 def model_of(schema: str) -> Model:

@@ -8,17 +8,31 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import pytest
 from bare.model import Model
 from bare.schema import Data, List, Map, Named, Optional, Primitive, Type
-from bare.shapes import EnumShape, StructShape
+from bare.shapes import EnumShape, FieldShape, StructShape
 from multidict import CIMultiDict
 
-from rivet_runner.protocol import v3
-from tests.protocol.messages import SCHEMA, bounds, encode, model_of, reaches, replaced, sample
-
-MODEL = model_of(SCHEMA.read_text(encoding="utf-8"))
-ROOTS = MODEL.roots()
+from rivet_runner.protocol.messages import (
+    ActorName,
+    ActorStateStopped,
+    KvDeleteRangeRequest,
+    KvGetRequest,
+    MessageId,
+    StopCode,
+    ToClientWebSocketMessage,
+    ToServerKvRequest,
+    ToServerResponseAbort,
+    ToServerResponseStart,
+    ToServerStopping,
+    ToServerTunnelMessage,
+    ToServerTunnelMessageKind,
+    ToServerWebSocketMessage,
+)
+from tests.protocol.messages import bounds, encode, reaches, replaced, sample
+from tests.protocol.versions import ROOTS, V3, V7, VERSIONS, Version, each_version
 
 
 class Stranger:
@@ -74,88 +88,99 @@ def primitive_mistakes(name: str) -> Iterator[Mistake]:
 
 
 def cases() -> Iterator[Any]:
-    for shape in MODEL.shapes.values():
-        if isinstance(shape, StructShape):
-            root = next(root for root in ROOTS if reaches(MODEL, root, shape.name))
-            for field in shape.fields:
-                yield pytest.param(root, shape.name, field.name, field.type, id=f"{shape.name}.{field.name}")
+    for version in VERSIONS:
+        model = version.model
+        for shape in model.shapes.values():
+            if isinstance(shape, StructShape):
+                root = next(root for root in ROOTS if reaches(model, root, shape.name))
+                for field in shape.fields:
+                    yield pytest.param(version, root, shape.name, field, id=f"{version}-{shape.name}.{field.name}")
 
 
-@pytest.mark.parametrize(("root", "struct", "field", "type_"), list(cases()))
-def test_a_wrong_value_is_refused_with_the_name_of_its_field(root: str, struct: str, field: str, type_: Type) -> None:
-    right = sample(MODEL, v3, root, struct)
-    assert encode(v3, root, right)
-    for wrong, error, behind in mistakes(MODEL, type_):
+@pytest.mark.parametrize(("version", "root", "struct", "field"), list(cases()))
+def test_a_wrong_value_is_refused_with_the_name_of_its_field(
+    version: Version, root: str, struct: str, field: FieldShape
+) -> None:
+    right = sample(version.model, version.module, root, struct)
+    assert encode(version.module, root, right)
+    for wrong, error, behind in mistakes(version.model, field.type):
         with pytest.raises(error) as caught:
-            encode(v3, root, replaced(right, struct, field, wrong))
+            encode(version.module, root, replaced(right, struct, field.name, wrong))
         # A lone surrogate is a ValueError, and no UnicodeEncodeError that would hide the name.
         assert type(caught.value) is error, wrong
-        named = f"{struct}.{field}{behind}"
-        assert str(caught.value).startswith(named), wrong
+        assert str(caught.value).startswith(f"{struct}.{field.name}{behind}"), wrong
         assert len(str(caught.value)) < 300
 
 
+@each_version
 @pytest.mark.parametrize("root", ROOTS)
-@pytest.mark.parametrize("wrong", [None, 1, "text", Stranger(), v3.MessageId, v3.MessageId(b"gate", b"req1", 0)])
-def test_what_is_no_member_of_the_union_is_refused(root: str, wrong: Any) -> None:
+@pytest.mark.parametrize("wrong", [None, 1, "text", Stranger(), MessageId, MessageId(b"gate", b"req1", 0)])
+def test_what_is_no_member_of_the_union_is_refused(version: Version, root: str, wrong: Any) -> None:
     with pytest.raises(TypeError, match=rf"^{root}: expected a member of {root}, got "):
-        encode(v3, root, wrong)
+        encode(version.module, root, wrong)
 
 
-def test_a_message_of_the_other_direction_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"^ToServer: expected a member of ToServer, got ToClientClose$"):
-        v3.encode_to_server(v3.ToClientClose())  # type: ignore[arg-type]
-    kind: Any = v3.ToClientWebSocketMessage(b"", True)
-    message = v3.ToServerTunnelMessage(v3.MessageId(b"gate", b"req1", 0), kind)
+@each_version
+def test_a_message_of_the_other_direction_is_refused(version: Version) -> None:
+    with pytest.raises(TypeError, match=r"^ToClient: expected a member of ToClient, got ToServerStopping$"):
+        version.module.encode_to_client(ToServerStopping())
+    kind: Any = ToClientWebSocketMessage(b"", True)
+    message = ToServerTunnelMessage(MessageId(b"gate", b"req1", 0), kind)
     with pytest.raises(TypeError, match=r"^ToServerTunnelMessage\.message_kind: expected a member of"):
-        v3.encode_to_server(message)
+        version.module.encode_to_server(message)
 
 
+def test_a_member_that_only_another_version_has_is_refused() -> None:
+    request = ToServerKvRequest("a", 1, KvDeleteRangeRequest(b"a", b"b"))
+    assert V7.module.encode_to_server(request)
+    expected = "expected a member of KvRequestData, got KvDeleteRangeRequest"
+    with pytest.raises(TypeError, match=rf"^ToServerKvRequest\.data: {expected}$"):
+        V3.module.encode_to_server(request)
+    message = ToServerTunnelMessage(MessageId(b"gate", b"req1", 0), V3.module.DeprecatedTunnelAck())
+    assert V3.module.encode_to_server(message)
+    with pytest.raises(TypeError, match=r"got DeprecatedTunnelAck$"):
+        V7.module.encode_to_server(message)
+
+
+@each_version
 @pytest.mark.parametrize(
-    ("message", "error", "text"),
+    ("fields", "error", "text"),
     [
+        ({"total_slots": -1}, ValueError, "ToServerInit.total_slots: expected u32, got -1"),
+        ({"version": 2**32, "total_slots": -1}, ValueError, "ToServerInit.version: expected u32, got"),
+        ({"version": True}, TypeError, "ToServerInit.version: expected u32, got bool"),
+        ({"version": 2**9000}, ValueError, "ToServerInit.version: expected u32, got an integer of 9001 bits"),
         (
-            v3.ToServerInit("n", 1, -1, None, None, None),
-            ValueError,
-            "ToServerInit.total_slots: expected u32, got -1",
-        ),
-        (
-            v3.ToServerInit("n", 2**32, -1, None, None, None),
-            ValueError,
-            "ToServerInit.version: expected u32, got",
-        ),
-        (
-            v3.ToServerInit("n", True, 1, None, None, None),
-            TypeError,
-            "ToServerInit.version: expected u32, got bool",
-        ),
-        (v3.ToServerPing(2**9000), ValueError, "ToServerPing.ts: expected i64, got an integer of 9001 bits"),
-        (
-            v3.ToServerInit("n", 1, 1, None, {"a": v3.ActorName("{}"), "b": v3.ActorName("\ud800")}, None),
+            {"prepopulate_actor_names": {"a": ActorName("{}"), "b": ActorName("\ud800")}},
             ValueError,
             "ActorName.metadata: not encodable as UTF-8 at character 0: surrogates not allowed",
         ),
         (
-            v3.ToServerInit("n", 1, 1, None, {"a": "b"}, None),  # type: ignore[dict-item]
+            {"prepopulate_actor_names": {"a": "b"}},
             TypeError,
             "ToServerInit.prepopulate_actor_names['a'] value: expected ActorName, got str",
         ),
         (
-            v3.ToServerInit("n", 1, 1, None, {1: v3.ActorName("")}, None),  # type: ignore[dict-item]
+            {"prepopulate_actor_names": {1: ActorName("")}},
             TypeError,
             "ToServerInit.prepopulate_actor_names[1] key: expected str, got int",
         ),
-        (
-            v3.ToServerKvRequest("a", 1, v3.KvGetRequest([b"", "k"])),  # type: ignore[list-item]
-            TypeError,
-            "KvGetRequest.keys[1]: expected bytes, got str",
-        ),
     ],
 )
-def test_the_message_says_what_was_expected(message: v3.ToServer, error: type[Exception], text: str) -> None:
+def test_the_message_says_what_was_expected(
+    version: Version, fields: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    init = sample(version.model, version.module, "ToServerInit")
     with pytest.raises(error) as caught:
-        v3.encode_to_server(message)
+        version.module.encode_to_server(msgspec.structs.replace(init, **fields))
     assert str(caught.value).startswith(text)
+
+
+@each_version
+def test_an_item_of_a_list_is_named_by_its_number(version: Version) -> None:
+    keys: Any = [b"", "k"]
+    with pytest.raises(TypeError, match=r"^KvGetRequest\.keys\[1\]: expected bytes, got str$"):
+        version.module.encode_to_server(ToServerKvRequest("a", 1, KvGetRequest(keys)))
 
 
 class Number(enum.IntEnum):
@@ -173,50 +198,57 @@ class Count(int):
         raise AssertionError("the value is the int itself")
 
 
-def tunnelled(kind: v3.ToServerTunnelMessageKind) -> bytes:
-    return v3.encode_to_server(v3.ToServerTunnelMessage(v3.MessageId(b"gate", b"req1", 0), kind))
+def tunnelled(version: Version, kind: ToServerTunnelMessageKind) -> bytes:
+    return encode(version.module, "ToServer", ToServerTunnelMessage(MessageId(b"gate", b"req1", 0), kind))
 
 
+@each_version
 @pytest.mark.parametrize("data", [bytearray(b"data"), memoryview(b"data"), memoryview(b"-d-a-t-a")[1::2]])
-def test_any_bytes_like_object_is_encoded(data: Any) -> None:
-    expected = tunnelled(v3.ToServerWebSocketMessage(b"data", True))
-    assert tunnelled(v3.ToServerWebSocketMessage(data, True)) == expected
-    message = v3.ToServerTunnelMessage(v3.MessageId(data, data, 0), v3.ToServerResponseAbort())
-    assert v3.encode_to_server(message)[1:9] == b"datadata"
+def test_any_bytes_like_object_is_encoded(version: Version, data: Any) -> None:
+    expected = tunnelled(version, ToServerWebSocketMessage(b"data", True))
+    assert tunnelled(version, ToServerWebSocketMessage(data, True)) == expected
+    message = ToServerTunnelMessage(MessageId(data, data, 0), ToServerResponseAbort())
+    assert version.module.encode_to_server(message)[1:9] == b"datadata"
 
 
+@each_version
 @pytest.mark.parametrize("keys", [(b"a", b"b"), deque([b"a", b"b"])])
-def test_any_sequence_is_encoded(keys: Any) -> None:
-    expected = v3.encode_to_server(v3.ToServerKvRequest("a", 1, v3.KvGetRequest([b"a", b"b"])))
-    assert v3.encode_to_server(v3.ToServerKvRequest("a", 1, v3.KvGetRequest(keys))) == expected
+def test_any_sequence_is_encoded(version: Version, keys: Any) -> None:
+    expected = version.module.encode_to_server(ToServerKvRequest("a", 1, KvGetRequest([b"a", b"b"])))
+    assert version.module.encode_to_server(ToServerKvRequest("a", 1, KvGetRequest(keys))) == expected
 
 
-def test_any_mapping_is_encoded_in_its_order() -> None:
+@each_version
+def test_any_mapping_is_encoded_in_its_order(version: Version) -> None:
     headers = {"b": "1", "a": "2"}
-    expected = tunnelled(v3.ToServerResponseStart(200, headers, None, False))
+    expected = tunnelled(version, ToServerResponseStart(200, headers, None, False))
     assert expected.endswith(b"\x02\x01b\x011\x01a\x012\x00\x00")
     for mapping in (MappingProxyType(headers), CIMultiDict(headers)):
-        assert tunnelled(v3.ToServerResponseStart(200, mapping, None, False)) == expected
+        assert tunnelled(version, ToServerResponseStart(200, mapping, None, False)) == expected
 
 
-def test_a_multi_mapping_with_a_repeated_key_is_refused() -> None:
+@each_version
+def test_a_multi_mapping_with_a_repeated_key_is_refused(version: Version) -> None:
     headers = CIMultiDict([("set-cookie", "a"), ("set-cookie", "b")])
     with pytest.raises(ValueError, match=r"^ToServerResponseStart\.headers: a key is there twice$"):
-        tunnelled(v3.ToServerResponseStart(200, headers, None, False))
+        tunnelled(version, ToServerResponseStart(200, headers, None, False))
 
 
-def test_subclasses_of_int_and_str_are_encoded_by_their_value() -> None:
-    expected = tunnelled(v3.ToServerResponseStart(7, {"/path": "/path"}, None, False))
+@each_version
+def test_subclasses_of_int_and_str_are_encoded_by_their_value(version: Version) -> None:
+    expected = tunnelled(version, ToServerResponseStart(7, {"/path": "/path"}, None, False))
     for number in (Number.SEVEN, Count(7)):
-        message = v3.ToServerResponseStart(number, {Text.PATH: Text.PATH}, None, False)
-        assert tunnelled(message) == expected
+        message = ToServerResponseStart(number, {Text.PATH: Text.PATH}, None, False)
+        assert tunnelled(version, message) == expected
 
 
-@pytest.mark.parametrize("code", list(v3.StopCode))
-def test_a_stop_code_is_encoded_from_its_plain_number_too(code: v3.StopCode) -> None:
+@each_version
+@pytest.mark.parametrize("code", list(StopCode))
+def test_a_stop_code_is_encoded_from_its_plain_number_too(version: Version, code: StopCode) -> None:
     def stopped(given: Any) -> bytes:
-        state = v3.ActorStateStopped(given, None)
-        return v3.encode_to_server(v3.ToServerEvents([v3.EventWrapper(0, v3.EventActorStateUpdate("", 0, state))]))
+        message = sample(version.model, version.module, "ToServer", "ActorStateStopped")
+        state = ActorStateStopped(given, None)
+        return encode(version.module, "ToServer", replaced(message, "EventActorStateUpdate", "state", state))
 
     assert stopped(int(code)) == stopped(code)
     with pytest.raises(TypeError, match=r"^ActorStateStopped\.code: expected StopCode, got Number$"):

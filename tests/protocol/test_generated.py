@@ -1,21 +1,26 @@
-"""The committed module is what its schema compiles to, and has the names that the package relies on."""
+"""The committed modules are what the schemas compile to, and have the names that the package relies on."""
 
 from __future__ import annotations
 
+import enum
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import generate
 import msgspec
 import pytest
-from bare.module import generate as compile_schema
+from bare.module import generate_versions
+from bare.shapes import EnumShape, StructShape
 
-from rivet_runner.protocol import v3
-from tests.protocol.messages import SCHEMA
+from rivet_runner.protocol import messages
+from tests.protocol.versions import COMMON, ROOTS, SCHEMAS, V3, V7, VERSIONS, Version, each_version
 
-GENERATED = Path(v3.__file__)
 COMMAND = Path(generate.__file__)
+MODULES = ["_shared", "messages", "v3", "v7"]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -23,75 +28,147 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_committed_module_is_up_to_date() -> None:
-    result = run(str(SCHEMA), "--output", str(GENERATED), "--check")
+def test_the_committed_modules_are_up_to_date() -> None:
+    result = run("--check")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_the_first_line_says_that_the_module_is_generated() -> None:
-    assert "generated" in GENERATED.read_text(encoding="utf-8").splitlines()[0]
+def test_the_command_writes_every_module_as_it_is_committed(tmp_path: Path) -> None:
+    assert generate.main(["--output", str(tmp_path)]) == 0
+    assert sorted(path.stem for path in tmp_path.iterdir()) == MODULES
+    for path in tmp_path.iterdir():
+        assert path.read_text(encoding="utf-8") == (generate.MODULES / path.name).read_text(encoding="utf-8")
 
 
-def test_the_command_writes_to_standard_output_or_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    output = tmp_path / "v3.py"
-    assert generate.main([str(SCHEMA)]) == 0
-    assert generate.main([str(SCHEMA), "--output", str(output)]) == 0
-    assert capsys.readouterr().out == output.read_text(encoding="utf-8") == GENERATED.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", MODULES)
+def test_the_first_line_says_that_the_module_is_generated(name: str) -> None:
+    first, *_ = (generate.MODULES / f"{name}.py").read_text(encoding="utf-8").splitlines()
+    assert re.match(r"# This file is generated from .*protocol.* by protocol/generate\.py", first)
 
 
-def test_check_fails_and_writes_nothing_when_the_module_is_out_of_date(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", MODULES)
+def test_check_names_the_module_that_is_out_of_date(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert generate.main(["--output", str(tmp_path)]) == 0
+    outdated = tmp_path / f"{name}.py"
+    outdated.write_text("# something else\n", encoding="utf-8")
+    assert generate.main(["--output", str(tmp_path), "--check"]) == 1
+    assert outdated.read_text(encoding="utf-8") == "# something else\n"
+    assert capsys.readouterr().err == f"{outdated} is not what the schemas compile to; generate it again\n"
+
+
+def test_check_writes_nothing_when_there_are_no_modules(tmp_path: Path) -> None:
+    assert generate.main(["--output", str(tmp_path), "--check"]) == 1
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("file", "error"),
+    [
+        ("common.bare", "common.bare: line 2: the type Missing is not defined"),
+        ("v7.bare", "v7.bare: line 2: the type Missing is not defined"),
+    ],
+)
+def test_a_bad_schema_is_reported_with_its_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, error: str
 ) -> None:
-    output = tmp_path / "v3.py"
-    assert generate.main([str(SCHEMA), "--output", str(output), "--check"]) == 1
-    assert not output.exists()
-    output.write_text("# something else\n", encoding="utf-8")
-    assert generate.main([str(SCHEMA), "--output", str(output), "--check"]) == 1
-    assert output.read_text(encoding="utf-8") == "# something else\n"
-    assert "is not what its schema compiles to" in capsys.readouterr().err
-
-
-def test_check_without_a_file_to_check_is_a_usage_error() -> None:
-    with pytest.raises(SystemExit) as caught:
-        generate.main([str(SCHEMA), "--check"])
-    assert caught.value.code == 2
-
-
-def test_a_bad_schema_is_reported_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    schema = tmp_path / "bad.bare"
-    schema.write_text("type A u8\ntype B C\n", encoding="utf-8")
-    assert generate.main([str(schema)]) == 1
-    assert capsys.readouterr().err == f"{schema}: line 2: the type C is not defined\n"
+    for schema in ("common.bare", "v3.bare", "v7.bare"):
+        shutil.copy(generate.SCHEMAS / schema, tmp_path)
+    text = (tmp_path / file).read_text(encoding="utf-8")
+    (tmp_path / file).write_text(f"# Wrong.\ntype Wrong list<Missing>\n{text}", encoding="utf-8")
+    assert generate.main(["--schemas", str(tmp_path), "--output", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"{tmp_path}/{error}\n"
+    assert not [*tmp_path.glob("*.py")]
 
 
 def test_help_names_the_options() -> None:
     result = run("--help")
     assert result.returncode == 0
-    assert all(word in result.stdout for word in ("schema", "--output", "--check"))
+    assert all(word in result.stdout for word in ("--schemas", "--output", "--check"))
 
 
 def test_compiling_twice_gives_the_same() -> None:
-    schema = SCHEMA.read_text(encoding="utf-8")
-    assert compile_schema(schema, "s") == compile_schema(schema, "s")
+    assert generate_versions(COMMON, SCHEMAS, "s") == generate_versions(COMMON, SCHEMAS, "s")
 
 
-def test_the_functions_are_those_of_the_three_unions() -> None:
-    functions = {name for name in v3.__all__ if name.startswith(("encode_", "decode_"))}
-    unions = ("to_server", "to_client", "to_serverless_server")
-    assert functions == {f"{verb}_{union}" for verb in ("encode", "decode") for union in unions}
+@each_version
+def test_the_functions_are_those_of_the_three_unions(version: Version) -> None:
+    functions = {name for name in version.module.__all__ if name.startswith(("encode_", "decode_"))}
+    assert {name.removeprefix("encode_").removeprefix("decode_") for name in functions} == {
+        "to_server",
+        "to_client",
+        "to_serverless_server",
+    }
+    assert len(functions) == 2 * len(ROOTS)
 
 
-def test_messages_are_frozen_and_untracked_by_the_garbage_collector() -> None:
-    structs = [made for made in vars(v3).values() if isinstance(made, type) and issubclass(made, msgspec.Struct)]
+@each_version
+def test_a_module_exports_its_functions_and_every_type_of_its_schema(version: Version) -> None:
+    types = {name for name in version.module.__all__ if not name.startswith(("encode_", "decode_"))}
+    assert types == set(version.model.shapes)
+    assert all(hasattr(version.module, name) for name in version.module.__all__)
+
+
+def test_a_type_that_means_the_same_in_both_versions_is_one_class() -> None:
+    for name in ("MessageId", "ToServerTunnelMessage", "ToClientTunnelMessage", "ActorConfig", "KvPutRequest", "StopCode"):
+        assert getattr(V3.module, name) is getattr(V7.module, name) is getattr(messages, name)
+
+
+def test_a_type_that_only_one_version_has_is_among_the_messages_without_a_version() -> None:
+    assert messages.KvDeleteRangeRequest is V7.module.KvDeleteRangeRequest
+    assert messages.ToServerPing is V3.module.ToServerPing
+
+
+def test_a_type_that_differs_belongs_to_its_version_and_so_does_what_contains_it() -> None:
+    both = V3.model.shapes.keys() & V7.model.shapes.keys()
+    classes = {name for name in both if isinstance(V3.model.shapes[name], StructShape | EnumShape)}
+    differing = {name for name in classes if getattr(V3.module, name) is not getattr(V7.module, name)}
+    assert differing == {
+        "CommandStartActor",
+        "CommandStopActor",
+        "CommandWrapper",
+        "EventActorIntent",
+        "EventActorSetAlarm",
+        "EventActorStateUpdate",
+        "EventWrapper",
+        "KvGetResponse",
+        "KvListResponse",
+        "KvMetadata",
+        "ProtocolMetadata",
+        "ToClientAckEvents",
+        "ToClientCommands",
+        "ToClientInit",
+        "ToClientKvResponse",
+        "ToServerAckCommands",
+        "ToServerEvents",
+        "ToServerInit",
+        "ToServerlessServerInit",
+    }
+    assert not differing.intersection(messages.__all__)
+
+
+def is_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, msgspec.Struct | enum.Enum)
+
+
+def test_a_union_without_a_version_has_the_members_of_all_versions() -> None:
+    assert messages.KvRequestData == V3.module.KvRequestData | messages.KvDeleteRangeRequest
+    assert messages.KvRequestData == V7.module.KvRequestData
+    assert messages.ToServerTunnelMessageKind == V3.module.ToServerTunnelMessageKind
+    assert messages.ToServerTunnelMessageKind == V7.module.ToServerTunnelMessageKind | messages.DeprecatedTunnelAck
+
+
+@pytest.mark.parametrize("module", [messages, *(version.module for version in VERSIONS)])
+def test_messages_are_frozen_and_untracked_by_the_garbage_collector(module: Any) -> None:
+    structs = [made for made in vars(module).values() if isinstance(made, type) and issubclass(made, msgspec.Struct)]
     for struct in structs:
         config = struct.__struct_config__
         assert (config.frozen, config.gc) == (True, False), struct
     with pytest.raises(AttributeError):
-        v3.ToServerPing(1).ts = 2  # type: ignore[misc]
+        module.KvErrorResponse("").message = "other"
 
 
 def test_fields_are_positional_required_and_in_the_order_of_the_bytes() -> None:
-    assert v3.ToServerInit.__struct_fields__ == (
+    assert V3.module.ToServerInit.__struct_fields__ == (
         "name",
         "version",
         "total_slots",
@@ -99,29 +176,40 @@ def test_fields_are_positional_required_and_in_the_order_of_the_bytes() -> None:
         "prepopulate_actor_names",
         "metadata",
     )
-    assert v3.ToServerEvents.__struct_fields__ == v3.ToClientCommands.__struct_fields__ == ("items",)
-    assert v3.ToClientWebSocketClose.__struct_defaults__ == ()
+    assert V7.module.EventWrapper.__struct_fields__ == ("checkpoint", "inner")
+    for version in VERSIONS:
+        assert version.module.ToServerEvents.__struct_fields__ == ("items",)
+        assert version.module.ToClientCommands.__struct_fields__ == ("items",)
+    assert messages.ToClientWebSocketClose.__struct_defaults__ == ()
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("version", "names"),
     [
+        (V3, {"DeprecatedTunnelAck", "ToClientClose"}),
+        (V7, {"CommandStopActor"}),
+    ],
+    ids=["v3", "v7"],
+)
+def test_a_void_member_is_a_struct_without_fields(version: Version, names: set[str]) -> None:
+    common = {
         "ActorIntentSleep",
         "ActorIntentStop",
         "ActorStateRunning",
-        "DeprecatedTunnelAck",
         "KvDeleteResponse",
         "KvDropRequest",
         "KvDropResponse",
         "KvListAllQuery",
         "KvPutResponse",
-        "ToClientClose",
         "ToClientRequestAbort",
         "ToServerResponseAbort",
         "ToServerStopping",
-    ],
-)
-def test_a_void_member_is_a_struct_without_fields(name: str) -> None:
-    made = getattr(v3, name)
-    assert made.__struct_fields__ == ()
-    assert made() == made()
+    }
+    made = {name: getattr(version.module, name) for name in version.model.shapes}
+    assert {name for name, one in made.items() if is_class(one) and not fields(one)} == common | names
+    for name in common | names:
+        assert made[name]() == made[name]()
+
+
+def fields(made: Any) -> tuple[Any, ...]:
+    return made.__struct_fields__ if issubclass(made, msgspec.Struct) else tuple(made)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from rivet_runner.protocol.messages import KvDeleteRangeRequest
 from rivet_runner.protocol.wire import (
     KvDeleteRequest,
+    KvDeleteResponse,
     KvDropRequest,
     KvErrorResponse,
     KvGetRequest,
@@ -161,3 +163,11 @@ def test_writes_are_told_before_they_are_answered() -> None:
     made.answer(KvDeleteRequest([b"a"]))
     made.answer(KvDropRequest())
     assert told == [[b"b", b"a"], [b"a"], None]
+
+
+def test_a_range_is_deleted_up_to_before_its_end() -> None:
+    made = store(a="1", b="2", ba="3", c="4")
+    assert made.answer(KvDeleteRangeRequest(b"b", b"c")) == KvDeleteResponse()
+    assert listed(made, KvListAllQuery()) == [b"a", b"c"]
+    assert made.answer(KvDeleteRangeRequest(b"c", b"a")) == KvDeleteResponse()
+    assert listed(made, KvListAllQuery()) == [b"a", b"c"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rivet_runner.protocol.messages import KvDeleteRangeRequest
 from rivet_runner.protocol.wire import (
     KvDeleteRequest,
     KvDeleteResponse,
@@ -64,3 +65,19 @@ def test_only_one_actor_changes_when_it_writes(kv: ScriptedKv) -> None:
     assert [*kv.of("a1")] == [b"b", b"ab", b"c"]
     assert kv.answer("a1", KvDropRequest()) == KvDropResponse()
     assert (kv.of("a1"), len(kv.of("a2"))) == ({}, 1)
+
+
+def test_a_range_is_deleted_up_to_before_its_end() -> None:
+    kv = ScriptedKv()
+    kv.of("a1").update({b"a": b"1", b"b": b"2", b"ba": b"3", b"c": b"4"})
+    kv.of("a2").update({b"b": b"1"})
+    assert kv.answer("a1", KvDeleteRangeRequest(b"b", b"c")) == KvDeleteResponse()
+    assert [*kv.of("a1")] == [b"a", b"c"]
+    assert [*kv.of("a2")] == [b"b"]
+
+
+def test_nothing_is_deleted_when_the_range_ends_before_it_starts() -> None:
+    kv = ScriptedKv()
+    kv.of("a1").update({b"b": b"2"})
+    assert kv.answer("a1", KvDeleteRangeRequest(b"c", b"a")) == KvDeleteResponse()
+    assert [*kv.of("a1")] == [b"b"]

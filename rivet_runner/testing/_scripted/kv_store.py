@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from rivet_runner.protocol.messages import KvDeleteRangeRequest, KvRequestData
 from rivet_runner.protocol.wire import (
     KvDeleteRequest,
     KvDeleteResponse,
@@ -18,7 +19,6 @@ from rivet_runner.protocol.wire import (
     KvMetadata,
     KvPutRequest,
     KvPutResponse,
-    KvRequestData,
     KvResponseData,
 )
 
@@ -66,6 +66,10 @@ class ScriptedKv:
             case KvDeleteRequest(keys=keys):
                 for key in keys:
                     store.pop(key, None)
+                return KvDeleteResponse()
+            case KvDeleteRangeRequest(start=start, end=end):
+                for key in [key for key in store if start <= key < end]:
+                    del store[key]
                 return KvDeleteResponse()
             case KvDropRequest():
                 store.clear()

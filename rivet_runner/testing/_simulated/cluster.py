@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from rivet_runner.protocol.messages import KvRequestData
 from rivet_runner.protocol.wire import (
     CommandStartActor,
     CommandStopActor,
@@ -18,7 +19,6 @@ from rivet_runner.protocol.wire import (
     EventActorStateUpdate,
     HibernatingRequest,
     KvErrorResponse,
-    KvRequestData,
     KvResponseData,
     ToClient,
     ToServerInit,

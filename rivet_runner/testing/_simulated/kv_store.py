@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from rivet_runner.protocol.messages import KvDeleteRangeRequest, KvRequestData
 from rivet_runner.protocol.wire import (
     KvDeleteRequest,
     KvDeleteResponse,
@@ -20,7 +21,6 @@ from rivet_runner.protocol.wire import (
     KvMetadata,
     KvPutRequest,
     KvPutResponse,
-    KvRequestData,
     KvResponseData,
 )
 
@@ -89,6 +89,8 @@ class KvStore:
                 return self._put(keys, values)
             case KvDeleteRequest(keys=keys):
                 return self._delete(keys)
+            case KvDeleteRangeRequest(start=start, end=end):
+                return self._delete_range(start, end)
             case KvDropRequest():
                 self.clear()
                 return KvDropResponse()
@@ -144,6 +146,13 @@ class KvStore:
         for key in keys:
             self._remove(key)
         self._tell(list(dict.fromkeys(keys)))
+        return KvDeleteResponse()
+
+    def _delete_range(self, start: bytes, end: bytes) -> KvResponseData:
+        doomed = sorted(key for key in self._entries if start <= key < end)
+        for key in doomed:
+            self._remove(key)
+        self._tell(doomed)
         return KvDeleteResponse()
 
     def _list(self, request: KvListRequest) -> KvResponseData:

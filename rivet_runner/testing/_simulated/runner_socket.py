@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from rivet_runner.errors import DecodeError
+from rivet_runner.protocol.messages import KvRequestData
 from rivet_runner.protocol.wire import (
     PROTOCOL_VERSION,
     CommandStartActor,
     HibernatingRequest,
-    KvRequestData,
     KvResponseData,
     ToClient,
     ToClientCommands,
