@@ -12,12 +12,17 @@ from collections.abc import Generator
 from typing import Final
 
 import pytest
+from hypothesis import settings
 
 from rivet_runner.testing import EngineNotFound
 from rivet_runner.testing.engine_binary import find_engine_binary
 
 NEEDS_ENGINE: Final = ("needs", "engine")
 """A user property, as those reach the main process of a parallel run; not a keyword, since those hold folders' names too."""
+
+# A busy machine is no defect of the code: no example of a property has a time limit.
+settings.register_profile("unhurried", parent=settings.default, deadline=None)
+settings.load_profile("unhurried")
 
 
 class EngineTestCount:
