@@ -57,14 +57,14 @@ class SleepyCounter(Counter):
 
 
 class LoggedChatRooms(ChatRooms):
-    """Logs when a room wakes and sleeps."""
+    """Logs when a room starts and stops."""
 
     async def on_actor_start(self, actor: Actor) -> None:
         await super().on_actor_start(actor)
         actor.log.info("awake, generation %d", actor.generation)
 
     async def on_actor_stop(self, actor: Actor) -> None:
-        actor.log.info("going to sleep with %d WebSockets connected", len(actor.websockets))
+        actor.log.info("stopping with %d WebSockets connected", len(actor.websockets))
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,11 @@ RUNNER_NAME = "counter"
 LIFESPAN_SECONDS = 60
 
 TRY = """
-The engine is at {engine}. The site is at {site}. The engine has started a runner there for one actor. Try these commands:
+The engine is at {engine}. The site is at {site}. The engine has started a runner there for one actor.
+Try these commands:
 
   curl -X POST {engine}/gateway/{actor_id}/increment
-  curl {site}/rivet/health                                  # how many runners there are
+  curl {site}/rivet/health                                  # the number of runners
   curl {site}/rivet/metadata
   curl {engine}/runners?namespace=default
 
