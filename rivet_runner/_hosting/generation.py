@@ -299,6 +299,7 @@ class Generation(GenerationState):
         self.kv_store.close(reason.value)
         if self._sockets is not None:
             self._sockets.end_all()
+            self._sockets.close()  # another runner may write the records by now
 
     async def _stop(self, start: asyncio.Task[Any] | None, clock: StopClock, error: str | None) -> None:
         try:
