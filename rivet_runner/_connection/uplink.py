@@ -19,6 +19,7 @@ from typing import Final
 
 from rivet_runner._connection.environment import Link
 from rivet_runner._session.session import Session
+from rivet_runner.errors import RunnerShutDown
 from rivet_runner.protocol.wire import Event, ToServerTunnelMessage, encode_to_server
 
 __all__ = ["Uplink"]
@@ -90,7 +91,8 @@ class Uplink:
         """Hand over a tunnel message. If the outbox is full, wait, in the order of the calls.
 
         When this returns, the message may not have left yet. Cancelling is safe: the message is either handed over, or not
-        sent at all. An HTTP answer (``is_answer``) is sent again if the connection breaks soon after it has left.
+        sent at all. An HTTP answer (``is_answer``) is sent again if the connection breaks soon after it has left. Raises
+        `RunnerShutDown` if the runner goes down meanwhile.
         """
         frame = encode_to_server(message)
         if not self._waiting and not self._session.outbox_full:
@@ -226,6 +228,13 @@ class Uplink:
     def outbox_dropped(self) -> None:
         """The session has dropped the outbox, because the engine forgot this runner: wake its senders and waiters."""
         self._admit()
+
+    def close(self) -> None:
+        """The runner is down: end the senders that still wait for room. Their messages are not sent."""
+        while self._waiting:
+            turn = self._waiting.popleft()[0]
+            if not turn.done():
+                turn.set_exception(RunnerShutDown("the runner shut down before there was room for the message"))
 
     def _watch_backlog(self) -> None:
         backlog = self._session.event_backlog

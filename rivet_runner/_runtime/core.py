@@ -285,6 +285,7 @@ class Core:
         """Nothing runs any more."""
         self._cancel_lost_timer()
         self._services.slow_starts.close()
+        self._uplink.close()
         if not self.first_init.done():
             if error is None:
                 error = RunnerShutDown("the runner was shut down before the engine had answered")
