@@ -86,8 +86,10 @@ _ADVICE: Final[dict[str, Callable[[str], str]]] = {
     "namespace.not_found": lambda endpoint: (
         f"the engine at {endpoint} has no such namespace: create it, or correct `namespace` (RIVET_NAMESPACE)"
     ),
-    "guard.missing_header": lambda endpoint: f"the engine at {endpoint} requires a token: set `token` (RIVET_TOKEN)",
-    "api.forbidden": lambda endpoint: f"the engine at {endpoint} rejected the token: correct `token` (RIVET_TOKEN)",
+    "guard.missing_header": lambda endpoint: (
+        f"the engine at {endpoint} requires a token, and none was given: set `token` (RIVET_TOKEN)"
+    ),
+    "api.forbidden": lambda endpoint: f"the engine at {endpoint} refused the token: correct `token` (RIVET_TOKEN)",
     "ws.invalid_url": lambda endpoint: (
         f"the engine at {endpoint} does not know this URL: check the path in `endpoint` (RIVET_ENDPOINT)"
     ),
