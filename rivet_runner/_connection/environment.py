@@ -1,7 +1,7 @@
-"""What a runner takes from outside: its connection to the engine, the wall clock, and chance.
+"""The surroundings of a runner: its connection to the engine, the wall clock, and chance.
 
-A runner looks it up once, when it starts. Usually it is the real world. `rivet_runner.testing.SimulatedEngine` puts another
-in its place for the runners that start in its context, and nothing else in the package knows the difference.
+A runner looks them up once, when it starts. `rivet_runner.testing.SimulatedEngine` replaces them for the runners that start
+in its context. The rest of the package does not know the difference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Link(Protocol):
 
     messages_received: int
     needs_pings: bool
-    """Whether protocol pings are sent, for an engine that shows how far away a runner is."""
+    """Whether protocol pings are sent, from which the engine takes the round-trip time of a runner."""
 
     @property
     def is_open(self) -> bool: ...
@@ -47,7 +47,7 @@ class Link(Protocol):
 
 
 Dial: TypeAlias = Callable[[str, list[str], Callable[[bytes], None]], Awaitable[Link]]
-"""URL, subprotocols, and what gets each message, synchronously. Raises one of `DIAL_ERRORS`."""
+"""Takes the URL, the subprotocols, and a function for each message, called synchronously. Raises one of `DIAL_ERRORS`."""
 
 
 def _now_ms() -> int:
@@ -56,13 +56,13 @@ def _now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """``now_ms`` is in milliseconds since the epoch; ``random`` returns a number from 0 up to 1, exclusive."""
+    """``now_ms`` returns milliseconds since the epoch. ``random`` returns a number from 0 up to 1, exclusive."""
 
     dial: Dial = dial
     now_ms: Callable[[], int] = _now_ms
     random: Callable[[], float] = random.random
     busy_polls: bool = True
-    """Whether `RunnerConfig.busy_poll` counts; polling is of use for a real socket and a real clock alone."""
+    """Whether `RunnerConfig.busy_poll` counts. Polling needs a real socket and a real clock."""
 
 
 REAL: Final = Environment()

@@ -8,7 +8,7 @@
         actor = await api.create_actor("counter", runner_name="counter")
         response = await api.request(actor.actor_id, "GET", "/count")
 
-Without a binary, a port or any waiting::
+You can do without a binary, a port and real waiting::
 
     async with SimulatedEngine() as engine, engine.host(Counter):
         counter = await engine.create("counter", key="a")

@@ -33,23 +33,34 @@ __all__ = ["SimulatedEngine"]
 RunnerT = TypeVar("RunnerT", bound=Runner)
 
 ENDPOINT: Final = "http://simulated.invalid"
-"""What a hosted runner's config says; nothing is ever sent there."""
+"""The endpoint in the config of a hosted runner, which never dials it."""
 
 VIRTUAL_EPOCH_MS: Final = 1_767_225_600_000
-"""2026-01-01T00:00:00Z: when virtual time begins."""
+"""2026-01-01T00:00:00Z, the begin of virtual time."""
 
 
 class SimulatedEngine:
-    """A Rivet engine in memory, to be used as ``async with``.
+    """A Rivet engine in memory, for your tests. It needs no binary and no port.
 
-    ``seed`` decides everything that the real engine leaves to chance: on virtual time one seed is one run. ``settings`` are
-    fields of `EngineSettings` that differ from the real engine's defaults. ``clock="virtual"`` needs an event loop of
-    `virtual_loop`; waiting costs nothing then, and `advance` moves on by any time.
+    Use it with ``async with``, host your runner on it, and talk to your actors through handles::
 
-    ``data`` is the path of a SQLite file that keeps actors and their data for the next engine, which never gives out an id a
-    second time. Runners are not kept: an actor that was awake is lost, and goes on as its crash policy says.
+        async with SimulatedEngine() as engine, engine.host(Counter):
+            counter = await engine.create("counter", key="a")
+            assert (await counter.request("POST", "/increment")).status == 200
 
-    `trace` tells what happened. The engine belongs to the event loop on which it is entered.
+    ``seed`` decides everything that a real engine leaves to chance. On virtual time, you repeat a run with its seed.
+
+    ``clock="virtual"`` needs an event loop of `virtual_loop`. Your test then spends no real time on waiting, and you can
+    `advance` the clock by days. Your code reads the time with `now`, or from ``asyncio.get_running_loop().time()``.
+
+    ``data`` is the path of a SQLite file that keeps your actors and their data for the next engine, which never uses an id
+    again. The file does not keep runners: an actor that was awake counts as lost, and its crash policy decides.
+
+    ``settings`` changes timers and limits of the engine by their names, in milliseconds and bytes. See `EngineSettings`.
+
+    If your test fails, look at `trace`. The engine belongs to the event loop on which you enter it. It raises
+    `RuntimeError` there if it runs already or the loop is not virtual, and `ValueError` or `sqlite3.Error` if it cannot read
+    your file.
     """
 
     def __init__(
@@ -102,21 +113,24 @@ class SimulatedEngine:
 
     @property
     def trace(self) -> Trace:
-        """Every message and decision of this run, in order."""
+        """Every message and decision of this run, in order. Print it, or ``trace.last(50)``, to see how your test failed."""
         return self._running.cluster.trace
 
     def now(self) -> datetime:
-        """The engine's clock, aware and in UTC; virtual if the clock is."""
+        """The time of the engine's clock, aware and in UTC. Virtual time begins at 2026-01-01 00:00."""
         return datetime.fromtimestamp(self._running.now_ms() / 1000, UTC)
 
     # Runners
 
     @contextlib.asynccontextmanager
     async def host(self, runner: type[RunnerT] | RunnerT, **options: Any) -> AsyncIterator[RunnerT]:
-        """Start a runner against this engine, and shut it down at the end.
+        """Start your runner on this engine, and shut it down at the end of the ``async with`` block.
 
-        ``runner`` is a class, made with ``options``, or an instance that was not started yet. Its endpoint, namespace and
-        token do not matter. Raises what `Runner.start` raises.
+        ``runner`` is your class, which is made with ``options``, or an instance that you have not started yet. You do not
+        need an endpoint, a namespace or a token. You can host several runners, each with a ``runner_key`` of its own.
+
+        Raises `TypeError` for options beside an instance, and the errors of `rivet_runner.Runner.start`. Cancelling shuts
+        the runner down.
         """
         engine = self._running
         hosted = self._make(runner, options)
@@ -134,14 +148,15 @@ class SimulatedEngine:
             self._hosted.remove(hosted)
 
     async def dial(self, url: str, subprotocols: list[str], on_message: Callable[[bytes], None]) -> Link:
-        """Open a connection as a runner of your own making; ``url`` is what a runner would dial.
+        """Open a connection of a runner, for tests that write the protocol's messages themselves.
 
-        ``on_message`` gets each message, synchronously. Raises `OSError` if the engine is down.
+        ``url`` is as a runner dials it, with its query. ``on_message`` is called with each message. Raises `OSError` if the
+        engine is down, and `TimeoutError` if a partition lasts. Cancelling is safe.
         """
         return await self._running.dial(url, subprotocols, on_message)
 
     def describe(self, actor_id: str) -> dict[str, Any]:
-        """The actor as the management API shows it. Raises `EngineApiError` with ``actor.not_found``."""
+        """The actor as the management API shows it. Times are in milliseconds. Raises `EngineApiError` if it is unknown."""
         return self._running.api.describe(self._find(actor_id))
 
     def _make(self, runner: type[RunnerT] | RunnerT, options: dict[str, Any]) -> RunnerT:
@@ -157,7 +172,7 @@ class SimulatedEngine:
         return Environment(engine.dial, engine.now_ms, engine.runner_random.random, busy_polls=False)
 
     def find_hosted(self, actor_id: str) -> Actor | None:
-        """The actor, if a runner that this engine hosts has it."""
+        """The actor inside your runner, if a runner that you host here has it. Otherwise `None`."""
         for runner in self._hosted:
             actor = runner.get_actor(actor_id)
             if actor is not None:
@@ -175,10 +190,12 @@ class SimulatedEngine:
         crash_policy: CrashPolicy = "sleep",
         runner_name: str = "default",
     ) -> SimulatedActorHandle:
-        """Create an actor for runners of this name; it starts as soon as there is one.
+        """Create an actor, and return its handle before it runs.
 
-        Raises `EngineApiError`, for example ``actor.duplicate_key``. Without a runner an actor of policy ``sleep`` sleeps,
-        with the error ``no_capacity``; any other waits.
+        The actor starts on a runner of ``runner_name``. Without such a runner, an actor of policy ``sleep`` sleeps with the
+        error ``no_capacity``, and any other waits for one. Your next request waits for the start, or `wake` does.
+
+        Raises `EngineApiError`, for example ``actor.duplicate_key`` if an actor has this name and key.
         """
         api = self._running.api
         api.upsert_runner_config(runner_name)
@@ -197,7 +214,7 @@ class SimulatedEngine:
         crash_policy: CrashPolicy = "sleep",
         runner_name: str = "default",
     ) -> SimulatedActorHandle:
-        """The actor of this name and key, created if there is none. Raises `EngineApiError`."""
+        """Return the actor of this name and key, or create it as `create` does. Raises `EngineApiError`."""
         api = self._running.api
         api.upsert_runner_config(runner_name)
         try:
@@ -209,7 +226,7 @@ class SimulatedEngine:
         return self._handle(found["actor_id"])
 
     def get(self, actor_id: str) -> SimulatedActorHandle:
-        """The actor with this id, destroyed ones included. Raises `EngineApiError` with ``actor.not_found``."""
+        """Return the actor with this id, also if it is destroyed. Raises `EngineApiError` if it is unknown."""
         return self._handle(self._find(actor_id).id)
 
     def _find(self, actor_id: str) -> SimulatedActor:
@@ -225,9 +242,13 @@ class SimulatedEngine:
     # Time
 
     async def advance(self, seconds: float = 0, **fields: float) -> None:
-        """Move virtual time on; everything that is due until then has happened when this returns.
+        """Move virtual time on, for example by ``advance(days=30)``.
 
-        ``fields`` are those of `datetime.timedelta`. Raises `RuntimeError` on a real clock.
+        Everything that is due until then has happened when it returns: timers, alarms, and the work of your actors that they
+        start. ``advance(0)`` finishes the work of this moment. ``fields`` are those of `datetime.timedelta`.
+
+        Raises `RuntimeError` on a real clock, and `ValueError` for a negative time. Cancelling leaves the clock as far as it
+        has come.
         """
         self._running  # noqa: B018
         if not self._virtual:
@@ -241,20 +262,20 @@ class SimulatedEngine:
     # Faults by hand
 
     async def restart(self, graceful: bool = False) -> None:
-        """Stop the engine and start it again: a new gateway, and runners that have to connect anew.
+        """Stop the engine and start it again. Your runners have to connect anew.
 
-        Without ``graceful`` it crashes: connections break without a close frame, and runners that it knew get their first
-        init after `EngineSettings.crash_lease_ms`. With it, open requests and WebSockets are waited for, at most for
-        `EngineSettings.guard_shutdown_duration`.
+        By default it crashes: connections break without a close frame, and your runners get the answer to their init after
+        `EngineSettings.crash_lease_ms`, 30 s. With ``graceful`` it first waits for open requests and WebSockets, at most for
+        `EngineSettings.guard_shutdown_duration`, 600 s. Do not cancel it.
         """
         await self._running.restart(graceful=graceful)
 
     def partition(self, runner: Runner) -> None:
-        """Silence the connection of a runner in both directions; nothing is closed. See `heal`."""
+        """Silence the connection of your runner in both directions, without closing it, until you call `heal`."""
         self._running.partition(runner.config.runner_key)
 
     def heal(self) -> None:
-        """End every partition; what waits is delivered."""
+        """End every partition, and deliver the messages that it held back."""
         self._running.heal()
 
 

@@ -1,7 +1,7 @@
-"""An event loop whose clock jumps: waiting costs nothing.
+"""An event loop whose clock jumps, so that your tests spend no time on waiting.
 
 The clock stands still while there is anything to do, and then jumps to the next timer. So ``await asyncio.sleep(86400)``
-takes microseconds, in the same order of events as in real time.
+takes microseconds, in the same order of events as in real time. You can use the loop without an engine too.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 START: Final = 1000.0
-"""Seconds that the clock shows first. Not zero, which is easily taken for "none"."""
+"""The first time of the clock, in seconds. Zero is easily taken for a missing value."""
 
 TICKS: Final = 1_000_000
-"""A second has so many. Times are whole ticks, rounded up, so that a timer never finds itself a rounding error too early,
-and sets itself again for a time that has come already."""
+"""Ticks in a second. Times are whole ticks, rounded up. Otherwise a timer could fire a rounding error too early, and be set
+again for a time that has come already."""
 
 OWN_FILES: Final = 1
-"""Files that every loop watches: its own wake-up pipe."""
+"""The number of files that every loop watches: its own wake-up pipe."""
 
 QUIET_SECONDS: Final = 0.001
-"""Real seconds that bytes on a socket are waited for before a jump, if there are sockets at all."""
+"""Real seconds to wait for bytes before a jump, if there are sockets at all."""
 
 
 class NothingLeftToDo(RuntimeError):
-    """The program waits, and there is no timer, socket or thread that could end the wait."""
+    """Your program waits, but no timer, socket or thread can end the wait."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Advances the clock where a loop would sleep."""
+    """Advances the clock instead of sleeping."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,11 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Computing takes no virtual time. The clock stands while a call runs in a thread, as in `asyncio.to_thread`."""
+    """An event loop on virtual time. Get one from `virtual_loop`.
+
+    Computing takes no virtual time. The clock stands while a call runs in a thread, as in `asyncio.to_thread`. The loop does
+    not know of other processes: the clock jumps while they work.
+    """
 
     def __init__(self) -> None:
         self.__selector = _JumpingSelector()
@@ -86,20 +90,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """As in every loop, at the next whole tick."""
+        """Call ``callback`` at ``when`` seconds, as every loop does, at the next whole tick."""
         ticks = round(when * TICKS)
         if ticks / TICKS < when:
             ticks += 1
         return super().call_at(ticks / TICKS, callback, *args, context=context)
 
     async def settle(self) -> None:
-        """Wait until nothing can happen any more without the clock moving on. Cancelling is safe."""
+        """Wait until there is no more to do at this moment of the clock. Cancelling is safe."""
         idle = self.create_future()
         self.__selector.idle.append(idle)
         await idle
 
     async def advance(self, seconds: float) -> None:
-        """Move on by ``seconds``, through every timer on the way, and wait until all is done that is due then."""
+        """Move on by ``seconds``, through every timer on the way, and finish the work that is due then.
+
+        Cancelling leaves the clock as far as it has come.
+        """
         until = self.time() + seconds
         await self.settle()
         if seconds > 0:
@@ -112,7 +119,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             await self.settle()
 
     def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:
-        """As in every loop; the clock stands until the call has returned."""
+        """Run ``func`` in a thread, as every loop does. The clock stands until the call has returned."""
         future = super().run_in_executor(executor, func, *args)
         self.__selector.calls_in_threads += 1
         future.add_done_callback(self.__returned)
@@ -123,9 +130,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def virtual_loop() -> VirtualLoop:
-    """A new event loop on virtual time: a loop factory for `asyncio.Runner` and for pytest-asyncio.
+    """Make an event loop on virtual time. You need one for a `SimulatedEngine` with ``clock="virtual"``.
 
-    A `rivet_runner.testing.SimulatedEngine` with ``clock="virtual"`` needs one. Raises `NothingLeftToDo` from the loop's run
-    if the program would wait for ever.
+    Pass it as a loop factory to `asyncio.Runner` or to pytest-asyncio::
+
+        with asyncio.Runner(loop_factory=virtual_loop) as runner:
+            runner.run(main())
+
+    If your program would wait for ever, its run raises `NothingLeftToDo`.
     """
     return VirtualLoop()

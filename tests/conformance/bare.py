@@ -1,4 +1,4 @@
-"""A runner that says just what the test says, on either engine."""
+"""A runner that a test drives message by message, on either engine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ M = TypeVar("M")
 
 
 async def eventually(look: Callable[[], M | None], what: str, seconds: float = WAIT_SECONDS) -> M:
-    """What ``look`` finds, as soon as it finds something."""
+    """Poll until ``look`` returns neither `None` nor `False`, and return its result."""
     try:
         async with asyncio.timeout(seconds):
             while (found := look()) is None or found is False:
@@ -79,7 +79,7 @@ class BareRunner:
         self.link.send_frames([encode_to_server(message) for message in messages])
 
     async def init(self, last_command_idx: int | None = None) -> ToClientInit:
-        """Send init and wait for the answer; the engine counts on the runner a moment later."""
+        """Send init, and wait until the engine has answered and counts on the runner."""
         count = len(self.heard(ToClientInit))
         self.say(ToServerInit(self._name, 1, 100, last_command_idx, None, "{}"))
         await eventually(lambda: len(self.heard(ToClientInit)) > count, "the answer to init")
@@ -139,7 +139,7 @@ class BareRunner:
         return await eventually(look, "the answer of the key-value store")
 
     async def tunnel(self, kind: type[M], number: int = 0) -> tuple[MessageId, M]:
-        """The message of this kind with this number among its like, and what it belongs to."""
+        """Wait for the message of this kind with this number among its like, and return it with its id."""
 
         def look() -> tuple[MessageId, M] | None:
             found = [
@@ -163,7 +163,7 @@ class BareRunner:
 
 @asynccontextmanager
 async def bare_runner(bench: Bench, key: str = "key", *, init: bool = True, **query: str) -> AsyncIterator[BareRunner]:
-    """A connection, with its init answered unless ``init`` is false."""
+    """A connection, with its init answered unless ``init`` is `False`."""
     link, received = await bench.dial(f"{key}-{bench.runner_name}", **query)
     runner = BareRunner(link, received, bench.runner_name)
     try:

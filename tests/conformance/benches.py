@@ -28,7 +28,7 @@ class Client(Protocol):
     async def send(self, message: str | bytes) -> None: ...
 
     async def recv(self) -> str | bytes:
-        """The next message; raises `WebSocketClosed`."""
+        """The next message. Raises `WebSocketClosed`."""
 
     async def close(self, code: int = 1000, reason: str = "") -> None: ...
 

@@ -1,4 +1,4 @@
-"""An engine on a clock that a test moves by hand, and runners that say just what the test says."""
+"""An engine on a clock that a test moves by hand, and runners that a test drives message by message."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TARGET = "/runners/connect?protocol_version=3&namespace=default&runner_key={}"
 
 
 class BareRunner:
-    """One connection of a runner: ``received`` is what the engine said, ``closed`` its close, if there was one."""
+    """One connection of a runner: ``received`` has the engine's messages, and ``closed`` its close, if there was one."""
 
     def __init__(self, engine: BareEngine, key: str, target: str = TARGET) -> None:
         self.received: list[ToClient] = []
@@ -50,7 +50,7 @@ class BareRunner:
         self.socket = RunnerSocket(self, cluster=engine.cluster, timers=engine.timers, settings=engine.cluster.settings)
         self.socket.open(target.format(key), ["rivet"])
 
-    # What carries messages, for the engine
+    # The transport, for the engine
 
     def send(self, frame: bytes) -> None:
         assert self.closed is None, "nothing follows a close"
@@ -59,7 +59,7 @@ class BareRunner:
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason.partition("#")[0])
 
-    # What the runner says
+    # Messages of the runner
 
     def say(self, message: ToServer) -> None:
         self.socket.receive(encode_to_server(message))
@@ -86,7 +86,7 @@ class BareRunner:
     def set_alarm(self, actor: SimulatedActor, alarm_ts: int | None) -> None:
         self.report(EventActorSetAlarm(actor.id, actor.generation, alarm_ts))
 
-    # What it has heard
+    # Messages of the engine
 
     def heard(self, kind: type[M]) -> list[M]:
         return [message for message in self.received if isinstance(message, kind)]
@@ -152,5 +152,5 @@ class BareEngine:
 
 
 def look(subject: Any) -> Any:
-    """The subject as it is now: a type checker takes an attribute for what it was in the line before."""
+    """The subject, untyped: a type checker takes an attribute to be as in the line before."""
     return subject

@@ -1,4 +1,4 @@
-"""A runner that notes what happens to it, and tests on virtual time."""
+"""A runner that notes its hooks, and tests on virtual time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def _echo(_: Actor, ws: WebSocket) -> None:
 
 
 class Room(Runner):
-    """Hibernates what is opened under ``/room``; ``calls`` are its hooks, each with the actor's generation."""
+    """Hibernates WebSockets under ``/room``. ``calls`` has its hooks, each with the actor's generation."""
 
     def __init__(
         self,

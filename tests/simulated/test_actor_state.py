@@ -1,4 +1,4 @@
-"""An actor's life as the engine drives it, without I/O: what starts, stops, wakes and destroys it, and when."""
+"""An actor's life as the engine drives it, without I/O: starts, stops, wakes and destroys, and their times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One seed is one run, byte for byte: also in another process, where hashes and addresses differ."""
+"""One seed is one run, byte for byte, also in another process with other hashes and addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated engine with a real runner on it: what a user's tests do, on virtual time."""
+"""The simulated engine with a real runner on it, as in a user's tests, on virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A runner as the engine sees it, without I/O: who it is, what it is told again, how it drains, and when it is lost."""
+"""A runner as the engine sees it, without I/O: its identity, repeated commands, draining, and loss."""
 
 from __future__ import annotations
 

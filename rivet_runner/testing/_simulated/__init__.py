@@ -3,7 +3,8 @@
 * state machines without I/O, driven by messages and by `timers.Timers`: `kv_store`, `actor_state`, `allocation`,
   `runner_indexes`, `runner_state`, `runner_socket`, `hibernation`, `in_flight`
 * the part that serves clients, in tasks of one group: `guard`, `gateway`
-* `cluster` puts them together; `memory_link`, `client_socket` and `virtual_loop` are the transport and the clock beside them
+* `cluster` puts them together
+* `memory_link` and `client_socket` are the transports, and `loop_clock` is the clock
 
 Two rules keep a run repeatable byte for byte: chance comes from one seeded generator, and the order of everything is that
 of insertion or of (time, number).

@@ -15,9 +15,9 @@ JITTER: Final = 500
 
 
 class ActorBackoff:
-    """Counts the starts after the first; each crash makes the next one slower, and every wake counts as a start.
+    """The back-off of one actor. It counts starts after the first, wakes included, and doubles the delay with each of them.
 
-    A clean stop resets it, and so does a long while (`EngineSettings.retry_reset_duration`) without a start.
+    A clean stop resets the count. So does `EngineSettings.retry_reset_duration` without a start.
     """
 
     def __init__(self, now: Callable[[], int], random: Random, settings: EngineSettings) -> None:
@@ -27,7 +27,7 @@ class ActorBackoff:
         self.retry_count = 0
         self.last_retry_ts: int | None = None
         self.reschedule_ts: int | None = None
-        """When the wait under way ends, without its jitter; the management API shows it."""
+        """The end of the wait under way, in milliseconds and without its jitter, as the management API shows it."""
 
     def reset(self) -> None:
         self.retry_count, self.last_retry_ts = 0, None

@@ -1,4 +1,4 @@
-"""What an actor is created with, and what the gateway is told of it."""
+"""The parameters of an actor, and the signals that its gateway gets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CrashPolicy = Literal["sleep", "restart", "destroy"]
 
 
 class ActorSpec(msgspec.Struct, frozen=True):
-    """What an actor is created with."""
+    """The parameters with which an actor is created. ``create_ts`` is in milliseconds."""
 
     actor_id: str
     name: str
@@ -25,7 +25,7 @@ class ActorSpec(msgspec.Struct, frozen=True):
 
 
 class ActorSignal(enum.Enum):
-    """What the gateway is told."""
+    """A change of an actor that its gateway hears of."""
 
     READY = "ready"
     STOPPED = "stopped"

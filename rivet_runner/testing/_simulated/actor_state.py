@@ -10,9 +10,8 @@
       │                                                       ├── destroyed (graceful, or policy destroy)
       └──────────── Wake (request, message, alarm) ◄── ASLEEP ◄┘ (it asked to sleep, or policy sleep)
 
-While it waits for a runner or for a back-off to pass, the actor takes nothing but its allocation and a destroy; a wake that
-comes meanwhile is looked at afterwards, and events find no runner. It has one deadline at a time: that of the start or stop
-which is under way, and only without one its alarm.
+While it waits for a runner or for a back-off to pass, the actor takes only its allocation and a destroy. A wake that comes
+meanwhile counts afterwards. It has one deadline at a time: that of the start or stop under way, otherwise its alarm.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ NO_CAPACITY: Final = "no_capacity"
 
 
 class ActorCluster(Protocol):
-    """What an actor asks of the rest of the engine."""
+    """The rest of the engine, as an actor sees it."""
 
     def take_slot(self, actor: SimulatedActor, *, queue: bool) -> str | None:
-        """A runner with a free slot, which is taken; with ``queue`` an actor that gets none waits for its turn."""
+        """Take a slot and return its runner. With ``queue``, an actor that gets no slot waits for its turn."""
 
     def release_slot(self, actor: SimulatedActor, runner_id: str, *, to_queue: bool) -> None:
-        """Give the slot back; ``to_queue`` gives it to the actors that wait."""
+        """Give the slot back. ``to_queue`` offers it to the actors that wait."""
 
     def leave_queue(self, actor: SimulatedActor) -> None: ...
 
@@ -59,11 +58,11 @@ class ActorCluster(Protocol):
     def signal(self, actor: SimulatedActor, signal: ActorSignal) -> None: ...
 
     def decided(self, actor: SimulatedActor, what: str, *details: Any) -> None:
-        """For the trace, and for what stores states."""
+        """Note a decision for the trace and for the journal."""
 
 
 class _Wait(msgspec.Struct):
-    """What an actor without a runner waits for, and what happens then."""
+    """The wait of an actor without a runner. ``then`` is called at its end."""
 
     then: Callable[[], None]
     timer: Timer | None = None
@@ -71,7 +70,7 @@ class _Wait(msgspec.Struct):
 
 
 class SimulatedActor:
-    """The state of one actor. Fields that end in ``_ts`` are those of the management API, milliseconds or none."""
+    """The state of one actor. Fields that end in ``_ts`` are those of the management API, in milliseconds or `None`."""
 
     def __init__(
         self, spec: ActorSpec, *, cluster: ActorCluster, timers: Timers, random: Random, settings: EngineSettings
@@ -122,7 +121,7 @@ class SimulatedActor:
         self._spawn(0, force=False, timeout=None, failed=self._fell_asleep)
 
     def resume(self, *, was_awake: bool, was_waiting: bool) -> None:
-        """Go on after the fields were put back by an engine that knows no runner: one that was awake is lost."""
+        """Go on after the fields were restored from storage. An actor that was awake counts as lost."""
         if self.destroy_ts is not None:
             return
         if was_awake and not self.sleeping:
@@ -135,7 +134,7 @@ class SimulatedActor:
         self._arm()
 
     def destroy(self) -> None:
-        """End the actor for good; a runner that has it gets a stop command, and its answer is not waited for."""
+        """End the actor for good. Its runner gets a stop command, without a wait for the answer."""
         if self.destroy_ts is not None:
             return
         if self.runner_id is not None:
@@ -171,7 +170,7 @@ class SimulatedActor:
             self._ended("crashed")
 
     def intent(self, runner_id: str, generation: int, intent: ActorIntent) -> None:
-        """The actor wants to sleep, or to end."""
+        """The actor asks to sleep, or to end."""
         if not self._is_on(runner_id, generation):
             return
         if isinstance(intent, ActorIntentSleep):
@@ -184,7 +183,7 @@ class SimulatedActor:
             self._ask_to_stop(runner_id, "stop intent")
 
     def set_alarm(self, runner_id: str, generation: int, alarm_ts: int | None) -> None:
-        """One alarm an actor; it outlives generations."""
+        """Set the actor's only alarm, which outlives generations. ``alarm_ts`` is in milliseconds."""
         if self._is_on(runner_id, generation):
             self.alarm_ts = alarm_ts
             self._cluster.decided(self, "alarm", alarm_ts)
@@ -289,7 +288,7 @@ class SimulatedActor:
     # Wake
 
     def wake(self, *, pending_timeout: int | None) -> None:
-        """A request, a client's message or an alarm wants it awake.
+        """Wake the actor for a request, a client's message or an alarm.
 
         Without a runner it waits for one, at most ``pending_timeout`` milliseconds if that is given.
         """
@@ -313,7 +312,7 @@ class SimulatedActor:
     # Allocation
 
     def _reschedule(self, *, force: bool, timeout: int | None, then: Callable[[], None], failed: Callable[[], None]) -> None:
-        """The next generation, at once or after a back-off; ``then`` is called when that is decided either way."""
+        """Start the next generation, at once or after a back-off. ``then`` is called when the outcome is decided."""
 
         def spawn() -> None:
             self._waiting = None

@@ -1,4 +1,4 @@
-"""Which runner gets an actor, and which actor gets the next free slot: the index of one runner name."""
+"""The allocation index of one runner name: it chooses a runner for an actor, and queues actors that find no slot."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ class AllocationIndex:
         return list(self._queue)
 
     def add(self, runner: Candidate) -> None:
-        """The runner takes actors from now on; call `allocate_pending` next."""
+        """Let the runner take actors. Call `allocate_pending` next."""
         self._runners[runner.runner_id] = runner
 
     def remove(self, runner_id: str) -> None:
         self._runners.pop(runner_id, None)
 
     def take_slot(self, actor_id: str, *, allocated: Callable[[str], None] | None) -> str | None:
-        """A runner for this actor, whose slot is taken. Without one the actor queues up if there is ``allocated`` to call.
+        """Take a slot and return its runner. Without a free slot the actor queues up if ``allocated`` is given.
 
-        An actor that does not queue passes nobody by: while others wait it gets nothing.
+        An actor that does not queue overtakes no other: while others wait it gets `None`.
         """
         runner = None if self._queue else self._choose()
         if runner is not None:
@@ -76,7 +76,7 @@ class AllocationIndex:
         self._queue.pop(actor_id, None)
 
     def allocate_pending(self) -> None:
-        """Give the actors that wait what there is, in their order."""
+        """Give free slots to the actors that wait, in their order."""
         while self._queue:
             runner = self._choose()
             if runner is None:
@@ -87,7 +87,7 @@ class AllocationIndex:
             allocated(runner.runner_id)
 
     def _choose(self) -> Candidate | None:
-        """By chance, weighted by free slots; only the highest version counts, even if none of its runners has any."""
+        """Choose by chance, weighted by free slots. Only the highest version counts, even if its runners are full."""
         if not self._runners:
             return None
         highest = max(runner.version for runner in self._runners.values())

@@ -1,4 +1,4 @@
-"""What the gateway's HTTP side adds to a request and makes of an answer."""
+"""The HTTP side of the gateway: headers that it adds to requests, and the answers that clients get."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METHODS: Final = "GET, POST, PUT, DELETE, OPTIONS, PATCH"
 def request_headers(
     headers: Mapping[str, str] | Iterable[tuple[str, str]] | None, ray_id: str, **added: str
 ) -> dict[str, str]:
-    """Headers as the actor gets them: names in lower case, the last of a repeated one, none that is not visible ASCII."""
+    """Headers as the actor gets them: names in lower case, the last of repeated ones, values of visible ASCII only."""
     pairs = headers.items() if isinstance(headers, Mapping) else (headers or ())
     wanted = {"host": HOST, **{name.replace("_", "-"): value for name, value in added.items()}}
     wanted |= {name.lower(): value for name, value in pairs if VISIBLE.fullmatch(value)}
@@ -36,7 +36,7 @@ def request_headers(
 
 
 def gateway_answer(answer: ToServerResponseStart, ray_id: str) -> HttpResponse:
-    """An actor's answer as its client sees it; an answer that is no HTTP becomes a 500. Only the first piece counts."""
+    """An actor's answer as its client sees it. Only the first piece counts. An answer that is not HTTP becomes a 500."""
     names = answer.headers.items()
     valid = all(TOKEN.fullmatch(name) and not re.search(r"[\r\n\0]", value) for name, value in names)
     if not valid or not 100 <= answer.status <= 999:

@@ -1,4 +1,4 @@
-"""The management API: what its calls do, in the shapes of its JSON. HTTP is not in here."""
+"""The calls of the management API, in the shapes of its JSON, without HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY_PREVIEW: Final = 64
 
 
 class ManagementApi:
-    """The calls of the real API, by what they do. Each raises `EngineError` as the real one answers."""
+    """The management API of one engine. Each call raises `EngineError` for an error that the real API answers with."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -80,7 +80,7 @@ class ManagementApi:
             raise EngineError("actor.input_too_large", metadata={"max_size": settings.max_input_size})
 
     def get_actors(self, actor_ids: list[str]) -> list[dict[str, Any]]:
-        """GET /actors with ids; destroyed ones are given, unknown ones left out."""
+        """GET /actors with ids. The list has destroyed actors, and leaves out unknown ones."""
         if len(actor_ids) > MAX_IDS:
             raise EngineError("validation.too_many_actor_ids")
         actors = self._cluster.actors
@@ -100,7 +100,7 @@ class ManagementApi:
         return [self.describe(actor) for actor in found[:limit]]
 
     def destroy_actor(self, actor_id: str) -> None:
-        """DELETE /actors/{id}; does nothing to one that is destroyed."""
+        """DELETE /actors/{id}. A destroyed actor stays as it is."""
         actor = self._cluster.actors.get(actor_id)
         if actor is None:
             raise EngineError("actor.not_found")
@@ -119,7 +119,7 @@ class ManagementApi:
         return {name: {"metadata": metadata} for name, metadata in sorted(self._cluster.actor_names.items())}
 
     def describe(self, actor: SimulatedActor) -> dict[str, Any]:
-        """An actor as the API shows it; ``error`` is there only if there is one."""
+        """An actor as the API shows it. The field ``error`` is left out if there is no error."""
         spec = actor.spec
         described = {
             "actor_id": spec.actor_id,
@@ -148,7 +148,7 @@ class ManagementApi:
         self._cluster.runner_names[runner_name] = None
 
     def list_runners(self, name: str | None = None, *, include_stopped: bool = False) -> list[dict[str, Any]]:
-        """GET /runners; draining ones are listed."""
+        """GET /runners. The list has draining runners too."""
         return [
             self._describe_runner(runner)
             for runner in self._cluster.runners.values()

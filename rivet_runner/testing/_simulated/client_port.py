@@ -1,4 +1,4 @@
-"""A client's WebSocket, as the gateway sees it: what came from the client and waits, and the way back."""
+"""A client's WebSocket, as the gateway sees it: the queue of messages from the client, and the way back."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["ClientClose", "ClientMessage", "ClientPort", "ClientTransport"]
 
 
 class ClientMessage(msgspec.Struct, frozen=True, gc=False):
-    """One message; text is UTF-8."""
+    """One message. Text is UTF-8."""
 
     data: bytes
     binary: bool
 
 
 class ClientClose(msgspec.Struct, frozen=True, gc=False):
-    """The client's end: its close frame, or ``code`` none if the connection broke."""
+    """The client's end: its close frame, or a ``code`` of `None` if the connection broke."""
 
     code: int | None
     reason: str
 
 
 class ClientTransport(Protocol):
-    """What carries messages to the client."""
+    """The way of messages to the client."""
 
     def deliver(self, message: ClientMessage) -> None: ...
 
     def closed(self, code: int, reason: str) -> None:
-        """The engine has closed; 1006 means that there was no close frame."""
+        """The engine has closed. Code 1006 means that there was no close frame."""
 
 
 class ClientPort:
@@ -45,7 +45,7 @@ class ClientPort:
         """Whether the engine has closed the client."""
 
     def put(self, item: ClientMessage | ClientClose) -> None:
-        """Something from the client; nothing is taken after the engine has closed."""
+        """Queue a message or the close of the client. The queue takes no more after the engine has closed."""
         if self.is_closed:
             return
         self.incoming.append(item)
@@ -57,7 +57,7 @@ class ClientPort:
             self._transport.deliver(message)
 
     def close(self, code: int, reason: str) -> None:
-        """Close the client; the first close counts."""
+        """Close the client. The first close counts."""
         if not self.is_closed:
             self.is_closed = True
             self.incoming.clear()

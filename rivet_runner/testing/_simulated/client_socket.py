@@ -16,10 +16,12 @@ BROKEN: Final = 1006
 
 
 class SimulatedWebSocket:
-    """A client's end, open from the beginning; messages that are sent before the actor has accepted it wait.
+    """Your client's end of a WebSocket. Get one from `SimulatedActorHandle.websocket`.
 
-    ``async with`` closes it at the end. ``close_code`` and ``close_reason`` are none while it is open; the code is 1006 if
-    the connection broke.
+    You can send at once: messages that you send before the actor has accepted the WebSocket wait for it. Use
+    ``async with`` to close it at the end, and ``async for`` to receive until the end.
+
+    ``close_code`` and ``close_reason`` are `None` while it is open. The code is 1006 if the connection broke.
     """
 
     def __init__(self) -> None:
@@ -30,13 +32,17 @@ class SimulatedWebSocket:
         self._waiter: asyncio.Future[None] | None = None
 
     async def send(self, message: str | bytes) -> None:
-        """Send a message. Raises `WebSocketClosed`."""
+        """Send a message: text as `str`, binary as `bytes`. It never waits. Raises `WebSocketClosed` if it is closed."""
         self._check_open()
         binary = isinstance(message, bytes)
         self.port.put(ClientMessage(message if isinstance(message, bytes) else message.encode(), binary))
 
     async def recv(self) -> str | bytes:
-        """The next message. Raises `WebSocketClosed` once there is none left. Cancelling is safe."""
+        """Receive the next message.
+
+        Raises `WebSocketClosed` if it is closed and you have received every message, and `RuntimeError` if another task
+        waits here or in `wait_closed`. Cancelling is safe: no message is lost.
+        """
         while not self._messages:
             self._check_open()
             if self._waiter is not None:
@@ -58,7 +64,7 @@ class SimulatedWebSocket:
             raise StopAsyncIteration from None
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close; does nothing on a closed one."""
+        """Close with a close frame. You can close a WebSocket more than once: the first close counts."""
         if self.close_code is None:
             self.port.put(ClientClose(code, reason))
             self._ended(code, reason)
@@ -70,7 +76,10 @@ class SimulatedWebSocket:
             self._ended(BROKEN, "")
 
     async def wait_closed(self) -> tuple[int, str]:
-        """Wait for the end, and return its code and reason. Messages that come meanwhile stay for `recv`."""
+        """Wait for the end, and return its code and reason. Messages that come meanwhile stay for `recv`.
+
+        Raises `RuntimeError` if another task waits here or in `recv`. Cancelling is safe.
+        """
         while self.close_code is None:
             if self._waiter is not None:
                 raise RuntimeError("another task is waiting in recv already")
@@ -89,7 +98,7 @@ class SimulatedWebSocket:
     ) -> None:
         await self.close()
 
-    # What the engine calls
+    # Calls of the engine
 
     def deliver(self, message: ClientMessage) -> None:
         if self.close_code is None:

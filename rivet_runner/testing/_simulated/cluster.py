@@ -1,4 +1,4 @@
-"""The engine put together: actors, runners, their connections and the gateway, each told what the others decide."""
+"""The engine put together: actors, runners, their connections and the gateway, each informed of the others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NAMESPACE: Final = "default"
 
 
 class Journal(Protocol):
-    """Told of everything that a restart must not forget, before anybody hears of it."""
+    """A store of everything that a restart must keep. Its methods are called before a change is visible outside."""
 
     def actor_changed(self, actor: SimulatedActor) -> None: ...
 
@@ -67,7 +67,7 @@ class _NoJournal:
 
 
 class Cluster:
-    """One engine's state. It is what actors, runners, connections and the gateway ask of each other."""
+    """One engine's state, through which actors, runners, connections and the gateway reach each other."""
 
     def __init__(self, *, timers: Timers, random: Random, settings: EngineSettings, journal: Journal | None = None) -> None:
         self.timers = timers
@@ -94,7 +94,7 @@ class Cluster:
         self.start_gateway()
 
     def start_gateway(self) -> None:
-        """A new gateway, with a new id: the engine has started."""
+        """Make the gateway of an engine that starts, with a new id."""
         self.gateway = Gateway(
             ids=self.ids,
             cluster=self,
@@ -108,7 +108,7 @@ class Cluster:
     # Actors
 
     def new_actor(self, spec: ActorSpec, *, has_key: bool = True) -> SimulatedActor:
-        """An actor that is known from now on; `SimulatedActor.begin` allocates it. A destroyed one has its key no more."""
+        """Make an actor known, without allocating it yet: see `SimulatedActor.begin`. A destroyed actor has lost its key."""
         actor = SimulatedActor(spec, cluster=self, timers=self.timers, random=self.random, settings=self.settings)
         self.actors[spec.actor_id] = actor
         if spec.key is not None and has_key:

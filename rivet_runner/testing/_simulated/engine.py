@@ -23,13 +23,13 @@ CANCEL_SECONDS: Final = 1.0
 
 
 class RunningEngine:
-    """What a `SimulatedEngine` is while it runs."""
+    """The inside of a `SimulatedEngine` while it runs."""
 
     def __init__(self, *, seed: int, settings: EngineSettings, epoch_ms: int, storage: Storage | None = None) -> None:
         self._settings = settings
         self._clock = LoopClock(epoch_ms)
         self.now_ms = self._clock.now_ms
-        # Two generators, so that what runners draw does not shift what the engine draws.
+        # Two generators, so that a draw of a runner does not shift the draws of the engine.
         start = 1 if storage is None else storage.start_number
         self.runner_random = Random(f"runner {seed} {start}")
         self._storage = storage
@@ -99,7 +99,7 @@ class RunningEngine:
         self._down = False
 
     async def close(self) -> None:
-        """End for good; what is left is cut off."""
+        """End for good. Open connections break without a close frame."""
         self._down = True
         await self._cut()
         self._clock.close()

@@ -30,7 +30,7 @@ STATUSES: Final[dict[str, int]] = {
     "guard.gateway_response_start_timeout": 504,
     "core.internal_error": 500,
 }
-"""What the gateway answers with; 400 for every other error. The management API answers 400 for ``actor.not_found``."""
+"""The gateway's HTTP statuses. Every other error is a 400. The management API answers 400 for ``actor.not_found`` too."""
 
 MESSAGES: Final[dict[str, str]] = {
     "actor.not_found": "The actor does not exist or was destroyed.",
@@ -50,7 +50,7 @@ MAX_REASON: Final = 123
 
 
 class EngineError(Exception):
-    """An answer of the engine. ``name`` is ``group.code``; the text of a message is the simulation's own."""
+    """An error answer of the engine. ``name`` is ``group.code``. The texts of the messages are the simulation's own."""
 
     def __init__(self, name: str, message: str | None = None, metadata: Any = None) -> None:
         self.group, _, self.code = name.partition(".")

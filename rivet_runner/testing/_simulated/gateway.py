@@ -26,12 +26,12 @@ __all__ = ["Gateway", "GatewayCluster", "Keepalive"]
 
 
 class GatewayCluster(Protocol):
-    """What the gateway asks of the rest of the engine."""
+    """The rest of the engine, as the gateway sees it."""
 
     def find_actor(self, actor_id: str) -> SimulatedActor | None: ...
 
     def subscribe(self, actor_id: str, callback: Callable[[ActorSignal], None]) -> Callable[[], None]:
-        """Call ``callback`` for each signal of the actor; returns what ends that."""
+        """Call ``callback`` for each signal of the actor. Returns a function that ends the subscription."""
 
     def send_to_runner(self, runner_id: str, message: ToClient) -> None: ...
 
@@ -41,7 +41,7 @@ class GatewayCluster(Protocol):
 
 
 class Gateway:
-    """One gateway; its id changes with each start of the engine."""
+    """One gateway. Its id changes with each start of the engine."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Gateway:
         return self._ids.new_request_key(self.gateway_id, self._records)
 
     def start(self, key: bytes, actor_id: str, runner_id: str, state: InFlightState) -> InFlightRequest:
-        """The record of a request that begins or is tried again; its message index goes on."""
+        """The record of a request that begins, or that is retried with the next message index."""
         record = self._records.get(key)
         if record is None:
             record = self._records[key] = InFlightRequest(key, actor_id, runner_id, state)
@@ -85,7 +85,7 @@ class Gateway:
         return record
 
     def reattach(self, key: bytes, runner_id: str) -> InFlightRequest | None:
-        """The record of a request that comes back from hibernation; none if it was collected."""
+        """The record of a request that comes back from hibernation, or `None` if it was collected."""
         record = self._records.get(key)
         if record is not None:
             record.runner_id = runner_id
@@ -93,12 +93,12 @@ class Gateway:
         return record
 
     def release(self, record: InFlightRequest) -> None:
-        """Nobody serves the request any more, for now or for good; what the runner says of it is lost."""
+        """Detach the request from its handler, for now or for good. Messages of the runner about it are lost."""
         record.release()
         self._collect_after(self.timers.now())
 
     def finish(self, key: bytes) -> None:
-        """The request has its end."""
+        """Remove a request that has ended."""
         self._records.pop(key, None)
         if not self._records and self._gc_timer is not None:
             self._gc_timer.cancel()
@@ -107,7 +107,7 @@ class Gateway:
     # The tunnel
 
     def receive(self, message: ToServerTunnelMessage) -> None:
-        """From a runner; it is not checked whose request it is, and the runner's own index is ignored."""
+        """Take a message of a runner. The engine neither looks at the runner's index nor at the owner of the request."""
         message_id = message.message_id
         record = self._records.get(message_id.gateway_id + message_id.request_id)
         if record is None or not record.receive(message.message_kind):
@@ -117,13 +117,13 @@ class Gateway:
             )
 
     def send(self, record: InFlightRequest, kind: ToClientTunnelMessageKind) -> int:
-        """To the runner of the request; returns the index that it got."""
+        """Send to the runner of the request, and return the index of the message."""
         index = record.take_index()
         self._send(record, index, kind)
         return index
 
     def send_client_message(self, record: InFlightRequest, message: ToClientWebSocketMessage) -> bool:
-        """A client's message; false if the request has more unacknowledged ones than the engine keeps."""
+        """Send a client's message. Returns `False` if the engine keeps no more unacknowledged messages of this request."""
         pending = record.pending
         if pending is None:
             self.send(record, message)
@@ -141,7 +141,7 @@ class Gateway:
         return True
 
     def resend_pending(self, record: InFlightRequest) -> None:
-        """Every message without an acknowledgement again, with its old index."""
+        """Send every unacknowledged message again, with its old index."""
         if record.pending is not None:
             for pending in record.pending.messages:
                 self._send(record, pending.index, pending.message)
@@ -164,7 +164,7 @@ class Gateway:
     # Giving requests up
 
     def runner_disconnected(self, runner_id: str) -> None:
-        """Its open WebSockets get no answer to the pings of the tunnel any more."""
+        """Drop its open WebSockets if it stays away, as they get no answer to the pings of the tunnel."""
         timeout = self.settings.gateway_tunnel_ping_timeout_ms
         self.timers.call_later(timeout, self._look_at_pings, runner_id, self.timers.now())
 
@@ -176,7 +176,7 @@ class Gateway:
                 self._drop(record, DropReason.TUNNEL_PING_TIMEOUT)
 
     def _collect_after(self, when: int) -> None:
-        """Look for garbage at the first tick after ``when``; ticks count from the start of the engine."""
+        """Look for garbage at the first tick after ``when``, in milliseconds. Ticks count from the start of the engine."""
         interval = self.settings.gateway_gc_interval_ms
         tick = self._began + (max(when, self.timers.now()) - self._began) // interval * interval + interval
         if self._gc_timer is not None:
@@ -199,7 +199,7 @@ class Gateway:
             self._collect_after(min(due))
 
     def _may_be_garbage_at(self, record: InFlightRequest) -> int | None:
-        """When a record may be garbage if nothing happens to it; none if something has to happen first."""
+        """The time from which a record may be garbage, or `None` if it depends on an event."""
         if record.pending is None or record.stopping:
             return None if record.handler is not None else self.timers.now()
         silent = record.last_keepalive_ts + self.settings.hibernating_request_eligible_threshold

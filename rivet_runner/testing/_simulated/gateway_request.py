@@ -22,7 +22,7 @@ __all__ = ["ClientRequest", "attempt_request"]
 
 
 class ClientRequest(msgspec.Struct, frozen=True):
-    """A client's request; ``path`` carries the query, names of headers are lower case."""
+    """A client's request. ``path`` has the query, and names of headers are in lower case."""
 
     actor_id: str
     method: str

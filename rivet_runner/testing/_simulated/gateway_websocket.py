@@ -40,7 +40,7 @@ class ClientUpgrade(msgspec.Struct, frozen=True):
 
 
 async def attempt_open(gateway: Gateway, key: bytes, runner_id: str, upgrade: ClientUpgrade) -> InFlightRequest:
-    """Ask the actor to open the WebSocket; return the record, which is active then.
+    """Ask the actor to open the WebSocket, and return its active record.
 
     Raises `EngineError` if the actor closes or stops instead, or does not answer in time. Cancelling is safe.
     """
@@ -57,7 +57,7 @@ async def attempt_open(gateway: Gateway, key: bytes, runner_id: str, upgrade: Cl
                 if message.can_hibernate:
                     gateway.allow_hibernation(record)
                 opened.set_result(message.can_hibernate)
-                # What follows in the same read must find somebody: the attachment takes over in the next turn.
+                # Keep messages of the same read: the attachment takes over in the next turn.
                 record.handler = early.append
         else:
             fail("guard.websocket_closed_before_open")
@@ -98,7 +98,7 @@ class Ending(enum.Enum):
 
 
 class Attachment:
-    """A client attached to an actor: what comes from either side goes straight through, until one of them ends it."""
+    """A client attached to an actor: messages pass in both directions, until one side ends it."""
 
     def __init__(self, gateway: Gateway, record: InFlightRequest, client: ClientPort) -> None:
         self._gateway = gateway
@@ -155,7 +155,7 @@ class Attachment:
 
     def _end(self, ending: Ending) -> None:
         if not self._ended.done():
-            # From here to the next attachment what the runner says is lost.
+            # Messages of the runner are lost from here to the next attachment.
             self._gateway.release(self._record)
             self._client.on_arrival = None
             self._ended.set_result(ending)
@@ -201,9 +201,9 @@ class Attachment:
 
 
 async def hibernate(gateway: Gateway, record: InFlightRequest, client: ClientPort) -> None:
-    """Wait until the client says something or leaves, or the actor runs; at once if a message waits to be sent again.
+    """Wait until the client sends or leaves, or the actor runs. Returns at once if a message is unacknowledged.
 
-    Whichever it is, the WebSocket has to be attached again, to the actor that this wakes. Cancelling is safe.
+    Attach the WebSocket again in each case, which wakes the actor. Cancelling is safe.
     """
     if record.pending is not None and record.pending.messages:
         return

@@ -1,7 +1,7 @@
-"""The guard: finds the way to an actor, waking it if it sleeps, tries again where that may help, and answers with errors.
+"""The guard: finds the runner of an actor, wakes an actor that sleeps, retries, and answers with errors.
 
-Each client's request and WebSocket is a task of one group. A graceful stop waits for the group, within a deadline, and what
-is left is cut off then.
+Each client's request and WebSocket is a task of one group. A graceful stop waits for the group until a deadline, and then
+cuts the rest off.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ RETRYABLE: Final = frozenset(
     )
 )
 RETRYABLE_STATUSES: Final = frozenset({503, 504})
-"""A response with one of these, and with one of the errors above in ``x-rivet-error``, is tried again too."""
+"""A response with one of these, and with one of the errors above in ``x-rivet-error``, is retried too."""
 
 RETRYABLE_OPENS: Final = frozenset(
     f"guard.{code}"
@@ -62,7 +62,7 @@ BROKEN: Final = 1006
 
 
 class Guard:
-    """Serves clients. `request` and `serve_websocket` run in the caller's task; `tasks` is where those tasks belong."""
+    """Serves clients. Run `request` and `serve_websocket` in a task of the group `tasks`."""
 
     def __init__(self, gateway: Gateway, ids: Ids) -> None:
         self.gateway = gateway
@@ -73,7 +73,7 @@ class Guard:
     # Routing
 
     async def resolve(self, actor_id: str) -> str:
-        """The runner of an actor that is ready; wakes one that sleeps, and waits.
+        """Return the runner of an actor. Wakes an actor that sleeps, and waits until it is ready.
 
         Raises `EngineError`: ``actor.not_found``, ``actor.destroyed_while_waiting_for_ready``,
         ``guard.actor_wake_retries_exceeded``, ``guard.actor_ready_timeout``. Cancelling is safe.
@@ -94,9 +94,9 @@ class Guard:
     # HTTP
 
     async def request(self, request: ClientRequest) -> ToServerResponseStart:
-        """Carry a request out, with the engine's retries; the same key and body each time.
+        """Carry a request out, with the engine's retries. Each attempt has the same key and body.
 
-        Raises `EngineError` for what the engine answers itself. Cancelling is safe.
+        Raises `EngineError` for an answer of the engine's own. Cancelling is safe.
         """
         settings = self.gateway.settings
         if request.body is not None and len(request.body) > settings.http_max_request_body_size:
@@ -187,13 +187,13 @@ class Guard:
     # Stop
 
     async def drain(self, seconds: float) -> bool:
-        """Wait for the open requests and WebSockets, then cut off the rest; returns whether there was none."""
+        """Wait for the open requests and WebSockets, then cut off the rest. Returns whether all ended by themselves."""
         idle = await self.tasks.wait_idle(seconds)
         self.cut()
         return idle
 
     def cut(self) -> None:
-        """Every client's connection breaks, without a close frame, in the order in which they came."""
+        """Break every client's connection without a close frame, in the order in which they came."""
         for client in list(self._clients):
             client.close(BROKEN, "")
 
@@ -238,7 +238,7 @@ class _ReadyWait:
             self._wakes_left -= 1
             self._timer.cancel()
             self._timer = self._start_timer()
-            # The actor is still in the middle of its transition; a signal of the real engine comes later too.
+            # The actor is still in its transition here. A signal of the real engine comes later too.
             self._gateway.timers.call_later(0, self.wake)
 
     def _fail(self, name: str) -> None:
@@ -252,7 +252,7 @@ def _finish(future: asyncio.Future[None]) -> None:
 
 
 def _retryable_answer(answer: ToServerResponseStart) -> str | None:
-    """The error code for which an actor's own answer is tried again; none if it is the client's."""
+    """The error code for which an actor's own answer is retried, or `None` if it goes to the client."""
     if answer.status not in RETRYABLE_STATUSES:
         return None
     for name, value in answer.headers.items():
@@ -262,7 +262,7 @@ def _retryable_answer(answer: ToServerResponseStart) -> str | None:
 
 
 def _close_frame(ending: Ending, attachment: Attachment) -> tuple[int, str]:
-    """What the client sees at the end."""
+    """The close frame that the client gets at the end."""
     if ending is Ending.ACTOR_STOPPED:
         return NORMAL_CLOSE, "actor.stopped"
     if ending is Ending.RUNNER_CLOSED and attachment.close_code is None:

@@ -1,4 +1,4 @@
-"""An actor as a test holds it."""
+"""The handle of an actor, with which a test talks to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ class Hosts(Protocol):
 
 
 class SimulatedActorHandle:
-    """One actor of a `SimulatedEngine`; made by its `create`, `get_or_create` and `get`."""
+    """One actor of a `SimulatedEngine`. You get it from `create`, `get_or_create` and `get`.
+
+    You can look at the actor, send requests as its clients do, and put it to sleep, wake it or destroy it. The handle stays
+    valid after the actor is destroyed.
+    """
 
     def __init__(self, cluster: Cluster, actor: SimulatedActor, hosts: Hosts) -> None:
         self._cluster = cluster
@@ -50,19 +54,22 @@ class SimulatedActorHandle:
 
     @property
     def generation(self) -> int:
-        """The latest generation, from 0."""
+        """The latest generation, from 0. Each start after the first adds one."""
         return self._actor.generation
 
     @property
     def error(self) -> Any:
-        """Why the actor does not run, in the engine's form: ``"no_capacity"``, ``{"crashed": {"message": …}}``; or none."""
+        """The reason for which the actor does not run, or `None`.
+
+        It has the engine's form, for example ``"no_capacity"`` or ``{"crashed": {"message": "…"}}``.
+        """
         return self._actor.error
 
     @property
     def status(self) -> str:
         """One of ``pending``, ``starting``, ``running``, ``sleeping``, ``crashed`` and ``destroyed``.
 
-        ``crashed`` lasts while a crash is the actor's last word.
+        ``crashed`` lasts from a crash until the actor starts again. ``pending`` means that no runner has room for it.
         """
         actor = self._actor
         if actor.destroy_ts is not None:
@@ -80,10 +87,13 @@ class SimulatedActorHandle:
     # Clients
 
     async def request(self, method: str, path: str, headers: Headers | None = None, body: bytes = b"") -> HttpResponse:
-        """One HTTP request through the gateway, which wakes the actor; returns the answer, errors too.
+        """Send an HTTP request through the gateway, which wakes the actor, and return the response.
 
-        ``path`` may carry a query. Raises `HttpExchangeFailed` if the engine goes down before it answers.
-        Cancelling is safe; the actor is not told of it.
+        ``path`` may have a query. You get the engine's errors as responses too, with the statuses of the real engine: check
+        ``status``. The engine retries as the real one does, so this can take as long as its timeouts.
+
+        Raises `HttpExchangeFailed` if the engine goes down before it answers. Cancelling is safe, but your actor does not
+        hear of it.
         """
         cluster = self._cluster
         ray_id = cluster.ids.new()
@@ -109,9 +119,10 @@ class SimulatedActorHandle:
         return answer
 
     def websocket(self, path: str, headers: Headers | None = None) -> _Connecting:
-        """A WebSocket through the gateway: ``async with actor.websocket("/") as ws``, or ``await`` it.
+        """Open a WebSocket through the gateway. Write ``async with actor.websocket("/") as ws``, or ``await`` it.
 
-        It is open at once, as the engine answers the upgrade by itself; a refusal is a close.
+        It is open at once, as the engine answers the upgrade by itself. If your actor refuses it, you get a close. With
+        ``await``, close it yourself.
         """
         return _Connecting(lambda: self._connect(path, headers))
 
@@ -127,9 +138,11 @@ class SimulatedActorHandle:
     # Its life
 
     async def sleep(self) -> None:
-        """Have the hosted actor ask for sleep, and return once this generation has stopped.
+        """Put the actor to sleep, and return once this generation has stopped.
 
-        Does nothing to one that sleeps. Raises `RuntimeError` if no runner of this process has it. Cancelling is safe.
+        The actor asks for it through its own `rivet_runner.Actor.sleep`, so it has to be on a runner that you host with
+        `SimulatedEngine.host`. Raises `RuntimeError` if it is not. An actor that sleeps or is destroyed stays as it is.
+        Cancelling ends the wait, not the sleep.
         """
         actor, generation = self._actor, self._actor.generation
         await self._until(lambda: actor.connectable or actor.runner_id is None)
@@ -144,7 +157,8 @@ class SimulatedActorHandle:
     async def wake(self) -> None:
         """Wake the actor as a request would, and return once it takes requests.
 
-        Raises `EngineApiError` with the engine's reason, for example ``guard.actor_ready_timeout``.
+        Raises `EngineApiError` with the engine's reason, for example ``guard.actor_ready_timeout`` after 30 s.
+        Cancelling ends the wait, not the wake.
         """
         try:
             await self._cluster.guard.resolve(self.id)
@@ -152,17 +166,21 @@ class SimulatedActorHandle:
             raise api_error(error, error.status) from None
 
     async def destroy(self) -> None:
-        """Delete the actor, and with it its key and data. The engine does not wait for its runner."""
+        """Delete the actor with its key and data. The engine does not wait for its runner, so its hooks may still run."""
         self._actor.destroy()
 
     async def kv(self) -> dict[bytes, bytes]:
-        """The actor's entries, in the order of their keys, without those that the SDK keeps for itself."""
+        """Read the actor's entries, in the order of their keys.
+
+        You see the entries that your actor wrote, without those that the runner keeps for itself. You can read them while
+        the actor sleeps too.
+        """
         store = self._cluster.kv_stores.get(self.id)
         entries = {} if store is None else store.as_dict()
         return {key: value for key, value in entries.items() if key < RESERVED_FROM}
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        """Wait until ``condition`` holds; it is looked at whenever the actor changes for its gateway."""
+        """Wait until ``condition`` holds or the actor is destroyed. It is checked at each signal to the gateway."""
         while not condition() and self._actor.destroy_ts is None:
             changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -208,4 +226,4 @@ def _absolute(path: str) -> str:
 
 
 def _ignore(error: BaseException) -> None:
-    """Whoever asked gets it."""
+    """The task that asked gets it."""

@@ -1,4 +1,4 @@
-"""The index of hibernating requests: what `CommandStartActor` names when an actor starts again."""
+"""The index of hibernating requests, from which `CommandStartActor` is filled when an actor starts again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class _Entry(NamedTuple):
 
 
 class HibernationIndex:
-    """Entries (actor, last ping, request), one for each request; a key is gateway id and request id, 8 bytes."""
+    """The last ping of each request, by actor and key, in milliseconds. A key is gateway id and request id, 8 bytes."""
 
     def __init__(self) -> None:
         self._by_actor: dict[str, dict[bytes, int]] = {}
@@ -22,11 +22,11 @@ class HibernationIndex:
         return sum(map(len, self._by_actor.values()))
 
     def upsert(self, actor_id: str, key: bytes, now: int) -> None:
-        """The request is alive ``now``."""
+        """Note a ping of the request at ``now``."""
         self._by_actor.setdefault(actor_id, {})[key] = now
 
     def delete(self, actor_id: str, key: bytes) -> None:
-        """The request is gone; does nothing for one that is not listed."""
+        """Remove a request, if it is listed."""
         requests = self._by_actor.get(actor_id)
         if requests is not None:
             requests.pop(key, None)

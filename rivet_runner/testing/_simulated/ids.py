@@ -18,7 +18,7 @@ DATACENTER_LABEL: Final = 1
 
 
 class Ids:
-    """Draws ids from ``random``; each is new."""
+    """A source of new ids, drawn from ``random``."""
 
     def __init__(self, random: Random) -> None:
         self._random = random

@@ -27,7 +27,7 @@ HALF: Final = 32_767
 
 
 class InFlightState(enum.Enum):
-    """What a request waits for; each state accepts only the messages of `ACCEPTED`."""
+    """The progress of a request. Each state accepts only the messages of `ACCEPTED`."""
 
     AWAITING_RESPONSE = "awaiting response"
     AWAITING_OPEN = "awaiting open"
@@ -51,12 +51,12 @@ ACCEPTED: Final[dict[InFlightState, dict[type, InFlightState]]] = {
     },
     InFlightState.CLOSED: {},
 }
-"""State and message to the next state. Everything else is dropped without a sign: a message before the open, a second
+"""State and message to the next state. Every other message is dropped silently: a message before the open, a second
 response, the chunks of a response."""
 
 
 class DropReason(enum.Enum):
-    """Why the gateway gives a request up; the value is the error that the client sees."""
+    """The reason for which the gateway gives a request up. Its value is the error that the client sees."""
 
     GARBAGE_COLLECTED = "guard.websocket_garbage_collected"
     TUNNEL_PING_TIMEOUT = "guard.websocket_tunnel_ping_timeout"
@@ -83,7 +83,7 @@ class PendingMessages:
         self.total_size += len(message.data)
 
     def acknowledge(self, index: int) -> None:
-        """Keep what comes after ``index``, on a circle of 65,536."""
+        """Keep the messages after ``index``, on a circle of 65,536."""
         self.messages = [
             pending for pending in self.messages if pending.index != index and (pending.index - index) % INDEXES < HALF
         ]
@@ -94,10 +94,10 @@ class PendingMessages:
 
 
 class InFlightRequest:
-    """The record of one request; it lives over retries and over the actor's sleep.
+    """The record of one request. It outlives retries and the actor's sleep.
 
-    ``handler`` gets what the runner says, ``on_drop`` is told that the gateway gives the request up. Between two handlers
-    what comes from the runner is lost.
+    ``handler`` gets the runner's messages. They are lost while there is no handler. ``on_drop`` is called if the gateway
+    gives the request up.
     """
 
     def __init__(self, key: bytes, actor_id: str, runner_id: str, state: InFlightState) -> None:
@@ -111,7 +111,7 @@ class InFlightRequest:
         self.handler: Callable[[ToServerTunnelMessageKind], None] | None = None
         self.on_drop: Callable[[DropReason], None] | None = None
         self.early: list[ToServerTunnelMessageKind | ActorSignal] = []
-        """What came right behind the open, before the client was attached."""
+        """Messages and signals right behind the open, before the client was attached."""
         self._next_index = 0
 
     @property
@@ -125,7 +125,7 @@ class InFlightRequest:
         return index
 
     def receive(self, message: ToServerTunnelMessageKind) -> bool:
-        """A message from the runner; returns whether it fits the state and there was a handler for it."""
+        """Take a message of the runner. Returns whether the state accepts it and there was a handler."""
         next_state = ACCEPTED[self.state].get(type(message))
         if next_state is None or self.handler is None:
             return False
@@ -134,11 +134,11 @@ class InFlightRequest:
         return True
 
     def drop(self, reason: DropReason) -> None:
-        """Give the request up; whoever serves it is told."""
+        """Give the request up, and call ``on_drop``."""
         self.stopping = True
         if self.on_drop is not None:
             self.on_drop(reason)
 
     def release(self) -> None:
-        """Nobody serves this request any more, for now or for good."""
+        """Remove the handler, for now or for good."""
         self.handler = self.on_drop = None

@@ -1,4 +1,4 @@
-"""The engine's key-value store: what each request does, its limits, and two faults that production has."""
+"""The engine's key-value store, with its limits and the two faults that the real one has."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ TOO_LONG: Final = "key is too long (max 2048 bytes)"
 FAILED: Final = "transaction failed"
 
 VERSION: Final = b"2.3.19"
-"""What the metadata of every entry says: the engine's own version."""
+"""The engine's own version, in the metadata of every entry."""
 
 
 class KvStore:
-    """The entries of one actor. ``strict`` repairs the engine's two faults; ``now`` is in milliseconds.
+    """The entries of one actor. ``strict`` repairs the engine's two faults. ``now`` returns milliseconds.
 
-    ``changed`` is told of each write before it is answered: the keys that were put or deleted, or none for all of them.
+    ``changed`` is called for each write before its answer, with the keys that were put or deleted, or with `None` for all.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class KvStore:
         return self._entries.get(key)
 
     def load(self, key: bytes, value: bytes, put_ts: int) -> None:
-        """Put back what was stored before; nobody is told."""
+        """Restore an entry, without a call of ``changed``."""
         self._write(key, value, put_ts)
 
     def answer(self, request: KvRequestData) -> KvResponseData:
@@ -188,7 +188,7 @@ class KvStore:
 
 
 def _last_piece(value: bytes) -> bytes:
-    """What a reverse list makes of a value: pieces come last to first, and only the first to come is kept."""
+    """The value in a reverse list: the engine reads its pieces from last to first, and keeps the first that it reads."""
     if len(value) <= PIECE:
         return value
     return value[(len(value) - 1) // PIECE * PIECE :]

@@ -10,11 +10,11 @@ from rivet_runner.testing._simulated.timers import Timers
 __all__ = ["LoopClock"]
 
 ROUNDING: Final = 0.01
-"""Milliseconds: the loop's seconds are floats, and a timer must not find itself a moment too early."""
+"""Milliseconds. The loop's seconds are floats, and a timer must not fire a rounding error too early."""
 
 
 class LoopClock:
-    """Milliseconds since the epoch, from ``epoch_ms`` at the making on, as fast as the event loop's clock."""
+    """Milliseconds since the epoch: ``epoch_ms`` when it is made, and from then on as fast as the event loop's clock."""
 
     def __init__(self, epoch_ms: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -28,7 +28,7 @@ class LoopClock:
         return self._epoch_ms + int((self._loop.time() - self._began) * 1000 + ROUNDING)
 
     def close(self) -> None:
-        """No timer fires any more."""
+        """Stop every timer."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

@@ -24,7 +24,7 @@ __all__ = ["EngineEnd", "MemoryLink"]
 NO_CLOSE_FRAME: Final = 1006
 
 GIVE_UP_SECONDS: Final = PING_INTERVAL * (SILENT_PINGS + 1)
-"""A runner drops a connection that is silent for so long."""
+"""A runner drops a connection after so many silent seconds."""
 
 
 def _nothing() -> None:
@@ -34,8 +34,8 @@ def _nothing() -> None:
 class MemoryLink:
     """One connection. `connect` attaches the engine's end before anything moves.
 
-    `silence` holds back both directions, ends included, until `heal`; the runner gives the connection up meanwhile, as it
-    would find a real one dead.
+    `silence` holds back both directions, closes included, until `heal`. The runner gives the connection up meanwhile if it
+    takes as long as for a real connection that is dead.
     """
 
     needs_pings = False
@@ -62,7 +62,7 @@ class MemoryLink:
 
     @property
     def runner_id(self) -> str | None:
-        """Whose connection it is; none before init."""
+        """The runner of this connection, or `None` before init."""
         runner = None if self._socket is None else self._socket.runner
         return None if runner is None else runner.runner_id
 
@@ -89,7 +89,7 @@ class MemoryLink:
         return await asyncio.shield(self._ended)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Leave in good order: what was sent arrives before the close."""
+        """Close after the messages that were sent. Cancelling is safe."""
         if self._ended.done():
             return
         self._leave()
@@ -103,7 +103,7 @@ class MemoryLink:
             self._end(NO_CLOSE_FRAME, "")
 
     def _leave(self) -> None:
-        """The engine learns of it when it has read what came before."""
+        """Tell the engine, after the messages that were sent before."""
         if not self._runner_has_left:
             self._runner_has_left = True
             self._deliver_up_soon()
@@ -116,13 +116,13 @@ class MemoryLink:
         self._deliver_down_soon()
 
     def push_close(self, code: int, reason: str) -> None:
-        """Close the runner's end; what was sent before arrives first."""
+        """Close the runner's end, after the messages that were sent before."""
         if self._close_from_engine is None:
             self._close_from_engine = (code, reason)
             self._deliver_down_soon()
 
     def cut(self) -> None:
-        """The connection breaks: both ends lose it, and what is on its way."""
+        """Break the connection. Both ends lose it, and messages on the way are lost."""
         self._up.clear()
         self._down.clear()
         if self._socket is not None:
@@ -138,7 +138,7 @@ class MemoryLink:
             self._keepalive = self._loop.call_later(GIVE_UP_SECONDS, self.abort)
 
     def heal(self) -> None:
-        """What waits is delivered."""
+        """Deliver the messages that were held back."""
         if self._silent:
             self._silent = False
             if self._keepalive is not None:

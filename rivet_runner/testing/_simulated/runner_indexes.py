@@ -1,4 +1,4 @@
-"""Which events and commands of a runner are new: the part that differs between protocol versions.
+"""The indexes of a runner's events and commands, the part that differs between protocol versions.
 
 Protocol 3 counts events and commands per runner. Protocol 7 counts them per actor and generation, and comes in as another
 class with these methods.
@@ -28,7 +28,7 @@ __all__ = ["RunnerIndexes", "RunnerIndexesV3"]
 
 
 class RunnerIndexes(Protocol):
-    """The bookkeeping of one runner; it survives the runner's connections."""
+    """The indexes of one runner. They outlive its connections."""
 
     def init_answer(self, runner_id: str, runner_lost_threshold: int) -> ToClientInit: ...
 
@@ -44,13 +44,13 @@ class RunnerIndexes(Protocol):
         """The events of a message that are new, in order."""
 
     def acknowledgement(self) -> ToClientAckEvents | None:
-        """What is to be acknowledged now, if enough events have come."""
+        """The acknowledgement of events that is due, if any."""
 
 
 class RunnerIndexesV3(msgspec.Struct):
     """One sequence of events and one of commands for each runner.
 
-    An event below the highest index that was seen is dropped for good, so a gap loses what comes late.
+    An event at or below the highest index so far is dropped, so an event that comes late is lost.
     """
 
     ack_batch: int = 500

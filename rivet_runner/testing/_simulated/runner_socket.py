@@ -52,19 +52,19 @@ class SocketState(enum.Enum):
 
 
 class RunnerTransport(Protocol):
-    """What carries whole messages to the runner."""
+    """The way of whole messages to the runner."""
 
     def send(self, frame: bytes) -> None: ...
 
     def close(self, code: int, reason: str) -> None:
-        """Close with a close frame; nothing follows it."""
+        """Close with a close frame, which is the last message."""
 
 
 class SocketCluster(Protocol):
-    """What a connection asks of the rest of the engine."""
+    """The rest of the engine, as a connection sees it."""
 
     def refusal(self, query: dict[str, str], subprotocols: list[str]) -> str | None:
-        """The error, ``group.code``, for which this connection is refused; none if it is welcome."""
+        """The error, ``group.code``, for which this connection is refused, or `None` if it is accepted."""
 
     def runner_connected(self, socket: RunnerSocket, key: str, init: ToServerInit) -> SimulatedRunner:
         """The runner of this connection: the one that had its name and key before, or a new one."""
@@ -83,7 +83,7 @@ class SocketCluster(Protocol):
 
 
 class RunnerSocket:
-    """One connection. `open` first, then `receive` for each frame and `lost` at its end, whoever ended it."""
+    """One connection. Call `open` first, then `receive` for each frame, and `lost` at the end of either side."""
 
     def __init__(
         self, transport: RunnerTransport, *, cluster: SocketCluster, timers: Timers, settings: EngineSettings
@@ -102,7 +102,7 @@ class RunnerSocket:
         return self._state is not SocketState.CLOSED
 
     def open(self, target: str, subprotocols: list[str]) -> None:
-        """The upgrade was answered; ``target`` is path and query. Every refusal is a close frame."""
+        """Begin after the upgrade. ``target`` is path and query. A refusal is a close frame."""
         split = urlsplit(target)
         query = {name: values[-1] for name, values in parse_qs(split.query, keep_blank_values=True).items()}
         refusal = self._cluster.refusal(query, subprotocols)
@@ -115,7 +115,7 @@ class RunnerSocket:
         )
 
     def receive(self, frame: bytes | str) -> None:
-        """One frame. After init anything that cannot be read is ignored."""
+        """Take one frame. After init, a frame that cannot be decoded is ignored."""
         if self._state is SocketState.CLOSED:
             return
         try:
@@ -132,7 +132,7 @@ class RunnerSocket:
             self._handle(message, frame)
 
     def send(self, message: ToClient) -> None:
-        """To the runner; a start command gets the hibernating requests as they are now."""
+        """Send to the runner. Start commands get the hibernating requests of this moment."""
         if self._state is not SocketState.OPEN:
             return
         if isinstance(message, ToClientCommands):
@@ -225,7 +225,7 @@ def _payload_size(message: ToServerTunnelMessage) -> int:
 
 
 def missing_parameter(query: dict[str, str]) -> bool:
-    """Whether a connection's query lacks what every runner gives, or names a protocol that is not spoken."""
+    """Whether a connection's query lacks a parameter, or has a protocol version that is not a number."""
     needed = ("protocol_version", "namespace", "runner_key")
     return any(name not in query for name in needed) or not query["protocol_version"].isdecimal()
 

@@ -1,9 +1,8 @@
 """One runner, as the engine's workflow sees it: init, commands, events, drain, and when it counts as lost.
 
-Its connection comes and goes; this stays until the runner has drained, or until the engine notices that nothing pings it
-any more. It looks only when nothing was sent to the workflow for `EngineSettings.runner_lost_threshold`, so a runner whose
-connection died is lost after one to two thresholds. While a connection is open the engine pings by itself, and then there
-is no timer at all.
+The state outlives connections. It ends when the runner has drained, or when the engine finds it without pings. The engine
+looks only after `EngineSettings.runner_lost_threshold` without a message to the workflow, so a runner whose connection died
+is lost after one to two thresholds. While a connection is open the engine pings by itself, without a timer here.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ MILLI: Final = 1_000
 
 
 class RunnerCluster(Protocol):
-    """What a runner asks of the rest of the engine."""
+    """The rest of the engine, as a runner sees it."""
 
     def send_to_runner(self, runner_id: str, message: ToClient) -> None:
-        """To its connection; without one the message vanishes."""
+        """Send to its connection. Without a connection the message is lost."""
 
     def event(self, runner_id: str, event: Event) -> None: ...
 
     def list_runner(self, runner: SimulatedRunner) -> None:
-        """It takes actors from now on; those that wait are allocated."""
+        """Let it take actors, and allocate those that wait."""
 
     def unlist_runner(self, runner: SimulatedRunner) -> None: ...
 
@@ -54,7 +53,7 @@ class RunnerCluster(Protocol):
 
 
 class SimulatedRunner:
-    """The state of one runner id. What the first init said of version and slots stays."""
+    """The state of one runner id. Version and slots stay as in its first init."""
 
     def __init__(
         self,
@@ -126,20 +125,20 @@ class SimulatedRunner:
     # Its connection
 
     def connected_again(self) -> None:
-        """A connection of this runner is open; its init follows."""
+        """A connection of this runner is open, and its init comes next."""
         self._connected = True
         self._last_ping_ts = self.last_connected_ts = self._timers.now()
         self._arm()
 
     def disconnected(self) -> None:
-        """Its connection is gone, and no other has taken its place."""
+        """Its connection is gone, without a successor."""
         self._last_ping_ts = self.last_ping_ts
         self._connected = False
         self._cluster.unlist_runner(self)
         self._arm()
 
     def ping(self, sent_ts: int) -> None:
-        """A ping says how far away the runner is; it does not keep it alive."""
+        """Take the round-trip time of a ping, which does not keep the runner alive. ``sent_ts`` is in milliseconds."""
         self.last_rtt = 2 * max(0, self._timers.now() - sent_ts)
 
     # Messages to the workflow
@@ -160,7 +159,7 @@ class SimulatedRunner:
         self._take(lambda: self._command(actor_id, command))
 
     def lease(self, until: int) -> None:
-        """The engine has crashed: a dead worker holds this workflow, and messages wait until its lease is over."""
+        """Hold messages until ``until``: after a crash of the engine, a dead worker holds the lease of this workflow."""
         self._leased_until = until
         self._timers.call_at(until, self._lease_over)
 
@@ -230,7 +229,7 @@ class SimulatedRunner:
         self._tick = self._timers.call_at(base, self._silent)
 
     def _silent(self) -> None:
-        """Nothing was said for a whole threshold."""
+        """A whole threshold has passed without a message."""
         self._tick = None
         expired = self._timers.now() - self.last_ping_ts > self._settings.runner_lost_threshold
         if self.draining or expired:

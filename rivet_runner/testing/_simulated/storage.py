@@ -1,7 +1,7 @@
 """An engine's state in one SQLite file, for the next engine to go on from.
 
-Actors, their data and the names that are known are kept. Runners and clients are not: to the next engine it is as if all of
-them had been away for so long that they are lost.
+The file keeps actors, their data and the known names. It does not keep runners and clients: the next engine treats them as
+lost.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _ActorRecord(msgspec.Struct, frozen=True):
 
 
 class Storage:
-    """The file. It is written before a key-value call is answered, and once a turn for what actors become.
+    """The file. It is written before the answer to a key-value call, and once a turn for changes of actors.
 
     Raises `ValueError` for a file of another format, and `sqlite3.Error` for one that SQLite cannot use.
     """
@@ -57,7 +57,7 @@ class Storage:
         if version not in (0, FORMAT):
             self._db.close()
             raise ValueError(f"{path} has the format {version}, and this version reads {FORMAT}")
-        # What survives a crash of the whole machine is of no use to a test.
+        # A test does not need data that survives a crash of the whole machine.
         self._db.executescript(f"PRAGMA user_version = {FORMAT}; PRAGMA synchronous = OFF; {SCHEMA}")
         self.start_number = self._db.execute("INSERT INTO starts DEFAULT VALUES").lastrowid or 1
         self._db.commit()
@@ -77,7 +77,7 @@ class Storage:
         self._flush()
         self._db.close()
 
-    # What the cluster tells
+    # Calls of the cluster
 
     def actor_changed(self, actor: SimulatedActor) -> None:
         if not self._dirty and self._timers is not None:

@@ -13,7 +13,7 @@ COMPACT_ABOVE: Final = 64
 
 
 class Timer:
-    """One timer. `cancel` may be called at any time, also after it has fired."""
+    """One timer. You may cancel it at any time, also after it has fired."""
 
     __slots__ = ("_owner", "args", "callback")
 
@@ -49,7 +49,7 @@ class ManualClock:
 class Timers:
     """A heap of timers over ``clock``, which returns milliseconds since the epoch.
 
-    Somebody has to call `run_due`: ``on_earliest`` is told each time there is a new earliest timer.
+    Call `run_due` when a timer is due. ``on_earliest`` is called with each new earliest time.
     """
 
     def __init__(self, clock: Callable[[], int], on_earliest: Callable[[int], None] | None = None) -> None:
@@ -63,7 +63,7 @@ class Timers:
         return len(self._heap) - self._cancelled
 
     def call_at(self, when: int, callback: Callable[..., None], *args: Any) -> Timer:
-        """Call ``callback`` at ``when``; in the past means as soon as timers run again."""
+        """Call ``callback`` at ``when``, in milliseconds. A time in the past means the next run of the timers."""
         self._number += 1
         timer = Timer(self, callback, args)
         heapq.heappush(self._heap, (when, self._number, timer))
@@ -76,18 +76,18 @@ class Timers:
 
     @property
     def next_due(self) -> int | None:
-        """When the earliest timer is due; none if there is no timer."""
+        """The time of the earliest timer, or `None` without timers."""
         self._drop_cancelled()
         return self._heap[0][0] if self._heap else None
 
     def run_due(self) -> None:
-        """Fire what is due now, in order. Timers that are set meanwhile and due at once fire too."""
+        """Fire the timers that are due, in order, and those that are set meanwhile and due at once."""
         now = self.now()
         while (due := self.next_due) is not None and due <= now:
             heapq.heappop(self._heap)[2].fire()
 
     def advance(self, clock: ManualClock, milliseconds: int) -> None:
-        """Move a manual clock on, and stop at each timer on the way."""
+        """Move a manual clock on, and fire each timer at its time on the way."""
         until = clock.now + milliseconds
         while (due := self.next_due) is not None and due <= until:
             clock.now = max(clock.now, due)

@@ -1,4 +1,4 @@
-"""What happened, in order: every message and decision of a run."""
+"""The trace of a run: every message and decision, in order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rivet_runner.protocol.wire import ToClient, ToServer, decode_to_client, dec
 __all__ = ["FROM_RUNNER", "TO_RUNNER", "Trace", "TraceEntry"]
 
 KEPT: Final = 100_000
-"""Entries; the oldest are dropped beyond that."""
+"""Entries. The oldest are dropped beyond that."""
 
 LARGEST_FRAME: Final = 64 * 1024
-"""Bytes of a message that is kept as it was; of a larger one there is only its size."""
+"""Bytes of a message that is kept. A larger message is kept as its size."""
 
 SHOWN: Final = 200
 """Characters of one detail in a printed line."""
@@ -26,7 +26,10 @@ _Raw: TypeAlias = tuple[int, str, str, str, tuple[Any, ...]]
 
 
 class TraceEntry(NamedTuple):
-    """One line. ``time`` is in milliseconds since the engine began; ``subject`` is the id of what it is about."""
+    """One line of the trace.
+
+    ``time`` is in milliseconds since the engine began. ``subject`` is the id of an actor or a runner.
+    """
 
     time: int
     part: str
@@ -36,7 +39,7 @@ class TraceEntry(NamedTuple):
 
     @property
     def message(self) -> ToServer | ToClient | None:
-        """The message of the protocol, if this is one of at most 64 KiB."""
+        """The message of the protocol, decoded, if this line is a message of at most 64 KiB. Otherwise `None`."""
         if self.part != "link" or not isinstance(self.details[0], bytes):
             return None
         frame = self.details[0]
@@ -50,10 +53,9 @@ class TraceEntry(NamedTuple):
 
 
 class Trace:
-    """The last `KEPT` entries; print it, iterate over it, or ask for the `last` lines.
+    """The last 100,000 entries of a run. You can print it, iterate over it, or ask for the `last` lines."""
 
-    Entries are kept as plain tuples of texts, numbers and undecoded messages, which cost the garbage collector nothing.
-    """
+    # Plain tuples of texts, numbers and undecoded messages, which cost the garbage collector nothing.
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
@@ -61,11 +63,11 @@ class Trace:
         self._entries: deque[_Raw] = deque(maxlen=KEPT)
 
     def add(self, part: str, subject: str, what: str, *details: Any) -> None:
-        """Note a decision; ``details`` are texts, numbers or none."""
+        """Note a decision. ``details`` are texts, numbers or `None`."""
         self._entries.append((self._now() - self._began, part, subject, what, details))
 
     def add_frame(self, runner_id: str, direction: str, frame: bytes) -> None:
-        """Note a message of the protocol; `FROM_RUNNER` or `TO_RUNNER`."""
+        """Note a message of the protocol. ``direction`` is `FROM_RUNNER` or `TO_RUNNER`."""
         kept = frame if len(frame) <= LARGEST_FRAME else f"{len(frame)} bytes"
         self._entries.append((self._now() - self._began, "link", runner_id, direction, (kept,)))
 
@@ -79,7 +81,7 @@ class Trace:
         return self.last(len(self))
 
     def last(self, lines: int = 50) -> str:
-        """The newest lines as text."""
+        """The newest lines as text. Show them if your test fails."""
         return "\n".join(str(TraceEntry(*entry)) for entry in list(self._entries)[-lines:])
 
 
