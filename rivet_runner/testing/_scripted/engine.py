@@ -109,8 +109,8 @@ class ScriptedEngine:
             return
         server, self._server = self._server, None
         self._moving.set()
-        for connection in [*server.all_connections]:
-            connection.transport.abort()
+        for connection in self.connections:
+            connection.abort()
         server.close()
         await server.wait_closed()
 
