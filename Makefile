@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help venv engine test test-fast check public-types format demo dev dev-chat dev-serverless race bench soak clean
+.PHONY: help venv engine test test-fast coverage check public-types format demo dev dev-chat dev-serverless race bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,15 @@ test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes 
 
 test-fast: $(INSTALLED) ## run what needs no engine and no browser, on every core
 	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine" $(ARGS)
+
+# In two parts: the engine's tests are about time, and one engine is enough for this machine.
+coverage: $(INSTALLED) ## run every test, and check how much of each package they cover
+	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
+	@rm -f .coverage .coverage.*
+	@RIVET_REQUIRE_ENGINE=0 $(BIN)/coverage run -m pytest -n auto -m "not engine"
+	@$(BIN)/coverage run -m pytest -m engine
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage json --quiet -o - | $(BIN)/python tools/coverage_floor.py
 
 check: $(INSTALLED) ## lint, check the format, the types and the layout
 	@$(BIN)/ruff check .
@@ -83,5 +92,5 @@ soak: $(INSTALLED) engine ## load and network faults for ten minutes (ARGS="--mi
 	@$(BIN)/python -m reliability.soak $(ARGS)
 
 clean: ## remove everything that these targets made
-	@rm -rf $(VENV) .engine benchmarks/typescript_runner/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	@rm -rf $(VENV) .engine .coverage .coverage.* benchmarks/typescript_runner/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
