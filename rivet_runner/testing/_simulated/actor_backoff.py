@@ -24,7 +24,7 @@ class ActorBackoff:
         self._now = now
         self._random = random
         self._settings = settings
-        self.retry_count = 0
+        self.retry_count: int = 0
         self.last_retry_ts: int | None = None
         self.reschedule_ts: int | None = None
         """The end of the wait under way, in milliseconds and without its jitter, as the management API shows it."""

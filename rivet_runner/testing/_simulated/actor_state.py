@@ -78,12 +78,12 @@ class SimulatedActor:
         self.spec = spec
         self._cluster = cluster
         self._timers = timers
-        self.backoff = ActorBackoff(timers.now, random, settings)
+        self.backoff: ActorBackoff = ActorBackoff(timers.now, random, settings)
         self._settings = settings
-        self.generation = 0
+        self.generation: int = 0
         self.runner_id: str | None = None
-        self.sleeping = False
-        self.connectable = False
+        self.sleeping: bool = False
+        self.connectable: bool = False
         self.alarm_ts: int | None = None
         self.start_ts: int | None = None
         self.connectable_ts: int | None = None

@@ -41,7 +41,7 @@ class ClientPort:
         self._transport = transport
         self.incoming: deque[ClientMessage | ClientClose] = deque()
         self.on_arrival: Callable[[], None] | None = None
-        self.is_closed = False
+        self.is_closed: bool = False
         """Whether the engine has closed the client."""
 
     def put(self, item: ClientMessage | ClientClose) -> None:

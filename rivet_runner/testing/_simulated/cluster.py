@@ -73,9 +73,9 @@ class Cluster:
         self.timers = timers
         self.random = random
         self.settings = settings
-        self.journal = journal or _NoJournal()
-        self.ids = Ids(random)
-        self.trace = Trace(timers.now)
+        self.journal: Journal = journal or _NoJournal()
+        self.ids: Ids = Ids(random)
+        self.trace: Trace = Trace(timers.now)
         self.actors: dict[str, SimulatedActor] = {}
         self.actors_by_key: dict[tuple[str, str], SimulatedActor] = {}
         self.kv_stores: dict[str, KvStore] = {}
@@ -88,7 +88,7 @@ class Cluster:
         self._sockets: dict[str, RunnerSocket] = {}
         self._subscribers: dict[str, dict[int, Callable[[ActorSignal], None]]] = {}
         self._subscriptions = 0
-        self.hibernation = HibernationIndex()
+        self.hibernation: HibernationIndex = HibernationIndex()
         self.gateway: Gateway
         self.guard: Guard
         self.start_gateway()

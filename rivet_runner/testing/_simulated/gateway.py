@@ -53,7 +53,7 @@ class Gateway:
         random: Random,
         settings: EngineSettings,
     ) -> None:
-        self.gateway_id = ids.new_gateway_id()
+        self.gateway_id: bytes = ids.new_gateway_id()
         self.cluster = cluster
         self.index = index
         self.timers = timers

@@ -66,7 +66,7 @@ class Guard:
 
     def __init__(self, gateway: Gateway, ids: Ids) -> None:
         self.gateway = gateway
-        self.tasks = TaskGroup("guard", log)
+        self.tasks: TaskGroup = TaskGroup("guard", log)
         self._ids = ids
         self._clients: dict[ClientPort, None] = {}
 

@@ -76,7 +76,7 @@ class PendingMessages:
 
     def __init__(self) -> None:
         self.messages: list[_Pending] = []
-        self.total_size = 0
+        self.total_size: int = 0
 
     def add(self, index: int, message: ToClientWebSocketMessage, now: int) -> None:
         self.messages.append(_Pending(index, message, now))
@@ -104,8 +104,8 @@ class InFlightRequest:
         self.key = key
         self.actor_id = actor_id
         self.runner_id = runner_id
-        self.state = state
-        self.stopping = False
+        self.state: InFlightState = state
+        self.stopping: bool = False
         self.pending: PendingMessages | None = None
         self.last_keepalive_ts = 0
         self.handler: Callable[[ToServerTunnelMessageKind], None] | None = None

@@ -67,20 +67,20 @@ class SimulatedRunner:
         settings: EngineSettings,
     ) -> None:
         self.runner_id = runner_id
-        self.name = init.name
+        self.name: str = init.name
         self.key = key
-        self.version = init.version
-        self.total_slots = init.total_slots
+        self.version: int = init.version
+        self.total_slots: int = init.total_slots
         self.metadata = init.metadata
         self.indexes = indexes
         self._cluster = cluster
         self._timers = timers
         self._settings = settings
-        self.create_ts = timers.now()
-        self.last_connected_ts = self.create_ts
+        self.create_ts: int = timers.now()
+        self.last_connected_ts: int = self.create_ts
         self.drain_ts: int | None = None
         self.stop_ts: int | None = None
-        self.last_rtt = 0
+        self.last_rtt: int = 0
         self.slots: dict[str, None] = {}
         """The actors that are here, in the order in which they came."""
         self._connected = False

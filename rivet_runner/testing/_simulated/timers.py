@@ -19,8 +19,8 @@ class Timer:
 
     def __init__(self, owner: Timers, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
         self._owner: Timers | None = owner
-        self.callback = callback
-        self.args = args
+        self.callback: Callable[..., None] = callback
+        self.args: tuple[Any, ...] = args
 
     @property
     def active(self) -> bool:
