@@ -182,7 +182,7 @@ async def recovered(load: Load) -> float:
     """Seconds until everything works again, or infinity if it does not in time."""
     try:
         return await load.works()
-    except TimeoutError:
+    except (AssertionError, TimeoutError):
         return math.inf
 
 

@@ -18,6 +18,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.waiting import eventually
+
 __all__ = ["Browser", "BrowserError", "BrowserNotFound", "Tab", "find_browser", "launch"]
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -214,13 +216,12 @@ class Tab:
         return answer["result"].get("value")
 
     async def until(self, script: str, seconds: float = 20.0) -> None:
-        """Look until a JavaScript expression is true; `TimeoutError`, with what the page shows, if it never is."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not await self.evaluate(f"Boolean({script})"):
-            if asyncio.get_running_loop().time() > deadline:
-                shown = await self.evaluate("document.body.innerText")
-                raise TimeoutError(f"{script!r} was not true within {seconds} s; the page shows:\n{shown}\n{self.errors}")
-            await asyncio.sleep(POLL_SECONDS)
+        """Look until a JavaScript expression is true; `AssertionError`, with what the page shows, if it never is."""
+        try:
+            await eventually(lambda: self.evaluate(f"Boolean({script})"), seconds=seconds, every=POLL_SECONDS, what=script)
+        except AssertionError as error:
+            error.add_note(f"the page shows:\n{await self.evaluate('document.body.innerText')}\n{self.errors}")
+            raise
 
     async def texts(self, selector: str) -> list[str]:
         """The text of each element that a CSS selector finds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -13,8 +13,9 @@ from websockets.exceptions import ConnectionClosed
 
 from rivet_runner import Actor, Request, Runner, WebSocket
 from rivet_runner.testing import EngineApi
+from tests.support.waiting import eventually
 
-__all__ = ["Room", "asleep", "clients", "close_of", "created", "until"]
+__all__ = ["Room", "asleep", "clients", "close_of", "created"]
 
 
 class Room(Runner):
@@ -40,16 +41,6 @@ class Room(Runner):
         self.ended.append((ws.path, ws.restored, ws.close_code, ws.close_reason))
 
 
-async def until(condition: Callable[[], object], seconds: float = 20.0, what: str = "the condition") -> None:
-    """Wait until ``condition`` holds."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        raise AssertionError(f"{what} did not hold within {seconds:g} s") from None
-
-
 async def created(api: EngineApi, runner_name: str) -> str:
     """The id of a new actor that is ready."""
     return (await api.create_ready_actor("room", runner_name=runner_name)).actor_id
@@ -58,7 +49,7 @@ async def created(api: EngineApi, runner_name: str) -> str:
 async def asleep(runner: Runner, actor_id: str) -> None:
     """Put the actor to sleep and wait until it is gone from here."""
     runner.actors[actor_id].sleep()
-    await until(lambda: actor_id not in runner.actors, what="the actor's sleep")
+    await eventually(lambda: actor_id not in runner.actors, what="the actor's sleep")
 
 
 @asynccontextmanager

@@ -1,15 +1,13 @@
-"""The runner of the serverless tests, and the waiting for its answers."""
+"""The runner of the serverless tests, and its application for a server in a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 from rivet_runner.serverless import ServerlessApp, serverless_app
-from rivet_runner.testing import EngineApi, HttpExchangeFailed
 
-__all__ = ["Notes", "eventually_ok", "make_app"]
+__all__ = ["Notes", "make_app"]
 
 
 class Notes(Runner):
@@ -33,22 +31,6 @@ class Notes(Runner):
     async def websocket(self, actor: Actor, ws: WebSocket) -> None:
         async for message in ws:
             await ws.send(f"{actor.generation} {message!s}")
-
-
-async def eventually_ok(api: EngineApi, actor_id: str, path: str, seconds: float) -> dict[str, Any]:
-    """Ask the actor, again and again for ``seconds``, until it answers, and return the answer."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    last: object = None
-    while (left := deadline - asyncio.get_running_loop().time()) > 0:
-        try:
-            last = response = await api.request(actor_id, "POST", path, timeout=left)
-            if response.status == 200:
-                value: dict[str, Any] = response.json()
-                return value
-        except (HttpExchangeFailed, TimeoutError) as error:
-            last = error
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"no answer within {seconds:g} s; the last: {last}")
 
 
 def make_app() -> ServerlessApp:

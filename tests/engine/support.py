@@ -1,13 +1,11 @@
-"""A runner whose hooks a test hands in, a program in a process of its own, and the waiting that every test does."""
+"""A runner whose hooks a test hands in, a program in a process of its own, and a client that does not give up."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,17 +13,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from rivet_runner import Actor, Request, Response, Runner
-from rivet_runner.testing import EngineApi, HttpExchangeFailed, LocalEngine
+from rivet_runner.testing import EngineApi, HttpExchangeFailed, HttpResponse, LocalEngine
 from rivet_runner.testing.engine_api import CrashPolicy
+from tests.support.waiting import eventually
 
-__all__ = ["POLL_SECONDS", "PROJECT", "Fetch", "Hook", "Probe", "Program", "answered", "eventually", "hosting"]
+__all__ = ["PROJECT", "Fetch", "Hook", "Probe", "Program", "answered", "hosting"]
 
 PROJECT = Path(__file__).parents[2]
 
 Hook = Callable[[Actor], Awaitable[object]]
 Fetch = Callable[[Actor, Request], Awaitable[Any]]
-
-POLL_SECONDS = 0.01
 
 
 async def _nothing(_: Actor) -> None:
@@ -110,23 +107,30 @@ async def hosting(
         yield probe
 
 
-async def eventually(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Look until ``condition`` holds; `TimeoutError` where it does not within ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the condition did not hold within {seconds} s")
-        await asyncio.sleep(POLL_SECONDS)
+async def answered(
+    api: EngineApi, actor_id: str, path: str = "/", *, method: str = "GET", seconds: float = 45.0, patience: float = 15.0
+) -> HttpResponse:
+    """Ask, as a client would, until the actor answers with 200, and return the answer.
 
+    The gateway gives up on an actor that is not ready within 10 s. This client gives up on each answer after ``patience``
+    seconds, and asks again.
+    """
+    last: object = None
 
-async def answered(api: EngineApi, actor_id: str, seconds: float = 45.0) -> None:
-    """Ask, as a client would, until the actor answers: the gateway gives up on one that is not ready within 10 s."""
-    async with asyncio.timeout(seconds):
-        while True:
-            with contextlib.suppress(TimeoutError, HttpExchangeFailed):
-                if (await api.request(actor_id, "GET", "/", timeout=15)).status == 200:
-                    return
-            await asyncio.sleep(0.1)
+    async def answer() -> HttpResponse | None:
+        nonlocal last
+        try:
+            last = response = await api.request(actor_id, method, path, timeout=patience)
+        except (HttpExchangeFailed, TimeoutError) as error:
+            last = error
+            return None
+        return response if response.status == 200 else None
+
+    try:
+        return await eventually(answer, seconds=seconds, every=0.1, what=f"{method} {path} of actor {actor_id} gets a 200")
+    except AssertionError as error:
+        error.add_note(f"the last answer: {last!r}")
+        raise
 
 
 class Program:
@@ -188,9 +192,10 @@ class Program:
             return any(text in line for line in (*self.out, *self.err)) or self._process.returncode is not None
 
         try:
-            await eventually(found_or_over, seconds)
-        except TimeoutError as error:
-            raise TimeoutError(f"no {text!r} within {seconds} s: {self.out}, {self.err}") from error
+            await eventually(found_or_over, seconds=seconds, what=f"{text!r} is printed")
+        except AssertionError as error:
+            error.add_note(f"printed so far: {self.out}, {self.err}")
+            raise
         # The last lines of a process that has ended may still be in the pipe.
         if self._process.returncode is not None:
             await asyncio.gather(*self._readers)

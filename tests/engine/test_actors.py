@@ -12,7 +12,8 @@ import pytest
 from rivet_runner import Actor, KvError, Request, Response, RunnerShutDown
 from rivet_runner.protocol.wire import KvGetRequest
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.support import eventually, hosting
+from tests.engine.support import hosting
+from tests.support.waiting import eventually
 
 
 async def test_hooks_run_once_a_generation_when_the_actor_sleeps_and_wakes(

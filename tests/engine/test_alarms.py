@@ -11,7 +11,8 @@ import pytest
 
 from rivet_runner import Actor
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.support import eventually, hosting
+from tests.engine.support import hosting
+from tests.support.waiting import eventually
 
 # What the engine may be late by on a busy machine; 0.1 s is usual.
 LATE_SECONDS = 4.0

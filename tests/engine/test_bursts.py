@@ -10,8 +10,8 @@ from websockets.asyncio.client import ClientConnection
 
 from rivet_runner import Actor, Request, Runner, WebSocket
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.rooms import Room, asleep, clients, created, until
-from tests.engine.support import eventually
+from tests.engine.rooms import Room, asleep, clients, created
+from tests.support.waiting import eventually
 
 
 class Bursting(Runner):
@@ -46,7 +46,7 @@ async def test_a_burst_from_one_client_is_received_whole_and_in_order(
         async with clients(api, actor_id, "/room") as [client]:
             for number in range(20_000):
                 await client.send(str(number))
-            await until(lambda: len(room.received) >= 20_000, seconds=15, what="the whole burst")
+            await eventually(lambda: len(room.received) >= 20_000, seconds=15, what="the whole burst")
             assert [int(message) for _, message in room.received] == list(range(20_000))
             assert client.close_code is None
 
@@ -66,12 +66,12 @@ async def test_a_broadcast_reaches_every_client_when_there_are_two_thousand(
         everybody: list[ClientConnection] = []
         for start in range(0, 2000, 100):
             everybody += await asyncio.gather(*(entered.__aenter__() for entered in connections[start : start + 100]))
-        await until(lambda: len(actor.websockets) == 2000, what="all clients")
+        await eventually(lambda: len(actor.websockets) == 2000, what="all clients")
         received: list[list[str]] = [[] for _ in everybody]
         listening = [asyncio.create_task(collected(*pair)) for pair in zip(everybody, received, strict=True)]
         assert await actor.broadcast("first") == 2000
         assert await actor.broadcast("second") == 2000
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(AssertionError):  # the next line tells which messages are missing
             await eventually(lambda: sum(map(len, received)) >= 4000, seconds=30)
         assert {index: got for index, got in enumerate(received) if got != ["first", "second"]} == {}
         await asyncio.gather(*(client.close() for client in everybody))
@@ -86,12 +86,12 @@ async def test_every_message_arrives_when_three_hundred_clients_speak_to_a_sleep
         actor_id = await created(api, runner_name)
         paths = [f"/room/{number}" for number in range(300)]
         async with clients(api, actor_id, *paths) as sockets:
-            await until(lambda: len(room.actors[actor_id].websockets) == len(paths), what="all clients")
+            await eventually(lambda: len(room.actors[actor_id].websockets) == len(paths), what="all clients")
             await asleep(room, actor_id)
             for number in range(20):
                 for socket in sockets:
                     await socket.send(str(number))
-            await until(lambda: len(room.received) >= 20 * len(paths), what="every message")
+            await eventually(lambda: len(room.received) >= 20 * len(paths), what="every message")
             for path in paths:
                 assert [int(message) for at, message in room.received if at == path] == list(range(20)), path
             assert [socket.close_code for socket in sockets] == [None] * len(paths)

@@ -17,7 +17,7 @@ from examples.chat import HISTORY, ChatRooms
 from rivet_runner import Actor
 from rivet_runner.testing import EngineApi
 from tests.engine.browser import Browser, BrowserNotFound, Tab, find_browser, launch
-from tests.engine.support import POLL_SECONDS, eventually
+from tests.support.waiting import eventually
 
 NEVER_IDLE = 3600.0
 
@@ -75,16 +75,18 @@ class House:
         where a message was acknowledged just before the actor stopped. A room that is awake again is told again.
         """
         asked: Actor | None = None
-        async with asyncio.timeout(20):
-            while True:
-                if (awake := self.runner.get_actor(room.id)) is None:
-                    info = await self.api.get_actor(room.id)
-                    if info.sleep_ts is not None and info.connectable_ts is None and room.id not in self.runner.actors:
-                        return
-                elif awake is not asked:
-                    asked = awake
-                    awake.sleep()
-                await asyncio.sleep(POLL_SECONDS)
+
+        async def sleeps() -> bool:
+            nonlocal asked
+            if (awake := self.runner.get_actor(room.id)) is None:
+                info = await self.api.get_actor(room.id)
+                return info.sleep_ts is not None and info.connectable_ts is None and room.id not in self.runner.actors
+            if awake is not asked:
+                asked = awake
+                awake.sleep()
+            return False
+
+        await eventually(sleeps, what=f"actor {room.id} sleeps")
 
     async def until_asleep(self, room: Actor) -> None:
         await eventually(lambda: room.id not in self.runner.actors)

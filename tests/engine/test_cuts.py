@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.rooms import Room, clients, created, until
+from tests.engine.rooms import Room, clients, created
 from tests.support.fault_proxy import FaultProxy
+from tests.support.waiting import eventually
 
 SOCKETS = 20
 CUTS = 15
@@ -35,11 +36,11 @@ async def test_nothing_is_lost_or_reordered_when_the_connection_is_cut_fifteen_t
 
             senders = [asyncio.create_task(send(number)) for number in range(SOCKETS)]
             for _ in range(CUTS):
-                await until(lambda: room.connected)
+                await eventually(lambda: room.connected)
                 await asyncio.sleep(0.3)
                 proxy.cut()
-                await until(lambda: not room.connected)
-            await until(lambda: room.connected)
+                await eventually(lambda: not room.connected)
+            await eventually(lambda: room.connected)
             sending = False
             counts = await asyncio.gather(*senders)
             received = {path: [int(message) for at, message in room.received if at == path] for path in paths}
@@ -49,7 +50,7 @@ async def test_nothing_is_lost_or_reordered_when_the_connection_is_cut_fifteen_t
                 received = {path: [int(message) for at, message in room.received if at == path] for path in paths}
                 return all(len(received[path]) >= count for path, count in zip(paths, counts, strict=True))
 
-            await until(complete, seconds=20, what="the last messages")
+            await eventually(complete, seconds=20, what="the last messages")
             for path, count in zip(paths, counts, strict=True):
                 assert received[path] == list(range(count)), f"{path} is not whole and in order"
             assert [socket.close_code for socket in sockets] == [None] * SOCKETS
@@ -61,11 +62,11 @@ async def test_a_message_arrives_soon_when_it_was_the_only_one_during_an_outage(
     async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, "/room/speaks?echo", "/room/is-silent?echo") as [speaks, silent]:
-            await until(lambda: len(room.actors[actor_id].websockets) == 2)
+            await eventually(lambda: len(room.actors[actor_id].websockets) == 2)
             proxy.cut()
-            await until(lambda: not room.connected)
+            await eventually(lambda: not room.connected)
             await speaks.send("said into the outage")
-            await until(lambda: room.connected)
+            await eventually(lambda: room.connected)
             assert await asyncio.wait_for(speaks.recv(), 5) == "said into the outage"
             await room.actors[actor_id].broadcast("to all")
             assert [await asyncio.wait_for(client.recv(), 5) for client in (speaks, silent)] == ["to all"] * 2
@@ -81,14 +82,14 @@ async def test_everything_arrives_when_many_clients_spoke_into_an_outage_and_the
         actor_id = await created(api, runner_name)
         paths = [f"/room/{number}" for number in range(150)]
         async with clients(api, actor_id, *paths) as sockets:
-            await until(lambda: len(room.actors[actor_id].websockets) == len(paths))
+            await eventually(lambda: len(room.actors[actor_id].websockets) == len(paths))
             proxy.cut()
-            await until(lambda: not room.connected)
+            await eventually(lambda: not room.connected)
             for number in range(100):
                 for socket in sockets:
                     await socket.send(str(number))
-            await until(lambda: room.connected)
-            await until(lambda: len(room.received) >= 100 * len(paths), what="what was sent into the outage")
+            await eventually(lambda: room.connected)
+            await eventually(lambda: len(room.received) >= 100 * len(paths), what="what was sent into the outage")
             for path in paths:
                 assert [int(message) for at, message in room.received if at == path] == list(range(100)), path
             assert [socket.close_code for socket in sockets] == [None] * len(paths)
@@ -102,13 +103,13 @@ async def test_a_handler_ends_soon_when_its_client_left_during_an_outage(
         async with clients(api, actor_id, "/room/leaves", "/room/stays") as (leaves, stays):
             for client in (leaves, stays):
                 await client.send("heard")
-            await until(lambda: len(room.received) == 2)
+            await eventually(lambda: len(room.received) == 2)
             proxy.cut()  # before the messages are acknowledged
-            await until(lambda: not room.connected)
+            await eventually(lambda: not room.connected)
             await leaves.close()
-            await until(lambda: room.connected)
-            await until(lambda: len(room.actors[actor_id].websockets) == 1, seconds=10, what="the end of the handler")
+            await eventually(lambda: room.connected)
+            await eventually(lambda: len(room.actors[actor_id].websockets) == 1, seconds=10, what="the end of the handler")
             assert room.actors[actor_id].websockets[0].path == "/room/stays"
             await asyncio.sleep(6)
             await stays.send("still here")
-            await until(lambda: len(room.received) == 3)
+            await eventually(lambda: len(room.received) == 3)

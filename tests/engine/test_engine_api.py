@@ -6,6 +6,7 @@ import pytest
 
 from rivet_runner.testing import EngineApi, EngineApiError, LocalEngine
 from tests.support.bare_runner import BareRunner
+from tests.support.waiting import eventually
 
 # A well-formed id that no engine gave out.
 UNKNOWN_ACTOR = "h89pj17onkzvvek5z57hq8p43ccl00"
@@ -108,10 +109,7 @@ async def test_wait_tells_the_last_state_when_the_time_is_up(api: EngineApi, run
 async def test_runner_is_listed_while_it_is_connected(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
     assert await api.list_runners(runner_name) == []
     async with BareRunner(engine.endpoint, runner_name):
-        async with asyncio.timeout(10):
-            while not (found := await api.list_runners(runner_name)):
-                await asyncio.sleep(0.01)
-        (runner,) = found
+        (runner,) = await eventually(lambda: api.list_runners(runner_name), seconds=10)
         assert (runner.name, runner.version, runner.total_slots) == (runner_name, 1, 100)
         assert runner.runner_id in [listed.runner_id for listed in await api.list_runners()]
 

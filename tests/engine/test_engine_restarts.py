@@ -12,8 +12,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
-from rivet_runner.testing import EngineApi, HttpExchangeFailed, LocalEngine, MemoryHibernationStores
-from tests.engine.support import eventually
+from rivet_runner.testing import EngineApi, LocalEngine, MemoryHibernationStores
+from tests.engine.support import answered
+from tests.support.waiting import eventually
 
 NAME: Final = "notes"
 
@@ -107,14 +108,8 @@ class Scene:
         assert await asyncio.wait_for(client.recv(), 10) == "hello"
 
     async def answered(self, actor_id: str, within: float) -> str:
-        """What a GET answers, tried again while the engine, the runner or the actor is not there."""
-        async with asyncio.timeout(within):
-            while True:
-                with contextlib.suppress(TimeoutError, HttpExchangeFailed):
-                    response = await self.api.request(actor_id, "GET", "/", timeout=5)
-                    if response.status == 200:
-                        return response.text()
-                await asyncio.sleep(0.1)
+        """The text that a GET gets, tried again while the engine, the runner or the actor is not there."""
+        return (await answered(self.api, actor_id, seconds=within, patience=5)).text()
 
     async def check_that_all_is_new(self) -> None:
         """New WebSockets work, and nothing is left of those whose gateway is gone."""
@@ -125,7 +120,7 @@ class Scene:
         for actor_id in (self.awake, self.asleep):
             actor = self.runner.actors[actor_id]
             actor.sleep()
-            await eventually(lambda actor=actor: self.runner.get_actor(actor.id) is not actor)  # type: ignore[misc]
+            await eventually(lambda actor=actor: self.runner.get_actor(actor.id) is not actor)
             assert await self.answered(actor_id, SOON) == "3"
         await eventually(lambda: all(not store.records for store in self.stores.by_actor.values()))
         restored_ends = [path for path, restored in self.runner.ended if restored]
@@ -167,7 +162,7 @@ async def test_actors_go_on_when_the_engine_comes_back_on_the_same_data(
         assert not runner.connected
         began = time.monotonic()
         await current.engine.start()
-        await eventually(lambda: runner.connected, RECOVERS_WITHIN)
+        await eventually(lambda: runner.connected, seconds=RECOVERS_WITHIN)
         connected_after = time.monotonic() - began
         for actor_id in (current.awake, current.asleep):
             assert await current.answered(actor_id, SOON) == "3"
@@ -194,10 +189,10 @@ async def test_the_runner_comes_back_each_time_when_the_engine_is_restarted_twic
     async with scene() as current:
         for restart in range(1, 3):
             await current.engine.restart()
-            await eventually(lambda: current.runner.connected, RECOVERS_WITHIN)
+            await eventually(lambda: current.runner.connected, seconds=RECOVERS_WITHIN)
             for actor_id in (current.awake, current.asleep):
                 assert await current.answered(actor_id, SOON) == "3"
-            await eventually(lambda restart=restart: current.runner.connects == restart + 1)  # type: ignore[misc]
+            await eventually(lambda restart=restart: current.runner.connects == restart + 1)
         assert current.runner.closes == [(1011, "ws.going_away")] * 2
 
 

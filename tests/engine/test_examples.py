@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import signal
 from pathlib import Path
 
 import pytest
 
 from rivet_runner.testing import EngineApi, HttpResponse, LocalEngine
-from tests.engine.support import POLL_SECONDS, PROJECT, Program
+from tests.engine.support import PROJECT, Program
+from tests.support.waiting import eventually
 
 COUNTER = PROJECT / "examples" / "counter.py"
 
@@ -77,9 +77,11 @@ async def test_counter_goes_on_counting_when_its_process_is_another(
 
 async def _runner_is_listed(api: EngineApi, name: str) -> None:
     """Wait until exactly one runner of this name takes actors."""
-    async with asyncio.timeout(30):
-        while len([runner for runner in await api.list_runners(name) if runner.drain_ts is None]) != 1:
-            await asyncio.sleep(POLL_SECONDS)
+
+    async def one_takes_actors() -> bool:
+        return [runner.drain_ts for runner in await api.list_runners(name)].count(None) == 1
+
+    await eventually(one_takes_actors, seconds=30)
 
 
 @pytest.mark.parametrize("arguments", [["-m", "examples.kv_notes"], [str(PROJECT / "examples" / "kv_notes.py")]])

@@ -9,7 +9,8 @@ import pytest
 
 from rivet_runner import Actor, HibernationRecord, WebSocket
 from rivet_runner.testing import EngineApi, LocalEngine, MemoryHibernationStores
-from tests.engine.rooms import Room, asleep, clients, close_of, created, until
+from tests.engine.rooms import Room, asleep, clients, close_of, created
+from tests.support.waiting import eventually
 
 
 def numbers(room: Room) -> list[int]:
@@ -36,9 +37,9 @@ async def test_every_message_is_delivered_in_order_when_the_actor_sleeps_ten_tim
                 await client.send(str(number))
                 if number % 100 == 50:
                     # Asleep in the middle of the stream: what is not processed yet comes again.
-                    await until(lambda cycle=cycle: room.get_actor(actor_id, generation=cycle))  # type: ignore[misc]
+                    await eventually(lambda cycle=cycle: room.get_actor(actor_id, generation=cycle))
                     room.actors[actor_id].sleep()
-            await until(lambda cycle=cycle: room.stops == cycle + 1 and len(set(numbers(room))) == cycle * 100 + 100)  # type: ignore[misc]
+            await eventually(lambda cycle=cycle: room.stops == cycle + 1 and len(set(numbers(room))) == cycle * 100 + 100)
         assert first_deliveries(numbers(room)) == list(range(1000))
         assert client.close_code is None
 
@@ -56,7 +57,7 @@ async def test_every_message_is_delivered_in_order_when_the_runner_is_replaced_b
                 client = await api.websocket(actor_id, "/room").__aenter__()
             for number in range(cycle * 100, cycle * 100 + 100):
                 await client.send(str(number))
-            await until(lambda room=room: len(set(numbers(room))) == 100, what=f"cycle {cycle}")  # type: ignore[misc]
+            await eventually(lambda room=room: len(set(numbers(room))) == 100, what=f"cycle {cycle}")
         delivered += numbers(room)
     assert first_deliveries(delivered) == list(range(1000))
     assert client is not None
@@ -71,11 +72,11 @@ async def test_the_stream_goes_on_when_the_index_wraps(room: Room, api: EngineAp
         for start in range(0, total, 500):
             for number in range(start, start + 500):
                 await client.send(str(number))
-            await until(lambda start=start: len(room.received) >= start + 500)  # type: ignore[misc]
+            await eventually(lambda start=start: len(room.received) >= start + 500)
         assert first_deliveries(numbers(room)) == list(range(total))
         await asleep(room, actor_id)
         await client.send(str(total))
-        await until(lambda: numbers(room)[-1] == total)
+        await eventually(lambda: numbers(room)[-1] == total)
         assert numbers(room)[-2] == total - 1, "nothing that was acknowledged comes again"
         assert client.close_code is None
 
@@ -98,9 +99,9 @@ async def test_only_what_was_not_processed_comes_again_when_the_actor_wakes(
         async with clients(api, actor_id, "/room") as [client]:
             for message in ("processed", "hold", "behind"):
                 await client.send(message)
-            await until(lambda: len(room.received) == 2)
+            await eventually(lambda: len(room.received) == 2)
             room.actors[actor_id].sleep()
-            await until(lambda: len(room.received) == 4)
+            await eventually(lambda: len(room.received) == 4)
             assert [message for _, message in room.received] == ["processed", "hold", "hold", "behind"]
             assert client.close_code is None
 
@@ -152,7 +153,7 @@ async def test_each_socket_is_restored_or_closed_on_its_own_when_some_cannot_be(
         actor_id = await created(api, runner_name)
         paths = ("/room/good?echo", "/room/bad", "/room/unknown")
         async with clients(api, actor_id, *paths) as [good, bad, unknown]:
-            await until(lambda: len(room.actors[actor_id].websockets) == 3)
+            await eventually(lambda: len(room.actors[actor_id].websockets) == 3)
             await asleep(room, actor_id)
             records = stores.by_actor[actor_id].records
             by_path = {record.target: key for key, record in records.items() if isinstance(record, HibernationRecord)}
@@ -166,7 +167,7 @@ async def test_each_socket_is_restored_or_closed_on_its_own_when_some_cannot_be(
             assert await close_of(unknown) == (1000, "ws.meta_not_found_during_restore")
             assert room.ended == [("/room/gone", True, 1000, "ws.stale_metadata")]
             assert [ws.path for ws in room.actors[actor_id].websockets] == ["/room/good"]
-            await until(lambda: list(records) == [by_path["/room/good?echo"]], what="only the good record")
+            await eventually(lambda: list(records) == [by_path["/room/good?echo"]], what="only the good record")
     assert "cannot go on" in caplog.text
 
 
@@ -175,14 +176,14 @@ async def test_the_handler_learns_of_it_once_when_a_client_leaves_while_the_acto
 ) -> None:
     actor_id = await created(api, runner_name)
     async with clients(api, actor_id, "/room/stays?echo", "/room/leaves") as [stays, leaves]:
-        await until(lambda: len(room.actors[actor_id].websockets) == 2)
+        await eventually(lambda: len(room.actors[actor_id].websockets) == 2)
         await asleep(room, actor_id)
         room.ended.clear()
         await leaves.close()
         await stays.send("wake")
         assert await asyncio.wait_for(stays.recv(), 10) == "wake"
-        await until(lambda: room.ended, what="the end of the one that left")
-        await until(lambda: [ws.path for ws in room.actors[actor_id].websockets] == ["/room/stays"])
+        await eventually(lambda: room.ended, what="the end of the one that left")
+        await eventually(lambda: [ws.path for ws in room.actors[actor_id].websockets] == ["/room/stays"])
         await asleep(room, actor_id)
         await stays.send("wake again")
         assert await asyncio.wait_for(stays.recv(), 10) == "wake again"
@@ -197,7 +198,7 @@ async def test_user_keys_stay_apart_from_records_when_they_are_listed_and_cleare
     async with clients(api, actor_id, "/room?echo") as [client]:
         kv = room.actors[actor_id].kv
         await kv.put_many({b"": b"empty", b"\xfe" * 20: b"high", b"\xff": b"higher"})
-        await until(lambda: room.actors[actor_id].websockets)
+        await eventually(lambda: room.actors[actor_id].websockets)
         await asleep(room, actor_id)
         await client.send("wake")
         assert await client.recv() == "wake"

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from rivet_runner.testing import (
     LocalEngine,
 )
 from rivet_runner.testing.engine_config import LOOPBACK, choose_ports
+from tests.support.waiting import eventually
 
 _STARTS_AN_ENGINE_AND_WAITS = """
 import asyncio
@@ -46,13 +46,6 @@ def is_alive(pid: int) -> bool:
 
 def files_in(folder: Path) -> list[Path]:
     return list(folder.iterdir())
-
-
-async def until(condition: Callable[[], bool], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.01)
 
 
 async def test_engine_is_ready_when_it_is_started_and_gone_after_the_block() -> None:
@@ -158,7 +151,7 @@ async def test_nothing_is_left_when_the_start_is_cancelled(tmp_path: Path, monke
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     engine = LocalEngine()
     start = asyncio.create_task(engine.start())
-    await until(lambda: engine.running)
+    await eventually(lambda: engine.running, seconds=10)
     pid = engine.pid
     start.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -176,7 +169,7 @@ async def test_nothing_is_left_when_this_process_is_killed() -> None:
     assert is_alive(int(pid))
     parent.kill()
     await parent.wait()
-    await until(lambda: not is_alive(int(pid)) and not Path(folder).exists())
+    await eventually(lambda: not is_alive(int(pid)) and not Path(folder).exists(), seconds=10)
 
 
 async def test_start_fails_with_the_engines_words_when_the_config_is_refused(

@@ -16,8 +16,9 @@ import pytest
 from rivet_runner.testing import EngineApi
 from rivet_runner.testing.engine_binary import BINARY_VARIABLE, find_engine_binary
 from rivet_runner.testing.engine_config import choose_ports, is_free
-from tests.engine.support import POLL_SECONDS, PROJECT, Program
+from tests.engine.support import PROJECT, Program
 from tests.support.markdown import blocks
+from tests.support.waiting import eventually
 
 PORT = 6420
 """The engine's, in the README. Where another program has it, every block is run with a free one instead."""
@@ -169,9 +170,7 @@ async def _interrupt(program: Program) -> None:
 async def _runner_is_listed(port: int) -> None:
     """Return once a reader who types quickly would have got to the next terminal."""
     api = EngineApi(f"http://127.0.0.1:{port}")
-    async with asyncio.timeout(30):
-        while not await api.list_runners("counter"):
-            await asyncio.sleep(POLL_SECONDS)
+    await eventually(lambda: api.list_runners("counter"), seconds=30)
 
 
 def _without_ids(text: str) -> str:

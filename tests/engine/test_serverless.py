@@ -14,9 +14,10 @@ from fastapi import FastAPI
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.http_client import exchange
-from tests.engine.serverless_support import Notes, eventually_ok
-from tests.engine.support import Program, eventually
+from tests.engine.serverless_support import Notes
+from tests.engine.support import Program, answered
 from tests.support.uvicorn_server import served
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -52,20 +53,20 @@ async def test_nothing_is_lost_when_the_actor_moves_to_the_next_runner(api: Engi
         actor_id = await created(api, name)
         async with api.websocket(actor_id) as client:
             seen: set[tuple[str, int]] = set()
-            answered = echoed = 0
+            count = echoed = 0
             first = app.runners[0]
             while len(seen) < 3 or first in app.runners:
-                answer = await eventually_ok(api, actor_id, "/increment", 5)
-                answered += 1
+                answer = (await answered(api, actor_id, "/increment", method="POST", seconds=5)).json()
+                count += 1
                 seen.add((answer["runner"], answer["generation"]))
-                await client.send(f"m{answered}")
+                await client.send(f"m{count}")
             # In order and none lost; one that was under way when the actor moved may come twice.
-            while echoed < answered:
+            while echoed < count:
                 text = str(await asyncio.wait_for(client.recv(), 10)).split()[1]
                 assert text in (f"m{echoed}", f"m{echoed + 1}")
                 echoed = int(text[1:])
-        answer = await eventually_ok(api, actor_id, "/read", 5)
-        assert answer["count"] >= answered
+        answer = (await answered(api, actor_id, "/read", method="POST", seconds=5)).json()
+        assert answer["count"] >= count
         # The engine may pass through a generation that is moved on before a request has reached it.
         assert len({generation for _, generation in seen}) >= 3
         assert len({runner for runner, _ in seen}) >= 3
@@ -84,10 +85,10 @@ async def test_actors_recover_when_the_engine_is_killed_and_started_again() -> N
             await engine.kill()
             await engine.start()
             # The engine does hardly anything for the 30 s for which the dead one holds its work.
-            answer = await eventually_ok(api, actor_id, "/increment", 90)
+            answer = (await answered(api, actor_id, "/increment", method="POST", seconds=90, patience=90)).json()
             assert (answer["count"], answer["generation"]) == (2, 1)
             assert answer["runner"] != before.runner_id
-            await eventually(lambda: before not in app.runners, 40)
+            await eventually(lambda: before not in app.runners, seconds=40)
 
 
 async def test_no_runner_is_started_when_the_engine_is_not_allowed(

@@ -8,7 +8,8 @@ import pytest
 
 from rivet_runner import Actor, PayloadTooLarge, Request, Runner, WebSocket, WebSocketClosed
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.rooms import Room, asleep, clients, close_of, created, until
+from tests.engine.rooms import Room, asleep, clients, close_of, created
+from tests.support.waiting import eventually
 
 
 async def test_text_and_binary_arrive_in_order_when_they_are_mixed(
@@ -106,14 +107,14 @@ async def test_the_handler_sees_the_close_when_the_client_closes(
         async with clients(api, actor_id, f"/{kind}/listen") as [client]:
             await client.close(code, reason)
             assert await asyncio.wait_for(runner.seen.get(), 10) == (code, reason)
-        await until(lambda: runner.actors[actor_id].websockets == ())
+        await eventually(lambda: runner.actors[actor_id].websockets == ())
 
 
 async def test_the_handler_sees_1011_when_the_client_vanishes(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
     async with Closing(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, "/plain/listen") as [client]:
-            await until(lambda: runner.actors[actor_id].websockets)
+            await eventually(lambda: runner.actors[actor_id].websockets)
             client.transport.abort()
             assert await asyncio.wait_for(runner.seen.get(), 10) == (1011, "ws.downstream_closed")
 
@@ -124,7 +125,7 @@ async def test_a_plain_socket_is_closed_and_a_hibernatable_one_stays_when_the_ac
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, "/plain", "/room?echo") as [plain, hibernatable]:
-            await until(lambda: len(runner.actors[actor_id].websockets) == 2)
+            await eventually(lambda: len(runner.actors[actor_id].websockets) == 2)
             await asleep(runner, actor_id)
             assert await close_of(plain) == (1000, "actor.stopped")
             await hibernatable.send("still here")
@@ -139,7 +140,7 @@ async def test_clients_see_1001_when_the_actor_destroys_itself(
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, path) as [client]:
-            await until(lambda: runner.actors[actor_id].websockets)
+            await eventually(lambda: runner.actors[actor_id].websockets)
             runner.actors[actor_id].destroy()
             assert await close_of(client) == (1001, "actor.stopped")
 
@@ -178,9 +179,9 @@ async def test_a_broadcast_reaches_the_others_when_one_socket_has_closed(
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, "/room/1", "/plain/2", "/room/3") as [one, two, three]:
             actor = runner.actors[actor_id]
-            await until(lambda: len(actor.websockets) == 3)
+            await eventually(lambda: len(actor.websockets) == 3)
             await two.close()
-            await until(lambda: len(actor.websockets) == 2)
+            await eventually(lambda: len(actor.websockets) == 2)
             assert await actor.broadcast("to all") == 2
             assert [await one.recv(), await three.recv()] == ["to all", "to all"]
 
@@ -192,7 +193,7 @@ async def test_clients_are_closed_when_the_actor_is_deleted(
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, path) as [client]:
-            await until(lambda: runner.actors[actor_id].websockets)
+            await eventually(lambda: runner.actors[actor_id].websockets)
             await api.destroy_actor(actor_id)
             assert await close_of(client) == (1001, "actor.stopped")
 
@@ -203,7 +204,7 @@ async def test_a_hibernating_client_stays_when_the_runner_drains(
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as first:
         actor_id = await created(api, runner_name)
         client = await api.websocket(actor_id, "/room?echo").__aenter__()
-        await until(lambda: first.actors[actor_id].websockets)
+        await eventually(lambda: first.actors[actor_id].websockets)
     async with Room(endpoint=engine.endpoint, runner_name=runner_name):
         await client.send("and now?")
         assert await asyncio.wait_for(client.recv(), 20) == "and now?"

@@ -10,6 +10,7 @@ from rivet_runner.protocol.v3 import ToServerWebSocketMessage
 from tests.support.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts
 from tests.support.scene import settle
 from tests.support.virtual_time import virtual_time
+from tests.support.waiting import eventually
 
 
 @virtual_time
@@ -17,10 +18,8 @@ async def test_everything_arrives_when_what_was_missed_is_more_than_the_engine_q
     async with rooms(200) as (current, runner, connection, clients, gateway):
         all_lost(clients, texts(40))
         await reconnected(current, connection, clients)
-        began = current.now
-        while runner.received != everything(200, 40):
-            await asyncio.sleep(0.1)
-            assert current.now - began < 25, "the gateway gives a client up after 30 s"
+        # The gateway gives a client up after 30 s.
+        await eventually(lambda: runner.received == everything(200, 40), seconds=25, every=0.1, what="all has arrived")
         assert gateway.largest == MAX_AT_ONCE * 40, "how much there is shows with the first replays"
 
 
@@ -165,8 +164,7 @@ async def test_what_the_actor_sends_is_held_when_a_message_comes_that_may_have_l
     async with rooms(1) as (current, runner, connection, [client], gateway):
         gateway.sockets.clear()
         await reconnected(current, connection, [client])
-        while client.replies[-1].message_kind != REPLAY:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: client.replies[-1].message_kind == REPLAY, every=0.001)
         client.send("0")
         await settle()
         assert runner.received == {"/0": ["0"]}

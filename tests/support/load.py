@@ -21,8 +21,8 @@ from websockets.exceptions import WebSocketException
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 from rivet_runner.testing import EngineApi, HttpExchangeFailed
-from tests.engine.support import eventually
 from tests.support.fault_proxy import Fault, FaultProxy
+from tests.support.waiting import eventually
 
 __all__ = ["PATIENT_ENGINE", "SHARES", "WORKS_WITHIN", "Ledger", "Load", "strike"]
 
@@ -158,14 +158,15 @@ class Load:
     async def works(self, seconds: float = WORKS_WITHIN) -> float:
         """Wait until every actor answers and every WebSocket client has an echo; return how many seconds that took.
 
-        The count begins when the engine has accepted the runner. Raises `TimeoutError` after ``seconds``.
+        The count begins when the engine has accepted the runner. Raises `AssertionError` if the engine does not accept it,
+        and `TimeoutError` after ``seconds``.
         """
-        await eventually(lambda: self.ledger.connected, ACCEPTED_WITHIN)
+        await eventually(lambda: self.ledger.connected, seconds=ACCEPTED_WITHIN)
         began = time.monotonic()
         self._silent = {*self._talkers}
         async with asyncio.timeout(seconds):
             await asyncio.gather(*(self._mark(actor_id, WAKE, 0) for actor_id in self.actor_ids))
-            await eventually(lambda: not self._silent, seconds)
+            await eventually(lambda: not self._silent, seconds=seconds)
         return time.monotonic() - began
 
     async def missing(self, actor_id: str) -> list[str]:
@@ -253,7 +254,7 @@ async def strike(
     ``between`` and ``lasting`` are the shortest and the longest time, in seconds, before a fault and of a fault.
     """
     for fault in faults:
-        await eventually(lambda: ledger.connected, ACCEPTED_WITHIN)
+        await eventually(lambda: ledger.connected, seconds=ACCEPTED_WITHIN)
         await asyncio.sleep(chance.uniform(*between))
         ledger.figures["faults"] += 1
         await proxy.inject(fault, chance.uniform(*lasting))

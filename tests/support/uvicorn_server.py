@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from rivet_runner.serverless import ServerlessApp
+from tests.support.waiting import eventually
 
 __all__ = ["served"]
 
@@ -35,8 +36,7 @@ async def served(app: Any, *, drained: Sequence[ServerlessApp] = (), **options: 
         server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            while not server.started:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: server.started, what="the server has started")
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             for one in (app, *drained):

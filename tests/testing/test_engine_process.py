@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rivet_runner.testing.engine_process import EngineProcess
+from tests.support.waiting import eventually
 
 FOREVER = "while :; do sleep 0.05; done"
 
@@ -39,12 +39,6 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     current = Scene(tmp_path)
     yield current
     current.end()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:
@@ -78,11 +72,11 @@ async def test_waiting_is_false_when_it_runs_on(scene: Scene) -> None:
 async def test_its_children_are_gone_too_when_it_is_killed(scene: Scene, tmp_path: Path) -> None:
     child = tmp_path / "child"
     process = scene.run(f"({FOREVER}) & echo $! > {child}.part; mv {child}.part {child}; trap '' TERM; wait")
-    await until(child.exists)
+    await eventually(child.exists)
     pid = int(child.read_text())
     assert is_alive(pid)
     process.kill()
-    await until(lambda: not is_alive(pid))
+    await eventually(lambda: not is_alive(pid))
     assert process.exit_code() == -signal.SIGKILL
     process.kill()
 
@@ -120,8 +114,8 @@ async def test_process_and_data_are_gone_when_the_owner_is_killed(tmp_path: Path
     finally:
         owner.kill()
         owner.communicate()
-    await until(lambda: not is_alive(pid))
-    await until(lambda: not (tmp_path / "data").exists())
+    await eventually(lambda: not is_alive(pid))
+    await eventually(lambda: not (tmp_path / "data").exists())
 
 
 def _start_owner(folder: Path) -> subprocess.Popen[str]:
