@@ -1,4 +1,4 @@
-"""A runner and clients for the WebSocket tests: everything that arrives is written down."""
+"""The actors and the clients of the WebSocket tests."""
 
 from __future__ import annotations
 
@@ -6,39 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from rivet_runner import Actor, Request, Runner, WebSocket
+from rivet_runner import Runner
 from rivet_runner.testing import EngineApi
 from tests.support.waiting import eventually
 
-__all__ = ["Room", "asleep", "clients", "close_of", "created"]
-
-
-class Room(Runner):
-    """Hibernates everything under ``/room``, notes each message, and echoes it under ``?echo``."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.received: list[tuple[str, str | bytes]] = []
-        self.ended: list[tuple[str, bool, int | None, str | None]] = []
-        self.stops = 0
-
-    def can_hibernate(self, actor: Actor, request: Request) -> bool:
-        return request.path.startswith("/room")
-
-    async def on_actor_stop(self, actor: Actor) -> None:
-        self.stops += 1
-
-    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        async for message in ws:
-            self.received.append((ws.path, message))
-            if ws.query_string == "echo":
-                await ws.send(message)
-        self.ended.append((ws.path, ws.restored, ws.close_code, ws.close_reason))
+__all__ = ["asleep", "clients", "close_of", "created"]
 
 
 async def created(api: EngineApi, runner_name: str) -> str:

@@ -7,10 +7,10 @@ import asyncio
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 from rivet_runner.serverless import ServerlessApp, serverless_app
 
-__all__ = ["Notes", "make_app"]
+__all__ = ["CountingRunner", "make_app"]
 
 
-class Notes(Runner):
+class CountingRunner(Runner):
     """Counts in KV, echoes on hibernating WebSockets, and says which runner and generation answered."""
 
     async def on_actor_start(self, actor: Actor) -> None:
@@ -35,4 +35,4 @@ class Notes(Runner):
 
 def make_app() -> ServerlessApp:
     """The application of a server in a process of its own: the name of a factory is all that such a server is given."""
-    return serverless_app(Notes, stop_timeout=10.0, actor_stop_timeout=5.0)
+    return serverless_app(CountingRunner, stop_timeout=10.0, actor_stop_timeout=5.0)

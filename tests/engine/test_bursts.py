@@ -10,7 +10,8 @@ from websockets.asyncio.client import ClientConnection
 
 from rivet_runner import Actor, Request, Runner, WebSocket
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.rooms import Room, asleep, clients, created
+from tests.engine.rooms import asleep, clients, created
+from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
 
@@ -93,5 +94,5 @@ async def test_every_message_arrives_when_three_hundred_clients_speak_to_a_sleep
                     await socket.send(str(number))
             await eventually(lambda: len(room.received) >= 20 * len(paths), what="every message")
             for path in paths:
-                assert [int(message) for at, message in room.received if at == path] == list(range(20)), path
+                assert [int(message) for message in room.by_path[path]] == list(range(20)), path
             assert [socket.close_code for socket in sockets] == [None] * len(paths)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.rooms import Room, clients, created
+from tests.engine.rooms import clients, created
 from tests.support.fault_proxy import FaultProxy
+from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
 SOCKETS = 20
@@ -43,11 +44,11 @@ async def test_nothing_is_lost_or_reordered_when_the_connection_is_cut_fifteen_t
             await eventually(lambda: room.connected)
             sending = False
             counts = await asyncio.gather(*senders)
-            received = {path: [int(message) for at, message in room.received if at == path] for path in paths}
+            received = {path: [int(message) for message in room.by_path.get(path, [])] for path in paths}
 
             def complete() -> bool:
                 nonlocal received
-                received = {path: [int(message) for at, message in room.received if at == path] for path in paths}
+                received = {path: [int(message) for message in room.by_path.get(path, [])] for path in paths}
                 return all(len(received[path]) >= count for path, count in zip(paths, counts, strict=True))
 
             await eventually(complete, seconds=20, what="the last messages")
@@ -91,7 +92,7 @@ async def test_everything_arrives_when_many_clients_spoke_into_an_outage_and_the
             await eventually(lambda: room.connected)
             await eventually(lambda: len(room.received) >= 100 * len(paths), what="what was sent into the outage")
             for path in paths:
-                assert [int(message) for at, message in room.received if at == path] == list(range(100)), path
+                assert [int(message) for message in room.by_path[path]] == list(range(100)), path
             assert [socket.close_code for socket in sockets] == [None] * len(paths)
 
 

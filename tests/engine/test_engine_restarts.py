@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from rivet_runner import Actor, Request, Response, Runner, WebSocket
+from rivet_runner import Actor, Request, Response
 from rivet_runner.testing import EngineApi, LocalEngine, MemoryHibernationStores
 from tests.engine.support import answered
+from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
 NAME: Final = "notes"
@@ -29,29 +30,8 @@ RECOVERS_WITHIN: Final = 60.0
 takes it about 30; one that is stopped in order gives it back, if its time is enough for that."""
 
 
-class Notes(Runner):
-    """Counts POSTs in its KV, echoes, and hibernates every WebSocket."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.connects = 0
-        self.closes: list[tuple[int, str]] = []
-        self.starts: list[tuple[str, int]] = []
-        self.stops: list[tuple[str, int]] = []
-        self.sockets: list[tuple[str, bool]] = []
-        self.ended: list[tuple[str, bool]] = []
-
-    async def on_connected(self) -> None:
-        self.connects += 1
-
-    async def on_disconnected(self, code: int, reason: str) -> None:
-        self.closes.append((code, reason.split("#")[0]))
-
-    async def on_actor_start(self, actor: Actor) -> None:
-        self.starts.append((actor.id, actor.generation))
-
-    async def on_actor_stop(self, actor: Actor) -> None:
-        self.stops.append((actor.id, actor.generation))
+class CountingRoom(Room):
+    """A room that counts POSTs in its KV."""
 
     async def fetch(self, actor: Actor, request: Request) -> Response:
         count = int(await actor.kv.get(b"count") or 0)
@@ -60,22 +40,17 @@ class Notes(Runner):
             await actor.kv.put(b"count", b"%d" % count)
         return Response(str(count))
 
-    def can_hibernate(self, actor: Actor, request: Request) -> bool:
-        return True
-
-    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        self.sockets.append((ws.path, ws.restored))
-        async for message in ws:
-            await ws.send(message)
-        if ws.close_code is not None:
-            self.ended.append((ws.path, ws.restored))
+    @property
+    def closes(self) -> list[tuple[int, str]]:
+        """Code and reason of each end of an engine connection, without the engine's id of the request."""
+        return [(code, reason.split("#")[0]) for code, reason in self.called("on_disconnected")]
 
 
-class Scene:
+class PopulatedEngine:
     """One engine, one runner on it, an actor that is awake and one that is asleep, each with a client's WebSocket."""
 
     def __init__(
-        self, engine: LocalEngine, runner: Notes, stores: MemoryHibernationStores, clients: contextlib.AsyncExitStack
+        self, engine: LocalEngine, runner: CountingRoom, stores: MemoryHibernationStores, clients: contextlib.AsyncExitStack
     ) -> None:
         self.engine = engine
         self._clients = clients
@@ -100,7 +75,7 @@ class Scene:
 
     async def _connect_client(self, actor_id: str) -> None:
         """A client that stays until its gateway goes."""
-        client = await self._clients.enter_async_context(self.api.websocket(actor_id, "/before"))
+        client = await self._clients.enter_async_context(self.api.websocket(actor_id, "/before?echo"))
         await self.echo(client)
 
     async def echo(self, client: ClientConnection) -> None:
@@ -114,7 +89,7 @@ class Scene:
     async def check_that_all_is_new(self) -> None:
         """New WebSockets work, and nothing is left of those whose gateway is gone."""
         for actor_id in (self.awake, self.asleep):
-            async with self.api.websocket(actor_id, "/after") as client:
+            async with self.api.websocket(actor_id, "/after?echo") as client:
                 await self.echo(client)
         await asyncio.sleep(HIBERNATING_SECONDS)
         for actor_id in (self.awake, self.asleep):
@@ -123,22 +98,22 @@ class Scene:
             await eventually(lambda actor=actor: self.runner.get_actor(actor.id) is not actor)
             assert await self.answered(actor_id, SOON) == "3"
         await eventually(lambda: all(not store.records for store in self.stores.by_actor.values()))
-        restored_ends = [path for path, restored in self.runner.ended if restored]
+        restored_ends = [path for path, restored, code, _ in self.runner.ended if restored and code is not None]
         assert restored_ends == ["/before"] * 2, "each was told of its client's end, once"
         assert all(not actor.websockets for actor in self.runner.actors.values())
 
 
 @contextlib.asynccontextmanager
-async def scene() -> AsyncIterator[Scene]:
+async def populated_engine() -> AsyncIterator[PopulatedEngine]:
     stores = MemoryHibernationStores()
     config = {"pegboard": {"hibernating_request_eligible_threshold": HIBERNATING_SECONDS * 1000}}
     async with asyncio.timeout(170), LocalEngine(config) as engine:
         await EngineApi(engine.endpoint).upsert_runner_config(NAME)
         async with (
-            Notes(endpoint=engine.endpoint, runner_name=NAME, hibernation_store=stores) as runner,
+            CountingRoom(endpoint=engine.endpoint, runner_name=NAME, hibernation_store=stores) as runner,
             contextlib.AsyncExitStack() as clients,
         ):
-            current = Scene(engine, runner, stores, clients)
+            current = PopulatedEngine(engine, runner, stores, clients)
             await current.populate()
             yield current
 
@@ -155,7 +130,7 @@ async def kill(engine: LocalEngine) -> None:
 async def test_actors_go_on_when_the_engine_comes_back_on_the_same_data(
     end: Callable[[LocalEngine], Awaitable[None]], close: tuple[int, str]
 ) -> None:
-    async with scene() as current:
+    async with populated_engine() as current:
         runner = current.runner
         await end(current.engine)
         await eventually(lambda: runner.closes == [close])
@@ -168,31 +143,32 @@ async def test_actors_go_on_when_the_engine_comes_back_on_the_same_data(
             assert await current.answered(actor_id, SOON) == "3"
         answered_after = time.monotonic() - began
         print(f"\nconnected {connected_after:.1f} s after the restart began, all answered after {answered_after:.1f} s")
-        assert (runner.connects, runner.closes) == (2, [close]), "one connection each"
+        assert (len(runner.called("on_connected")), runner.closes) == (2, [close]), "one connection each"
         await current.check_that_all_is_new()
         check_generations(runner)
-    assert len(runner.closes) == runner.connects == 2
+    assert len(runner.closes) == len(runner.called("on_connected")) == 2
 
 
-def check_generations(runner: Notes) -> None:
+def check_generations(runner: CountingRoom) -> None:
     """Each generation starts once and stops once, and each actor has one that runs.
 
     The one that was awake goes on in the same generation where the engine was back before the runner counted as lost.
     """
-    assert len(set(runner.starts)) == len(runner.starts)
-    assert len(set(runner.stops)) == len(runner.stops)
-    assert len(runner.starts) - len(runner.stops) == len(runner.actors) == 2
-    assert {*runner.starts} - {*runner.stops} == {(actor.id, actor.generation) for actor in runner.actors.values()}
+    starts, stops = runner.called("on_actor_start"), runner.called("on_actor_stop")
+    assert len(set(starts)) == len(starts)
+    assert len(set(stops)) == len(stops)
+    assert len(starts) - len(stops) == len(runner.actors) == 2
+    assert {*starts} - {*stops} == {(actor.id, actor.generation) for actor in runner.actors.values()}
 
 
 async def test_the_runner_comes_back_each_time_when_the_engine_is_restarted_twice() -> None:
-    async with scene() as current:
+    async with populated_engine() as current:
         for restart in range(1, 3):
             await current.engine.restart()
             await eventually(lambda: current.runner.connected, seconds=RECOVERS_WITHIN)
             for actor_id in (current.awake, current.asleep):
                 assert await current.answered(actor_id, SOON) == "3"
-            await eventually(lambda restart=restart: current.runner.connects == restart + 1)
+            await eventually(lambda restart=restart: len(current.runner.called("on_connected")) == restart + 1)
         assert current.runner.closes == [(1011, "ws.going_away")] * 2
 
 
@@ -200,10 +176,10 @@ async def test_start_gets_through_when_the_engine_was_killed_before() -> None:
     """A fresh runner, as after a crash of the whole machine: nobody holds a lease on its key."""
     async with asyncio.timeout(100), LocalEngine() as engine:
         await EngineApi(engine.endpoint).upsert_runner_config(NAME)
-        async with Notes(endpoint=engine.endpoint, runner_name=NAME):
+        async with CountingRoom(endpoint=engine.endpoint, runner_name=NAME):
             await engine.kill()
         await engine.start()
         began = time.monotonic()
-        async with Notes(endpoint=engine.endpoint, runner_name=NAME, start_timeout=RECOVERS_WITHIN) as runner:
+        async with CountingRoom(endpoint=engine.endpoint, runner_name=NAME, start_timeout=RECOVERS_WITHIN) as runner:
             print(f"\nstarted after {time.monotonic() - began:.1f} s")
             assert runner.connected

@@ -9,7 +9,8 @@ import pytest
 
 from rivet_runner import Actor, HibernationRecord, WebSocket
 from rivet_runner.testing import EngineApi, LocalEngine, MemoryHibernationStores
-from tests.engine.rooms import Room, asleep, clients, close_of, created
+from tests.engine.rooms import asleep, clients, close_of, created
+from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
 
@@ -39,7 +40,11 @@ async def test_every_message_is_delivered_in_order_when_the_actor_sleeps_ten_tim
                     # Asleep in the middle of the stream: what is not processed yet comes again.
                     await eventually(lambda cycle=cycle: room.get_actor(actor_id, generation=cycle))
                     room.actors[actor_id].sleep()
-            await eventually(lambda cycle=cycle: room.stops == cycle + 1 and len(set(numbers(room))) == cycle * 100 + 100)
+            await eventually(
+                lambda cycle=cycle: (
+                    len(room.called("on_actor_stop")) == cycle + 1 and len(set(numbers(room))) == cycle * 100 + 100
+                )
+            )
         assert first_deliveries(numbers(room)) == list(range(1000))
         assert client.close_code is None
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.http_client import exchange
-from tests.engine.serverless_support import Notes
+from tests.engine.serverless_support import CountingRunner
 from tests.engine.support import Program, answered
 from tests.support.uvicorn_server import served
 from tests.support.waiting import eventually
@@ -34,7 +34,7 @@ async def created(api: EngineApi, name: str, seconds: float = 30) -> str:
 
 
 async def test_an_actor_is_placed_when_the_engine_starts_a_runner(api: EngineApi, name: str) -> None:
-    app = serverless_app(Notes)
+    app = serverless_app(CountingRunner)
     async with asyncio.timeout(60), served(app) as url:
         await api.upsert_runner_config(name, serverless_url=url, slots_per_runner=50)
         actor_id = await created(api, name)
@@ -46,7 +46,7 @@ async def test_an_actor_is_placed_when_the_engine_starts_a_runner(api: EngineApi
 
 
 async def test_nothing_is_lost_when_the_actor_moves_to_the_next_runner(api: EngineApi, name: str) -> None:
-    app = serverless_app(Notes)
+    app = serverless_app(CountingRunner)
     async with asyncio.timeout(90), served(app) as url:
         # The engine begins to move 10 s (its own grace) before the end: here 4 s after each start.
         await api.upsert_runner_config(name, serverless_url=url, request_lifespan=14, drain_grace_period=5)
@@ -75,7 +75,7 @@ async def test_nothing_is_lost_when_the_actor_moves_to_the_next_runner(api: Engi
 async def test_actors_recover_when_the_engine_is_killed_and_started_again() -> None:
     async with asyncio.timeout(180), LocalEngine() as engine:
         # A key-value call that the restarted engine leaves lying takes as long as those 30 s and the default timeout.
-        app = serverless_app(Notes, actor_stop_timeout=2.0, kv_timeout=60.0)
+        app = serverless_app(CountingRunner, actor_stop_timeout=2.0, kv_timeout=60.0)
         api = EngineApi(engine.endpoint)
         async with served(app) as url:
             await api.upsert_runner_config("notes", serverless_url=url)
@@ -94,7 +94,7 @@ async def test_actors_recover_when_the_engine_is_killed_and_started_again() -> N
 async def test_no_runner_is_started_when_the_engine_is_not_allowed(
     api: EngineApi, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = serverless_app(Notes, allowed_endpoints=["https://engine.example"])
+    app = serverless_app(CountingRunner, allowed_endpoints=["https://engine.example"])
     async with asyncio.timeout(60), served(app) as url:
         await api.upsert_runner_config(name, serverless_url=url)
         actor = await api.create_actor("notes", runner_name=name)
@@ -106,7 +106,7 @@ async def test_no_runner_is_started_when_the_engine_is_not_allowed(
 
 async def test_each_engine_request_finds_its_application_when_two_are_mounted(api: EngineApi, name: str) -> None:
     web = FastAPI()
-    apps = {part: serverless_app(Notes, prepopulate_actor_names={part: {}}) for part in ("one", "two")}
+    apps = {part: serverless_app(CountingRunner, prepopulate_actor_names={part: {}}) for part in ("one", "two")}
     for part, app in apps.items():
         web.mount(f"/deep/{part}", app)
     async with asyncio.timeout(60), served(web, drained=[*apps.values()]) as url:
@@ -121,7 +121,7 @@ async def test_each_engine_request_finds_its_application_when_two_are_mounted(ap
 
 
 async def test_the_runner_goes_when_the_client_of_start_disconnects(api: EngineApi, runner_name: str) -> None:
-    app = serverless_app(Notes)
+    app = serverless_app(CountingRunner)
     headers = {
         "x-rivet-endpoint": api.endpoint,
         "x-rivet-total-slots": "5",

@@ -8,7 +8,8 @@ import pytest
 
 from rivet_runner import Actor, PayloadTooLarge, Request, Runner, WebSocket, WebSocketClosed
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.rooms import Room, asleep, clients, close_of, created
+from tests.engine.rooms import asleep, clients, close_of, created
+from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
 
@@ -25,11 +26,8 @@ async def test_text_and_binary_arrive_in_order_when_they_are_mixed(
 
 
 async def test_messages_wait_when_the_actor_is_still_starting(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
-    class Slow(Room):
-        async def on_actor_start(self, actor: Actor) -> None:
-            await asyncio.sleep(1)
-
-    async with Slow(endpoint=engine.endpoint, runner_name=runner_name):
+    hooks = {"on_actor_start": lambda _: asyncio.sleep(1)}
+    async with Room(endpoint=engine.endpoint, runner_name=runner_name, hooks=hooks):
         actor = await api.create_actor("room", runner_name=runner_name)
         async with clients(api, actor.actor_id, "/plain?echo") as [client]:
             for number in range(20):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rivet_runner import Actor, Request, RunnerEvicted, WebSocket
+from rivet_runner import RunnerEvicted
 from rivet_runner.protocol.v3 import (
     KvErrorResponse,
     KvGetRequest,
@@ -16,19 +16,11 @@ from rivet_runner.protocol.v3 import (
     ToServerWebSocketClose,
 )
 from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection
-from tests.support.scene import HookedRunner, Scene, scene, settle, started
+from tests.support.rooms import Room
+from tests.support.scene import Scene, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 GONE = KvErrorResponse("actor does not exist")
-
-
-class Hibernating(HookedRunner):
-    def can_hibernate(self, actor: Actor, request: Request) -> bool:
-        return True
-
-    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        async for _ in ws:
-            pass
 
 
 def closes(socket: ClientWebSocket) -> list[ToServerWebSocketClose]:
@@ -44,6 +36,16 @@ async def with_client(current: Scene) -> tuple[RunnerConnection, ClientWebSocket
     return connection, socket
 
 
+async def asking(current: Scene) -> tuple[RunnerConnection, ClientWebSocket, ToServerKvRequest]:
+    """A stop in which the runner has asked whether the actor exists, and has no answer."""
+    connection, socket = await with_client(current)
+    current.engine.kv.answering = False
+    connection.stop_actor()
+    request = await question(connection)
+    current.engine.kv.answering = True
+    return connection, socket, request
+
+
 async def question(connection: RunnerConnection) -> ToServerKvRequest:
     """The key-value call by which the runner asks whether the actor exists."""
     while True:
@@ -54,7 +56,7 @@ async def question(connection: RunnerConnection) -> ToServerKvRequest:
 
 @virtual_time
 async def test_clients_stay_when_the_engine_drains_an_actor_that_only_moves() -> None:
-    async with scene(kind=Hibernating) as current:
+    async with scene(kind=Room) as current:
         connection, socket = await with_client(current)
         connection.stop_actor()
         await connection.stopped("a1")
@@ -64,24 +66,17 @@ async def test_clients_stay_when_the_engine_drains_an_actor_that_only_moves() ->
 
 @virtual_time
 async def test_clients_are_closed_when_the_actor_was_deleted() -> None:
-    async with scene(kind=Hibernating) as current:
-        connection, socket = await with_client(current)
-        current.engine.kv.answering = False
-        connection.stop_actor()
-        connection.answer_kv(await question(connection), GONE)
-        current.engine.kv.answering = True
+    async with scene(kind=Room) as current:
+        connection, socket, request = await asking(current)
+        connection.answer_kv(request, GONE)
         assert await socket.receive() == ToServerWebSocketClose(1001, "actor.stopped", False)
         await connection.stopped("a1")
 
 
 @virtual_time
 async def test_clients_stay_when_the_engine_does_not_say_whether_the_actor_exists() -> None:
-    async with scene(kind=Hibernating) as current:
-        connection, socket = await with_client(current)
-        current.engine.kv.answering = False
-        connection.stop_actor()
-        await question(connection)
-        current.engine.kv.answering = True
+    async with scene(kind=Room) as current:
+        connection, socket, _ = await asking(current)
         await connection.stopped("a1")
         assert current.now > 2
         assert closes(socket) == []
@@ -100,7 +95,7 @@ async def test_the_engine_is_not_asked_when_nothing_of_the_actor_would_outlive_t
 @virtual_time
 @pytest.mark.parametrize("asks", ["sleep", "destroy"])
 async def test_the_engine_is_not_asked_when_the_actor_itself_has_asked_for_its_stop(asks: str) -> None:
-    async with scene(kind=Hibernating) as current:
+    async with scene(kind=Room) as current:
         connection, _ = await with_client(current)
         actor = current.runner.actors["a1"]
         before = len(gets(connection))
@@ -130,7 +125,7 @@ async def test_an_alarm_is_kept_when_the_engine_drains_its_actor() -> None:
 @virtual_time
 @pytest.mark.parametrize("drained", [True, False])
 async def test_wait_closed_tells_a_drain_by_the_engine_from_an_eviction_by_another_runner(drained: bool) -> None:
-    async with scene(kind=Hibernating) as current:
+    async with scene(kind=Room) as current:
         connection, _ = await with_client(current)
         if drained:
             connection.stop_actor()
@@ -143,12 +138,8 @@ async def test_wait_closed_tells_a_drain_by_the_engine_from_an_eviction_by_anoth
 
 @virtual_time
 async def test_the_stop_goes_on_when_the_runner_shuts_down_while_it_asks() -> None:
-    async with scene(kind=Hibernating) as current:
-        connection, socket = await with_client(current)
-        current.engine.kv.answering = False
-        connection.stop_actor()
-        await question(connection)
-        current.engine.kv.answering = True
+    async with scene(kind=Room) as current:
+        _, socket, _ = await asking(current)
         call: asyncio.Task[Any] = asyncio.create_task(current.runner.shutdown(immediate=True))
         await asyncio.sleep(4)
         assert call.done()

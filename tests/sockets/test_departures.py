@@ -28,7 +28,7 @@ async def test_the_handler_ends_soon_when_the_gateway_does_not_replay_what_was_n
         assert len(runner.actors["a1"].websockets) == 2
         await asyncio.sleep(SOON)
         assert [ws.path for ws in runner.actors["a1"].websockets] == ["/1"]
-        assert runner.ended["/0"] == (1006, "ws.left_while_away")
+        assert runner.ended == [("/0", False, 1006, "ws.left_while_away")]
 
 
 @virtual_time
@@ -41,7 +41,7 @@ async def test_the_handler_goes_on_when_the_gateway_replays() -> None:
         await asyncio.sleep(SOON)
         client.send("1")
         await asyncio.sleep(1)
-        assert runner.received["/0"] == ["0", "1"]
+        assert runner.by_path["/0"] == ["0", "1"]
         assert client.acknowledged[-1] == 2
 
 
@@ -72,10 +72,10 @@ async def test_the_look_is_taken_up_again_when_the_connection_is_lost_in_its_mid
         asked = replays_asked(client)
         second.abort()
         client.connection = await current.reconnected()
-        assert runner.ended == {}
+        assert runner.ended == []
         await asyncio.sleep(SOON)
         assert replays_asked(client) > asked
-        assert runner.ended["/0"] == (1006, "ws.left_while_away")
+        assert runner.ended == [("/0", False, 1006, "ws.left_while_away")]
 
 
 @virtual_time

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 
-from rivet_runner import Actor, Request, WebSocket
+from rivet_runner import Actor, WebSocket
 from rivet_runner.protocol.v3 import ToServerWebSocketClose
 from rivet_runner.testing.scripted_engine import ClientWebSocket
 from tests.support.replaying import REPLAY, replays_asked
-from tests.support.scene import HookedRunner, scene, settle, started
+from tests.support.rooms import Room
+from tests.support.scene import scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 MAX_QUEUED_MESSAGES = 16_384
@@ -21,103 +24,78 @@ MEGABYTE = 1024 * 1024
 QUEUE_FULL = ToServerWebSocketClose(1013, "ws.receive_queue_full", False)
 
 
-class Slow(HookedRunner):
-    """Counts messages, and waits after the first until it is freed."""
+@contextlib.asynccontextmanager
+async def held_room(path: str = "/plain") -> AsyncIterator[tuple[Room, ClientWebSocket]]:
+    """A room that is not free, and its one client, whose first message the handler has taken."""
+    async with scene(kind=Room) as current:
+        room = current.runner
+        assert isinstance(room, Room)
+        room.free.clear()
+        connection = await current.start()
+        await current.actor(connection)
+        client = connection.open_websocket(path=path)
+        await client.opened()
+        client.send("taken")
+        await settle()
+        yield room, client
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)  # type: ignore[arg-type]
-        self.free = asyncio.Event()
-        self.sizes: list[int] = []
 
-    def can_hibernate(self, actor: Actor, request: Request) -> bool:
-        return request.path == "/hibernates"
-
-    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        async for message in ws:
-            self.sizes.append(len(message))
-            await self.free.wait()
+def sizes(room: Room) -> list[int]:
+    return [len(message) for _, message in room.received]
 
 
 @pytest.mark.parametrize("more", [0, 1])
 @virtual_time
 async def test_the_client_is_closed_when_too_many_messages_wait(more: int) -> None:
-    async with scene(kind=Slow) as current:
-        assert isinstance(current.runner, Slow)
-        connection = await current.start()
-        await current.actor(connection)
-        client = connection.open_websocket()
-        await client.opened()
-        client.send("taken")
-        await settle()
+    async with held_room() as (room, client):
         for _ in range(MAX_QUEUED_MESSAGES + more):
             client.send("waits")
         if more:
             assert await client.receive() == QUEUE_FULL
         await settle()
-        current.runner.free.set()
+        room.free.set()
         await settle()
         # After a close of ours, the handler gets none of the messages that waited.
-        assert len(current.runner.sizes) == (1 if more else 1 + MAX_QUEUED_MESSAGES)
+        assert len(room.received) == (1 if more else 1 + MAX_QUEUED_MESSAGES)
 
 
 @pytest.mark.parametrize("more", [0, 1])
 @virtual_time
 async def test_the_client_is_closed_when_too_many_bytes_wait(more: int) -> None:
-    async with scene(kind=Slow) as current:
-        assert isinstance(current.runner, Slow)
-        connection = await current.start()
-        await current.actor(connection)
-        client = connection.open_websocket()
-        await client.opened()
-        client.send("taken")
-        await settle()
+    async with held_room() as (room, client):
         client.send(bytes(MAX_QUEUED_BYTES // 2))
         client.send(bytes(MAX_QUEUED_BYTES // 2 + more))
         if more:
             assert await client.receive() == QUEUE_FULL
         await settle()
-        current.runner.free.set()
+        room.free.set()
         await settle()
-        assert len(current.runner.sizes) == (1 if more else 3)
+        assert len(room.received) == (1 if more else 3)
 
 
 @virtual_time
 async def test_one_message_is_taken_when_it_alone_is_over_the_bound() -> None:
-    async with scene(kind=Slow) as current:
-        assert isinstance(current.runner, Slow)
-        connection = await current.start()
-        await current.actor(connection)
-        client = connection.open_websocket()
-        await client.opened()
-        client.send("taken")
-        await settle()
+    async with held_room() as (room, client):
         client.send(bytes(MAX_QUEUED_BYTES + 1))
         await settle()
-        current.runner.free.set()
+        room.free.set()
         await settle()
-        assert current.runner.sizes == [5, MAX_QUEUED_BYTES + 1]
+        assert sizes(room) == [5, MAX_QUEUED_BYTES + 1]
 
 
-@pytest.mark.parametrize("sizes", [[MAX_QUEUED_BYTES, 2, 3], [MEGABYTE, MAX_QUEUED_BYTES, 3]], ids=["full", "too large"])
+@pytest.mark.parametrize("more", [[MAX_QUEUED_BYTES, 2, 3], [MEGABYTE, MAX_QUEUED_BYTES, 3]], ids=["full", "too large"])
 @virtual_time
-async def test_the_gateway_keeps_what_has_no_room_when_the_socket_can_hibernate(sizes: list[int]) -> None:
-    async with scene(kind=Slow) as current:
-        assert isinstance(current.runner, Slow)
-        connection = await current.start()
-        await current.actor(connection)
-        client = connection.open_websocket(path="/hibernates")
-        await client.opened()
-        client.send("1")
-        await settle()
+async def test_the_gateway_keeps_what_has_no_room_when_the_socket_can_hibernate(more: list[int]) -> None:
+    async with held_room("/hibernates") as (room, client):
         gateway = asyncio.create_task(replay_on_demand(client))
-        for size in sizes:
+        for size in more:
             client.send(bytes(size))
         await asyncio.sleep(10)
         assert replays_asked(client) <= 1  # one at the most that brings nothing
         assert [reply.message_kind for reply in client.replies[1:] if reply.message_kind != REPLAY] == []
-        current.runner.free.set()
+        room.free.set()
         await asyncio.sleep(1)
-        assert current.runner.sizes == [1, *sizes]
+        assert sizes(room) == [5, *more]
         gateway.cancel()
 
 
@@ -139,9 +117,9 @@ async def test_messages_that_came_before_the_start_are_kept_within_the_bound_and
         if actor.generation == 2:
             await runner_free.wait()
 
-    async with scene({"on_actor_start": start}, kind=Slow) as current:
-        assert isinstance(current.runner, Slow)
-        current.runner.free.set()
+    async with scene({"on_actor_start": start}, kind=Room) as current:
+        room = current.runner
+        assert isinstance(room, Room)
         connection = await current.start()
         actor = await current.actor(connection)
         client = connection.open_websocket(path="/hibernates")
@@ -157,12 +135,12 @@ async def test_messages_that_came_before_the_start_are_kept_within_the_bound_and
         runner_free.set()
         await connection.running("a1")
         await settle()
-        assert current.runner.sizes == [MAX_QUEUED_BYTES]
+        assert sizes(room) == [MAX_QUEUED_BYTES]
         client.send("last")
         assert await client.receive() == REPLAY
         client.replay()
         await settle()
-        assert current.runner.sizes == [MAX_QUEUED_BYTES, 5, 4]
+        assert sizes(room) == [MAX_QUEUED_BYTES, 5, 4]
 
 
 @virtual_time

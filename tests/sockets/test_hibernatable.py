@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
-from rivet_runner import Actor, Request, WebSocket, WebSocketClosed
+from rivet_runner import Actor, WebSocket, WebSocketClosed
 from rivet_runner.protocol.v3 import (
     MessageId,
     ToClientTunnelMessage,
@@ -17,28 +17,9 @@ from rivet_runner.protocol.v3 import (
 )
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.support.replaying import REPLAY, asleep, replays_asked
-from tests.support.scene import HookedRunner, Scene, scene, settle
+from tests.support.rooms import Room
+from tests.support.scene import Scene, scene, settle
 from tests.support.virtual_time import virtual_time
-
-
-class Room(HookedRunner):
-    """Hibernates, notes what arrives, and echoes what begins with ``echo``."""
-
-    received: list[str]
-
-    def can_hibernate(self, actor: Actor, request: Request) -> bool:
-        return not request.path.startswith("/plain")
-
-    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        self.received = getattr(self, "received", [])
-        if "restored" in self.hooks and ws.restored:
-            await self.hooks["restored"](ws)
-        async for message in ws:
-            self.received.append(str(message))
-            if str(message).startswith("echo"):
-                await ws.send(message)
-            elif message == "hold":
-                await asyncio.sleep(60)
 
 
 @contextlib.asynccontextmanager
@@ -79,7 +60,7 @@ async def test_nothing_is_acknowledged_when_it_could_not_be_stored() -> None:
         current.engine.kv.answering = False
         socket.send("one")
         await asyncio.sleep(20)
-        assert runner.received == ["one"]
+        assert runner.by_path == {"/": ["one"]}
         assert socket.acknowledged == []
         current.engine.kv.answering = True
         await asyncio.sleep(15)  # the put without an answer ends after 30 s, and is made again
@@ -102,11 +83,11 @@ async def test_the_gap_is_repaired_and_sends_wait_when_a_message_is_missing() ->
         (ws,) = actor.websockets
         await ws.send("held back")
         await settle()
-        assert runner.received == ["1"]
+        assert runner.by_path == {"/": ["1"]}
         before = len(socket.replies)
         socket.replay()
         await settle()
-        assert runner.received == ["1", "1", "echo 3"]
+        assert runner.by_path == {"/": ["1", "1", "echo 3"]}
         kinds = [reply.message_kind for reply in socket.replies[before:]]
         texts = [bytes(kind.data) for kind in kinds if isinstance(kind, ToServerWebSocketMessage)]
         assert texts == [b"held back", b"echo 3"]
@@ -141,7 +122,7 @@ async def test_a_repetition_is_dropped_when_the_gateway_replays_too_much() -> No
         await settle()
         socket.replay()
         await settle()
-        assert runner.received == ["1", "2", "3"]
+        assert runner.by_path == {"/": ["1", "2", "3"]}
 
 
 @virtual_time
@@ -192,7 +173,8 @@ async def test_messages_are_fetched_when_the_connection_was_lost() -> None:
 
 @virtual_time
 async def test_a_warning_names_the_path_when_a_message_is_unprocessed_for_half_the_limit() -> None:
-    async with rooms() as (current, _runner, connection):
+    async with rooms() as (current, runner, connection):
+        runner.free.clear()
         actor = await current.actor(connection)
         records: list[str] = []
 
@@ -203,7 +185,7 @@ async def test_a_warning_names_the_path_when_a_message_is_unprocessed_for_half_t
         actor.log.logger.addFilter(note)
         socket = connection.open_websocket("a1", "/slow?a=b")
         await socket.opened()
-        socket.send("hold")
+        socket.send("held")
         await asyncio.sleep(14)
         assert [text for text in records if "unprocessed" in text] == []
         await asyncio.sleep(2)

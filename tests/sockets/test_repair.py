@@ -25,9 +25,9 @@ async def test_it_is_asked_for_again_when_the_end_of_a_replay_is_lost() -> None:
         await settle()
         client.replay([*client.unacknowledged][:4])
         await asyncio.sleep(0.01)
-        assert runner.received["/0"] == texts(5), "the first message was acknowledged before"
+        assert runner.by_path["/0"] == texts(5), "the first message was acknowledged before"
         await asyncio.sleep(1)
-        assert runner.received["/0"] == texts(10)
+        assert runner.by_path["/0"] == texts(10)
 
 
 @virtual_time
@@ -43,10 +43,10 @@ async def test_a_slow_engine_is_waited_for_when_a_replay_is_to_begin_but_not_in_
         client.replay([*client.unacknowledged][:4])
         await asyncio.sleep(0.6)
         assert replays_asked(client) == 2, "its end is lost"
-        assert runner.received["/0"] == texts(4)
+        assert runner.by_path["/0"] == texts(4)
         client.replay()
         await settle()
-        assert runner.received["/0"] == texts(10)
+        assert runner.by_path["/0"] == texts(10)
 
 
 @virtual_time
@@ -67,7 +67,7 @@ async def test_a_client_is_asked_for_on_the_new_connection_when_its_repair_of_be
         assert gateway.asked == {client: 1}
         runner.free.set()
         await settle()
-        assert runner.received == everything(1, 303)
+        assert runner.by_path == everything(1, 303)
 
 
 @virtual_time
@@ -84,7 +84,7 @@ async def test_the_client_stays_when_the_connection_is_cut_again_and_again_in_a_
         client.connection = connection
         client.replay()
         await settle()
-        assert runner.received == {"/0": ["0", "1"]}
+        assert runner.by_path == {"/0": ["0", "1"]}
 
 
 @virtual_time
@@ -100,7 +100,7 @@ async def test_nothing_more_is_asked_for_when_the_client_closes_in_the_middle_of
         requests = replays_asked(client)
         assert requests >= 1
         await asyncio.sleep(20)
-        assert runner.received == {"/0": ["0"]}
+        assert runner.by_path == {"/0": ["0"]}
         assert replays_asked(client) == requests
 
 
@@ -112,7 +112,7 @@ async def test_replays_take_turns_when_many_clients_have_a_gap() -> None:
                 client.send_lost(text)
             client.send("49")
         await asyncio.sleep(5)
-        assert runner.received == everything(60, 50)
+        assert runner.by_path == everything(60, 50)
         assert gateway.largest <= SAFE_BURST
 
 
@@ -147,10 +147,10 @@ async def test_replays_come_all_the_same_when_records_cannot_be_stored(failure: 
         one.send_lost("1")
         one.send("2")
         await asyncio.sleep(3)
-        assert runner.received == {"/0": texts(3)}
+        assert runner.by_path == {"/0": texts(3)}
         await reconnected(current, connection, [one, other])
         await asyncio.sleep(3)
-        assert runner.received == {"/0": texts(3), "/1": ["0"]}
+        assert runner.by_path == {"/0": texts(3), "/1": ["0"]}
         mended.set()
         await asyncio.sleep(3)
         assert [client.acknowledged for client in (one, other)] == [[3], [1]]

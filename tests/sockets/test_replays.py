@@ -19,7 +19,7 @@ async def test_everything_arrives_when_what_was_missed_is_more_than_the_engine_q
         all_lost(clients, texts(40))
         await reconnected(current, connection, clients)
         # The gateway gives a client up after 30 s.
-        await eventually(lambda: runner.received == everything(200, 40), seconds=25, every=0.1, what="all has arrived")
+        await eventually(lambda: runner.by_path == everything(200, 40), seconds=25, every=0.1, what="all has arrived")
         assert gateway.largest == MAX_AT_ONCE * 40, "how much there is shows with the first replays"
 
 
@@ -30,7 +30,7 @@ async def test_a_part_of_a_replay_is_not_taken_for_all_of_it_when_too_much_came_
         all_lost(clients, texts(41))
         await reconnected(current, connection, clients)
         await asyncio.sleep(LOOK_SECONDS - 1)
-        assert runner.received == everything(30, 41)
+        assert runner.by_path == everything(30, 41)
 
 
 @virtual_time
@@ -42,7 +42,7 @@ async def test_fetching_and_repairing_take_turns_when_both_are_needed() -> None:
         for client in clients[:8]:
             client.send("59")
         await asyncio.sleep(5)
-        assert runner.received == everything(100, 4) | everything(8, 60)
+        assert runner.by_path == everything(100, 4) | everything(8, 60)
         assert gateway.largest <= SAFE_BURST
 
 
@@ -74,7 +74,7 @@ async def test_everything_arrives_when_the_gateway_is_slower_than_expected() -> 
         all_lost(clients, texts(40))
         await reconnected(current, connection, clients)
         await asyncio.sleep(20)
-        assert runner.received == everything(30, 40)
+        assert runner.by_path == everything(30, 40)
 
 
 @virtual_time
@@ -86,7 +86,7 @@ async def test_the_looks_end_when_clients_go_on_talking() -> None:
             for client in clients:
                 client.send(str(number))
         await settle()
-        assert runner.received == everything(150, 25)
+        assert runner.by_path == everything(150, 25)
         assert {*gateway.asked.values()} == {LOOKS}
 
 
@@ -97,7 +97,7 @@ async def test_nobody_is_asked_twice_when_little_was_missed() -> None:
             client.send_lost("0")
         await reconnected(current, connection, clients)
         await asyncio.sleep(10)
-        assert runner.received == everything(50, 1)
+        assert runner.by_path == everything(50, 1)
         assert {*gateway.asked.values()} == {1}
 
 
@@ -108,7 +108,7 @@ async def test_a_client_is_left_alone_when_it_was_heard_on_the_new_connection() 
         await reconnected(current, connection, [speaks, silent])
         speaks.send("0")
         await asyncio.sleep(10)
-        assert runner.received == everything(2, 1)
+        assert runner.by_path == everything(2, 1)
         assert gateway.asked == {speaks: 0, silent: 1}
 
 
@@ -121,9 +121,9 @@ async def test_everything_arrives_when_an_actor_wakes_to_more_than_the_engine_qu
         await connection.running("a1")
         gateway.replay(clients)
         await settle()
-        assert runner.received == {f"/{number}": texts(25) for number in range(60, 100)}, "a gap would show the loss"
+        assert runner.by_path == {f"/{number}": texts(25) for number in range(60, 100)}, "a gap would show the loss"
         await asyncio.sleep(10)
-        assert runner.received == everything(100, 25)
+        assert runner.by_path == everything(100, 25)
 
 
 @virtual_time
@@ -135,7 +135,7 @@ async def test_nothing_is_asked_for_when_an_actor_wakes_to_little() -> None:
         for client in clients:
             client.send("0")
         await asyncio.sleep(10)
-        assert runner.received == everything(100, 1)
+        assert runner.by_path == everything(100, 1)
         assert {*gateway.asked.values()} == {0}
 
 
@@ -147,16 +147,16 @@ async def test_what_a_silent_client_said_arrives_when_the_burst_of_another_has_p
         bursting.send("39")
         await asyncio.sleep(1)
         speaks.send("0")
-        assert runner.received == {"/0": texts(40)}
+        assert runner.by_path == {"/0": texts(40)}
         await asyncio.sleep(LOOK_SECONDS)
-        assert runner.received == {"/0": texts(40), "/1": ["0"], "/2": ["0"]}
+        assert runner.by_path == {"/0": texts(40), "/1": ["0"], "/2": ["0"]}
         await asyncio.sleep(20)
         assert gateway.asked == {bursting: 1, silent: 1, speaks: 0}
         silent.send_lost("1")
         bursting.send_lost("40")
         bursting.send("41")
         await asyncio.sleep(10)
-        assert runner.received == {"/0": texts(42), "/1": texts(2), "/2": ["0"]}
+        assert runner.by_path == {"/0": texts(42), "/1": texts(2), "/2": ["0"]}
 
 
 @virtual_time
@@ -167,7 +167,7 @@ async def test_what_the_actor_sends_is_held_when_a_message_comes_that_may_have_l
         await eventually(lambda: client.replies[-1].message_kind == REPLAY, every=0.001)
         client.send("0")
         await settle()
-        assert runner.received == {"/0": ["0"]}
+        assert runner.by_path == {"/0": ["0"]}
         (ws,) = runner.actors["a1"].websockets
         await ws.send("an answer")
         await asyncio.sleep(0.1)

@@ -7,38 +7,16 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
-from rivet_runner import Actor, Request, WebSocket
 from rivet_runner.protocol.v3 import ToServerWebSocketClose
 from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection
+from tests.support.rooms import Room
 from tests.support.scene import HookedRunner, Scene, scene
 
-__all__ = ["REPLAY", "Gateway", "Room", "all_lost", "asleep", "everything", "reconnected", "replays_asked", "rooms", "texts"]
+__all__ = ["REPLAY", "Gateway", "all_lost", "asleep", "everything", "reconnected", "replays_asked", "rooms", "texts"]
 
 REPLAY = ToServerWebSocketClose(None, None, True)
 
 QUEUE = 1000
-
-
-class Room(HookedRunner):
-    """Hibernates everything and notes what arrives at each path."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.received: dict[str, list[str]] = {}
-        self.ended: dict[str, tuple[int | None, str | None]] = {}
-        """Close code and reason of each WebSocket whose loop has ended."""
-        self.free = asyncio.Event()
-        """Until it is set, a handler gets no further than its first message."""
-        self.free.set()
-
-    def can_hibernate(self, actor: Actor, request: Request) -> bool:
-        return True
-
-    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        async for message in ws:
-            self.received.setdefault(ws.path, []).append(str(message))
-            await self.free.wait()
-        self.ended[ws.path] = ws.close_code, ws.close_reason
 
 
 class Gateway:
