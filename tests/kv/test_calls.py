@@ -47,7 +47,7 @@ class NoSocket(Uplink):
         return not self.lost_connection and connection_number == self.connection_number
 
 
-class Scene:
+class UnansweredCalls:
     """Calls under way, answered by the test alone."""
 
     def __init__(self, timeout: float = 30.0) -> None:
@@ -66,8 +66,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Iterator[Scene]:
-    current = Scene()
+def unanswered() -> Iterator[UnansweredCalls]:
+    current = UnansweredCalls()
     yield current
     assert current.under_way == (0, 0)
 
@@ -77,96 +77,96 @@ async def turn() -> None:
     await asyncio.sleep(0)
 
 
-async def test_each_caller_gets_its_own_answer_when_they_come_in_another_order(scene: Scene) -> None:
-    tasks = [scene.begin(f"a{number}") for number in range(3)]
+async def test_each_caller_gets_its_own_answer_when_they_come_in_another_order(unanswered: UnansweredCalls) -> None:
+    tasks = [unanswered.begin(f"a{number}") for number in range(3)]
     await turn()
-    assert scene.under_way == (3, 3)
-    assert scene.uplink.flushes == 3
+    assert unanswered.under_way == (3, 3)
+    assert unanswered.uplink.flushes == 3
     answers: list[KvResponseData] = [KvErrorResponse(f"answer {number}") for number in range(3)]
     for request_id in (2, 0, 1):
-        scene.calls.answered(request_id, answers[request_id])
-    assert scene.under_way == (0, 0)
+        unanswered.calls.answered(request_id, answers[request_id])
+    assert unanswered.under_way == (0, 0)
     for number, task in enumerate(tasks):
         with pytest.raises(KvError, match=f"^actor a{number}: .*: answer {number}$"):
             await task
 
 
-async def test_nothing_happens_when_an_answer_is_for_no_call(scene: Scene) -> None:
-    task = scene.begin()
+async def test_nothing_happens_when_an_answer_is_for_no_call(unanswered: UnansweredCalls) -> None:
+    task = unanswered.begin()
     await turn()
-    scene.calls.answered(7, DONE)
-    scene.calls.answered(0, DONE)
-    scene.calls.answered(0, KvErrorResponse("again"))
+    unanswered.calls.answered(7, DONE)
+    unanswered.calls.answered(0, DONE)
+    unanswered.calls.answered(0, KvErrorResponse("again"))
     assert await task is DONE
-    scene.calls.answered(0, DONE)
-    scene.calls.fail([0], "late")
+    unanswered.calls.answered(0, DONE)
+    unanswered.calls.fail([0], "late")
 
 
-async def test_calls_fail_with_the_reason_when_they_are_dropped(scene: Scene) -> None:
-    dropped, kept = scene.begin(), scene.begin()
+async def test_calls_fail_with_the_reason_when_they_are_dropped(unanswered: UnansweredCalls) -> None:
+    dropped, kept = unanswered.begin(), unanswered.begin()
     await turn()
-    scene.calls.fail([0, 5], "the reason")
+    unanswered.calls.fail([0, 5], "the reason")
     with pytest.raises(KvError, match=r"^actor a1: the reason$"):
         await dropped
-    assert scene.under_way == (1, 1)
-    scene.calls.answered(1, DONE)
+    assert unanswered.under_way == (1, 1)
+    unanswered.calls.answered(1, DONE)
     assert await kept is DONE
 
 
-async def test_only_its_own_calls_fail_when_an_actor_ends(scene: Scene) -> None:
-    first, other, second = scene.begin("a1"), scene.begin("a2"), scene.begin("a1")
+async def test_only_its_own_calls_fail_when_an_actor_ends(unanswered: UnansweredCalls) -> None:
+    first, other, second = unanswered.begin("a1"), unanswered.begin("a2"), unanswered.begin("a1")
     await turn()
-    scene.calls.fail_actor("a1", "over")
+    unanswered.calls.fail_actor("a1", "over")
     for task in (first, second):
         with pytest.raises(KvError, match="actor a1: over"):
             await task
-    scene.calls.answered(1, DONE)
+    unanswered.calls.answered(1, DONE)
     assert await other is DONE
 
 
-async def test_a_call_is_not_made_when_its_generation_has_ended(scene: Scene) -> None:
-    scene.why = "stopped"
+async def test_a_call_is_not_made_when_its_generation_has_ended(unanswered: UnansweredCalls) -> None:
+    unanswered.why = "stopped"
     with pytest.raises(KvError, match=r"^actor a1: stopped$"):
-        await scene.begin()
-    assert scene.uplink.flushes == 0
+        await unanswered.begin()
+    assert unanswered.uplink.flushes == 0
 
 
 @pytest.mark.parametrize("then", ["answer", "fail"])
-async def test_the_frame_is_given_up_when_the_caller_is_cancelled(scene: Scene, then: str) -> None:
-    task = scene.begin()
+async def test_the_frame_is_given_up_when_the_caller_is_cancelled(unanswered: UnansweredCalls, then: str) -> None:
+    task = unanswered.begin()
     await turn()
     task.cancel()
     if then == "answer":
-        scene.calls.answered(0, DONE)
+        unanswered.calls.answered(0, DONE)
     else:
-        scene.calls.fail([0], "meanwhile")
+        unanswered.calls.fail([0], "meanwhile")
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert scene.under_way == (0, 0)
+    assert unanswered.under_way == (0, 0)
 
 
 @virtual_time
 async def test_a_call_is_a_timeout_when_no_answer_comes() -> None:
-    scene = Scene(timeout=5)
+    unanswered = UnansweredCalls(timeout=5)
     before = asyncio.get_running_loop().time()
     with pytest.raises(KvTimeout, match=r"actor a1: .* within 5 s"):
-        await scene.begin()
+        await unanswered.begin()
     assert asyncio.get_running_loop().time() - before == pytest.approx(5)
-    assert scene.under_way == (0, 0)
+    assert unanswered.under_way == (0, 0)
 
 
 @virtual_time
 async def test_further_calls_wait_within_their_own_timeout_when_too_many_are_under_way() -> None:
-    scene = Scene(timeout=5)
-    tasks = [scene.begin() for _ in range(CALLS_AT_ONCE)]
+    unanswered = UnansweredCalls(timeout=5)
+    tasks = [unanswered.begin() for _ in range(CALLS_AT_ONCE)]
     await turn()
-    waiting = scene.begin()
+    waiting = unanswered.begin()
     await turn()
-    assert scene.under_way == (CALLS_AT_ONCE, CALLS_AT_ONCE)
-    scene.calls.answered(0, DONE)
+    assert unanswered.under_way == (CALLS_AT_ONCE, CALLS_AT_ONCE)
+    unanswered.calls.answered(0, DONE)
     await asyncio.sleep(0.01)
-    assert scene.under_way == (CALLS_AT_ONCE, CALLS_AT_ONCE)
-    late = scene.begin()
+    assert unanswered.under_way == (CALLS_AT_ONCE, CALLS_AT_ONCE)
+    late = unanswered.begin()
     with pytest.raises(KvTimeout):
         await waiting
     with pytest.raises(KvTimeout):
@@ -174,20 +174,20 @@ async def test_further_calls_wait_within_their_own_timeout_when_too_many_are_und
     assert await tasks[0] is DONE
     await asyncio.wait(tasks)
     assert all(isinstance(task.exception(), KvTimeout) for task in tasks[1:])
-    assert scene.under_way == (0, 0)
+    assert unanswered.under_way == (0, 0)
 
 
 @virtual_time
 async def test_round_trip_is_measured_only_when_the_connection_stayed() -> None:
-    scene = Scene()
-    task = scene.begin()
+    unanswered = UnansweredCalls()
+    task = unanswered.begin()
     await asyncio.sleep(0.25)
-    scene.calls.answered(0, DONE)
+    unanswered.calls.answered(0, DONE)
     await task
-    assert scene.calls.round_trip == pytest.approx(0.25)
-    task = scene.begin()
+    assert unanswered.calls.round_trip == pytest.approx(0.25)
+    task = unanswered.begin()
     await asyncio.sleep(9)
-    scene.uplink.connection_number += 1
-    scene.calls.answered(1, DONE)
+    unanswered.uplink.connection_number += 1
+    unanswered.calls.answered(1, DONE)
     await task
-    assert scene.calls.round_trip == pytest.approx(0.25)
+    assert unanswered.calls.round_trip == pytest.approx(0.25)

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 FOREVER = "while :; do sleep 0.05; done"
 
 
-class Scene:
+class Processes:
     """Processes that end with the test."""
 
     def __init__(self, folder: Path) -> None:
@@ -35,8 +35,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    current = Scene(tmp_path)
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    current = Processes(tmp_path)
     yield current
     current.end()
 
@@ -51,17 +51,17 @@ def is_alive(pid: int) -> bool:
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-async def test_output_is_appended_and_the_offset_is_its_own_when_a_second_one_runs(scene: Scene) -> None:
+async def test_output_is_appended_and_the_offset_is_its_own_when_a_second_one_runs(processes: Processes) -> None:
     for word in ("first", "second"):
-        process = scene.run(f"echo {word}; echo more >&2; exit 3")
+        process = processes.run(f"echo {word}; echo more >&2; exit 3")
         assert await process.wait(20)
         assert process.exit_code() == 3
-    assert scene.log_path.read_text() == "first\nmore\nsecond\nmore\n"
-    assert scene.log_path.read_text()[process.log_offset :] == "second\nmore\n"
+    assert processes.log_path.read_text() == "first\nmore\nsecond\nmore\n"
+    assert processes.log_path.read_text()[process.log_offset :] == "second\nmore\n"
 
 
-async def test_waiting_is_false_when_it_runs_on(scene: Scene) -> None:
-    process = scene.run(FOREVER)
+async def test_waiting_is_false_when_it_runs_on(processes: Processes) -> None:
+    process = processes.run(FOREVER)
     assert not await process.wait(0.05)
     assert process.exit_code() is None
     process.terminate()
@@ -69,9 +69,9 @@ async def test_waiting_is_false_when_it_runs_on(scene: Scene) -> None:
     assert process.exit_code() == -signal.SIGTERM
 
 
-async def test_its_children_are_gone_too_when_it_is_killed(scene: Scene, tmp_path: Path) -> None:
+async def test_its_children_are_gone_too_when_it_is_killed(processes: Processes, tmp_path: Path) -> None:
     child = tmp_path / "child"
-    process = scene.run(f"({FOREVER}) & echo $! > {child}.part; mv {child}.part {child}; trap '' TERM; wait")
+    process = processes.run(f"({FOREVER}) & echo $! > {child}.part; mv {child}.part {child}; trap '' TERM; wait")
     await eventually(child.exists)
     pid = int(child.read_text())
     assert is_alive(pid)
@@ -82,14 +82,14 @@ async def test_its_children_are_gone_too_when_it_is_killed(scene: Scene, tmp_pat
 
 
 async def test_variables_are_left_out_when_they_would_change_the_engine(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("RIVET__GUARD__PORT", "RUST_LOG", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE", "HTTP_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "forbidden")
     monkeypatch.setenv("RIVET_TOKEN", "kept")
-    assert await scene.run("env").wait(20)
-    assert "forbidden" not in scene.log_path.read_text()
-    assert "RIVET_TOKEN=kept" in scene.log_path.read_text()
+    assert await processes.run("env").wait(20)
+    assert "forbidden" not in processes.log_path.read_text()
+    assert "RIVET_TOKEN=kept" in processes.log_path.read_text()
 
 
 OWNER = """
