@@ -11,7 +11,7 @@ import pytest
 
 from rivet_runner import Actor, Request, WebSocket, WebSocketClosed
 from rivet_runner.protocol.v3 import ToServerWebSocketClose, ToServerWebSocketOpen
-from rivet_runner.testing.scripted_engine import RunnerConnection
+from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection
 from tests.support.scene import Hook, HookedRunner, Scene, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
@@ -39,9 +39,31 @@ async def rooms(decide: Callable[[Request], Any], hooks: dict[str, Hook]) -> Asy
         yield current, await current.start()
 
 
+@contextlib.asynccontextmanager
+async def one_client(
+    handler: Hook, path: str = "/", **options: Any
+) -> AsyncIterator[tuple[Scene, RunnerConnection, ClientWebSocket]]:
+    """An actor with this handler, and a client whose WebSocket is open."""
+    async with started({"websocket": handler}, **options) as (current, connection):
+        await current.actor(connection)
+        socket = connection.open_websocket(path=path)
+        await socket.opened()
+        yield current, connection, socket
+
+
 async def receive_all(_: Actor, ws: WebSocket) -> None:
     async for _message in ws:
         pass
+
+
+def noting_the_end(ends: list[tuple[int | None, str | None]]) -> Hook:
+    """A handler that receives everything, and then puts the close into ``ends``."""
+
+    async def handler(_: Actor, ws: WebSocket) -> None:
+        await receive_all(_, ws)
+        ends.append((ws.close_code, ws.close_reason))
+
+    return handler
 
 
 async def echo(_: Actor, ws: WebSocket) -> None:
@@ -172,10 +194,7 @@ async def test_an_error_is_logged_when_the_handler_passes_on_the_end_of_another_
         await ws.recv()
         raise WebSocketClosed(1000, "")
 
-    async with started({"websocket": handler}) as (current, connection):
-        await current.actor(connection)
-        socket = connection.open_websocket(path="/here")
-        await socket.opened()
+    async with one_client(handler, "/here") as (current, _, socket):
         socket.send("go on")
         assert await socket.receive() == HANDLER_ERROR
         current.expect_error("the handler of the WebSocket /here raised")
@@ -187,10 +206,7 @@ async def test_nothing_is_logged_when_the_handler_passes_on_the_end_of_its_own_s
         while True:
             await ws.send(await ws.recv())
 
-    async with started({"websocket": handler}) as (current, connection):
-        await current.actor(connection)
-        socket = connection.open_websocket()
-        await socket.opened()
+    async with one_client(handler) as (_, _, socket):
         socket.close(1001, "bye")
         await settle()
         assert len(socket.replies) == 1  # the open, and no close in answer to a close
@@ -200,15 +216,7 @@ async def test_nothing_is_logged_when_the_handler_passes_on_the_end_of_its_own_s
 @virtual_time
 async def test_the_handler_sees_how_the_client_closed(sent: tuple[Any, Any], seen: tuple[int, str]) -> None:
     ends: list[tuple[int | None, str | None]] = []
-
-    async def handler(_: Actor, ws: WebSocket) -> None:
-        await receive_all(_, ws)
-        ends.append((ws.close_code, ws.close_reason))
-
-    async with started({"websocket": handler}) as (current, connection):
-        await current.actor(connection)
-        socket = connection.open_websocket()
-        await socket.opened()
+    async with one_client(noting_the_end(ends)) as (_, _, socket):
         socket.close(*sent)
         await settle()
         assert ends == [seen]
@@ -253,10 +261,7 @@ async def test_the_handler_is_cancelled_when_it_goes_on_for_too_long_after_the_s
         finally:
             cancelled.set()
 
-    async with started({"websocket": handler}, actor_stop_timeout=10) as (current, connection):
-        await current.actor(connection)
-        socket = connection.open_websocket()
-        await socket.opened()
+    async with one_client(handler, actor_stop_timeout=10) as (current, connection, _):
         began = current.now
         connection.stop_actor("a1")
         await connection.stopped("a1", timeout=30)
@@ -267,15 +272,7 @@ async def test_the_handler_is_cancelled_when_it_goes_on_for_too_long_after_the_s
 @virtual_time
 async def test_handlers_end_and_the_engine_is_not_told_when_it_has_forgotten_the_runner() -> None:
     ends: list[tuple[int | None, str | None]] = []
-
-    async def handler(_: Actor, ws: WebSocket) -> None:
-        await receive_all(_, ws)
-        ends.append((ws.close_code, ws.close_reason))
-
-    async with started({"websocket": handler}) as (current, connection):
-        await current.actor(connection)
-        socket = connection.open_websocket()
-        await socket.opened()
+    async with one_client(noting_the_end(ends)) as (current, connection, socket):
         connection.abort()
         await current.reconnected(runner_id="r2")
         await asyncio.sleep(60)

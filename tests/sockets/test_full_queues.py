@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rivet_runner import Actor, WebSocket
+from rivet_runner import Actor
 from rivet_runner.protocol.v3 import ToServerWebSocketClose
 from rivet_runner.testing.scripted_engine import ClientWebSocket
 from tests.support.replaying import REPLAY, replays_asked
 from tests.support.rooms import Room
-from tests.support.scene import scene, settle, started
+from tests.support.scene import scene, settle
 from tests.support.virtual_time import virtual_time
 
 MAX_QUEUED_MESSAGES = 16_384
@@ -145,18 +145,11 @@ async def test_messages_that_came_before_the_start_are_kept_within_the_bound_and
 
 @virtual_time
 async def test_a_message_that_waited_is_received_when_the_client_closes_behind_it() -> None:
-    received: list[str | bytes] = []
-
-    async def handler(_: Actor, ws: WebSocket) -> None:
-        await asyncio.sleep(1)
-        received.extend([message async for message in ws])
-
-    async with started({"websocket": handler}) as (current, connection):
-        await current.actor(connection)
-        client = connection.open_websocket()
-        await client.opened()
+    async with held_room() as (room, client):
         client.send("one")
         client.send(b"two")
         client.close(1001, "")
-        await asyncio.sleep(2)
-    assert received == ["one", b"two"]
+        await settle()
+        room.free.set()
+        await settle()
+        assert room.by_path == {"/plain": ["taken", "one", b"two"]}
