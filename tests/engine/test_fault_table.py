@@ -12,8 +12,9 @@ import pytest
 
 from rivet_runner import Actor, Request, Response
 from rivet_runner.testing import EngineApi, HttpExchangeFailed, LocalEngine
-from tests.engine.support import Probe, answered, eventually, hosting
+from tests.engine.support import Probe, answered, hosting
 from tests.faults.work import one_line_each
+from tests.support.waiting import eventually
 
 NAME = "faults"
 PATIENCE = {"pegboard": {"runner_lost_threshold": 90_000}}
@@ -59,7 +60,7 @@ async def test_each_line_of_the_log_says_what_to_do_when_the_engine_ends_and_ret
             await asyncio.sleep(2)
             answer.set()
             await engine.start()
-            await eventually(lambda: runner.connected, 60)
+            await eventually(lambda: runner.connected, seconds=60)
             await put
             await answered(api, actor_id)
             assert await actor.kv.get(b"key") == b"during the outage"
@@ -94,7 +95,7 @@ async def test_the_error_names_the_token_and_the_runner_tries_on_when_the_token_
             )
             await eventually(lambda: runner.connected)
         async with engine_with("second-token", tmp_path, port):
-            await eventually(errors, 30)
+            await eventually(errors, seconds=30)
             assert not runner.connected
             closed = asyncio.create_task(runner.wait_closed())
             await asyncio.sleep(2)
