@@ -53,6 +53,10 @@ connection is dropped."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds for the close handshake."""
 
+CLOSED_TIMEOUT: Final = 1.0
+"""Seconds from the engine's close frame to the end of TCP. The engine closes TCP at once. If it stops instead, an evicted
+runner must not go on until the keepalive finds out."""
+
 WRITE_HIGH_WATER: Final = 1
 """Bytes in the transport's buffer above which it gets no more. Messages that the kernel does not take at once wait in the
 outbox instead, which is bounded and survives a lost connection."""
@@ -114,6 +118,7 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._silent_pings = 0
         self._unwritten = 0
         self._ping_timer: asyncio.TimerHandle | None = None
+        self._closed_timer: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
@@ -208,6 +213,8 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
     def _frame_received(self, frame: bytes) -> None:
         """Leave any other frame to the library."""
         super().data_received(frame)
+        if self.protocol.close_rcvd is not None and self._closed_timer is None:
+            self._closed_timer = self.loop.call_later(CLOSED_TIMEOUT, self.abort)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not before: with TLS, a transport comes once that handshake is over, which an engine may leave unanswered.
@@ -215,8 +222,9 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._ping_timer = self.loop.call_later(PING_INTERVAL, self._keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._ping_timer is not None:
-            self._ping_timer.cancel()
+        for timer in (self._ping_timer, self._closed_timer):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def process_event(self, event: Event) -> None:

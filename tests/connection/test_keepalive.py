@@ -94,6 +94,6 @@ async def test_the_connection_ends_when_the_engine_sends_a_close_frame_and_leave
         connection.stall()
         connection.ws.protocol.send_close(1011, "ws.going_away")
         connection.ws.transport.write(b"".join(connection.ws.protocol.data_to_send()))
-        await asyncio.sleep(30)
+        await asyncio.sleep(1.5)
         assert current.runner.called("on_disconnected") == [(1011, "ws.going_away")]
         connection.resume()

@@ -124,9 +124,9 @@ async def test_the_runner_says_what_to_do_and_tries_on_when_its_token_is_revoked
         endpoint = work.current.engine.endpoint
         assert len(lines) == 3
         for line in lines:
-            assert line.startswith(f"the engine at {endpoint} rejected the token: correct `token` (RIVET_TOKEN)")
+            assert line.startswith(f"the engine at {endpoint} refused the token: correct `token` (RIVET_TOKEN)")
             assert "ray7" in line
             assert "retrying in 3" in line
             assert "s3cr3t" not in line
-            work.current.expect_error("rejected the token")
+            work.current.expect_error("refused the token")
         work.current.expect_error("as lost")

@@ -87,13 +87,14 @@ def everything(clients: int, messages: int) -> dict[str, list[str]]:
     return {f"/{number}": texts(messages) for number in range(clients)}
 
 
-async def reconnected(current: Scene, connection: RunnerConnection, clients: list[ClientWebSocket]) -> None:
-    """Another connection; the clients are asked for no replay before it is there."""
+async def reconnected(current: Scene, connection: RunnerConnection, clients: list[ClientWebSocket]) -> RunnerConnection:
+    """Return another connection. The clients are on it before the runner can ask for a replay of their messages."""
     connection.abort()
     second = await current.engine.accept(timeout=60)
     for client in clients:
         client.connection = second
     await second.init()
+    return second
 
 
 async def asleep(runner: HookedRunner, connection: RunnerConnection) -> None:
