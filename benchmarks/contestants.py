@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
+from benchmarks.distance import at_distance
 from benchmarks.process import PROJECT, RunnerProcess
 from benchmarks.synthetic.actors import Actors
 from benchmarks.synthetic.dialect import V3, V7
@@ -69,10 +70,10 @@ class LiveRunner(NamedTuple):
 
 
 @asynccontextmanager
-async def connected(contestant: Contestant, *more: str) -> AsyncIterator[LiveRunner]:
-    """Start a contestant, with ``more`` arguments. It is killed afterwards."""
-    async with SyntheticEngine(contestant.dialect()) as engine:
-        process = RunnerProcess((*contestant.command, *more), {"RIVET_ENDPOINT": engine.endpoint})
+async def connected(contestant: Contestant, *more: str, round_trip: float = 0.0) -> AsyncIterator[LiveRunner]:
+    """Start a contestant, with ``more`` arguments, ``round_trip`` seconds from its engine; it is killed afterwards."""
+    async with SyntheticEngine(contestant.dialect()) as engine, at_distance(engine.endpoint, round_trip) as endpoint:
+        process = RunnerProcess((*contestant.command, *more), {"RIVET_ENDPOINT": endpoint})
         try:
             connection = await engine.runner(CONNECT_SECONDS)
             actors = Actors(connection)
