@@ -18,6 +18,7 @@ from collections import deque
 from typing import Final
 
 from rivet_runner._connection.environment import Link
+from rivet_runner._session.outbox import Mark
 from rivet_runner._session.session import Session
 from rivet_runner.errors import RunnerShutDown
 from rivet_runner.protocol.wire import Event, ToServerTunnelMessage, encode_to_server
@@ -44,7 +45,7 @@ class Uplink:
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[tuple[asyncio.Future[None], bytes, bool]] = deque()
-        self._leaving: list[tuple[asyncio.Future[None], int]] = []
+        self._leaving: list[tuple[asyncio.Future[None], Mark]] = []
         self._events_leaving: list[asyncio.Future[None]] = []
         self._backlog_warned = False
         self._gone = asyncio.Event()

@@ -6,6 +6,7 @@ argument. Therefore the rules of the protocol can be tested as tables and state 
 * `session.Session`: takes the engine's messages, returns decisions, and knows the messages to send and their order
 * `events.EventLog`: the runner's events, with strictly consecutive indexes, until the engine confirms them
 * `kv_ledger.KvLedger`: key-value calls without an answer
-* `outbox.Outbox`: tunnel messages that have not left yet, up to a bound
-* `pace.Pace`: how fast they may leave
+* `outbox.Outbox`: tunnel messages that have not left yet, up to a bound, in a queue for each gateway
+* `answers.SentAnswers`: HTTP answers that are sent again if the connection breaks
+* `pace.Pace`: how fast they may leave, with `gateway.Gateway`, `window.Window` and `round_trips.RoundTrips`
 """

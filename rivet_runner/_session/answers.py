@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from rivet_runner._session.outbox import Mark
+
 __all__ = ["SentAnswers"]
 
 MAX_ANSWERS: Final = 1024
@@ -17,47 +19,53 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 """Answers that are kept, and their bytes. Beyond either, the oldest is forgotten."""
 
 MAX_AGE: Final = 10
-"""Pings for which an answer is kept: 30 s. A dead connection is found within 24 s."""
+"""Pings for which an answer is kept after it has left: 30 s. A dead connection is found within 24 s."""
+
+
+class _Answer:
+    __slots__ = ("age", "frame", "mark")
+
+    def __init__(self, mark: Mark, frame: bytes) -> None:
+        self.mark = mark
+        self.frame = frame
+        self.age = 0
+        """Pings since it has left."""
 
 
 class SentAnswers:
-    """The newest answers, each with its place in the outbox: the number of messages before and including it."""
+    """The newest answers, each with its place in the outbox."""
 
     def __init__(self) -> None:
-        self._answers: deque[tuple[int, bytes]] = deque()
+        self._answers: deque[_Answer] = deque()
         self._bytes = 0
-        self._marks: deque[int] = deque(maxlen=MAX_AGE)
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def add(self, place: int, frame: bytes) -> None:
-        """Keep an encoded answer that was put into the outbox at ``place``."""
-        self._answers.append((place, frame))
+    def add(self, mark: Mark, frame: bytes) -> None:
+        """Keep an encoded answer. ``mark`` is its place in the outbox."""
+        self._answers.append(_Answer(mark, frame))
         self._bytes += len(frame)
         while len(self._answers) > MAX_ANSWERS or (self._bytes > MAX_BYTES and len(self._answers) > 1):
-            self._forget_oldest()
+            self._bytes -= len(self._answers.popleft().frame)
 
-    def ping(self, place: int) -> None:
-        """A ping is sent, and ``place`` is that of the newest message which has left: forget answers that are too old."""
-        if len(self._marks) == MAX_AGE:
-            while self._answers and self._answers[0][0] <= self._marks[0]:
-                self._forget_oldest()
-        self._marks.append(place)
+    def ping(self) -> None:
+        """A ping is sent: forget answers that left long ago."""
+        for answer in self._answers:
+            answer.age += answer.mark.passed
+        self._keep([answer for answer in self._answers if answer.age < MAX_AGE])
 
-    def take_lost(self, place: int) -> list[bytes]:
-        """The connection has broken after everything up to ``place`` had left: the answers among it, oldest first."""
-        lost = []
-        while self._answers and self._answers[0][0] <= place:
-            lost.append(self._answers[0][1])
-            self._forget_oldest()
+    def take_lost(self) -> list[bytes]:
+        """The connection has broken: take out the answers that had left, oldest first."""
+        lost = [answer.frame for answer in self._answers if answer.mark.passed]
+        self._keep([answer for answer in self._answers if not answer.mark.passed])
         return lost
 
     def drop_all(self) -> None:
         """Forget every answer."""
-        self._answers.clear()
-        self._marks.clear()
-        self._bytes = 0
+        self._keep([])
 
-    def _forget_oldest(self) -> None:
-        self._bytes -= len(self._answers.popleft()[1])
+    def _keep(self, answers: list[_Answer]) -> None:
+        if len(answers) != len(self._answers):
+            self._answers = deque(answers)
+            self._bytes = sum(len(answer.frame) for answer in answers)

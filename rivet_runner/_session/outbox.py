@@ -1,7 +1,11 @@
-"""Tunnel messages on their way out: in order and up to a bound.
+"""Tunnel messages on their way out: in order for each gateway and up to a bound.
 
 A message counts from the moment at which a sender hands it over until the socket gets it. If the engine is unreachable, or
 the pace holds messages back, they stay here. At ``max_bytes`` the outbox is full, and senders wait.
+
+Each gateway has a queue of its own, so messages that are held back for one gateway do not hold up the others. Each client is
+on one gateway, so its messages keep their order. The bound is one for all of them, as it is this process's memory: a gateway
+that is held back for so long that its messages fill the outbox makes the senders to every gateway wait.
 """
 
 from __future__ import annotations
@@ -9,10 +13,40 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-__all__ = ["Outbox"]
+__all__ = ["Mark", "Outbox"]
 
 FRAME_OVERHEAD: Final = 64
 """Bytes added to the size of each frame, so that the bound also holds for many tiny messages."""
+
+GATEWAY: Final = slice(1, 5)
+"""The place of the gateway's id in an encoded tunnel message: right behind the tag, in protocol versions 3 to 7."""
+
+MAX_GATEWAYS: Final = 64
+"""Empty queues are forgotten beyond this number of gateways."""
+
+
+class _Queue(deque[bytes]):
+    """The messages that wait for one gateway, and how many were taken before."""
+
+    __slots__ = ("taken",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = 0
+
+
+class Mark:
+    """A place in the outbox: behind every message that waited when it was made."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self, queues: list[_Queue]) -> None:
+        self._places = [(queue, queue.taken + len(queue)) for queue in queues]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every message before it was taken or dropped."""
+        return all(queue.taken >= place for queue, place in self._places)
 
 
 class Outbox:
@@ -20,65 +54,89 @@ class Outbox:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self._frames: deque[bytes] = deque()
+        self._queues: dict[bytes, _Queue] = {}
         self._bytes = 0
         self.full: bool = False
         """Whether a sender should wait. An empty outbox takes one message of any size."""
-        self._added = 0
-        self._taken = 0
 
     def __len__(self) -> int:
         """Number of messages in the outbox."""
-        return len(self._frames)
+        return sum(map(len, self._queues.values()))
+
+    def __bool__(self) -> bool:
+        return self._bytes > 0
+
+    def __contains__(self, gateway: bytes) -> bool:
+        """Whether messages wait for ``gateway``."""
+        return bool(self._queues.get(gateway))
 
     @property
     def queued_bytes(self) -> int:
-        """Bytes of these messages, with `FRAME_OVERHEAD` for each."""
+        """Bytes of all frames, each with its `FRAME_OVERHEAD`."""
         return self._bytes
 
     @property
-    def mark(self) -> int:
-        """The place behind the newest message; see `flushed`."""
-        return self._added
+    def mark(self) -> Mark:
+        """The place behind the newest message of each gateway; see `flushed`."""
+        return Mark([queue for queue in self._queues.values() if queue])
 
-    @property
-    def taken(self) -> int:
-        """How many messages were taken or dropped so far: the `mark` behind the newest of them."""
-        return self._taken
-
-    def flushed(self, mark: int) -> bool:
+    def flushed(self, mark: Mark) -> bool:
         """Whether every message before ``mark`` was taken or dropped."""
-        return self._taken >= mark
+        return mark.passed
 
     def add(self, frame: bytes) -> None:
         """Append a message, beyond the bound if need be. Look at `full` before you call this."""
-        self._frames.append(frame)
+        try:
+            self._queues[frame[GATEWAY]].append(frame)
+        except KeyError:
+            self._open(frame[GATEWAY]).append(frame)
         self._bytes += len(frame) + FRAME_OVERHEAD
         self.full = self._bytes >= self.max_bytes
-        self._added += 1
 
-    def take(self, limit: int, byte_limit: int) -> list[bytes]:
-        """Up to ``limit`` messages, oldest first, until they have ``byte_limit``.
+    def add_marked(self, frame: bytes) -> Mark:
+        """Append a message, and return the place behind it."""
+        self.add(frame)
+        return Mark([self._queues[frame[GATEWAY]]])
+
+    def gateways(self) -> list[bytes]:
+        """The gateways for which messages wait."""
+        return [gateway for gateway, queue in self._queues.items() if queue]
+
+    def take(self, gateway: bytes, limit: int, byte_limit: int) -> tuple[list[bytes], int]:
+        """Up to ``limit`` messages to ``gateway``, oldest first, until they have ``byte_limit``; and their bytes.
 
         The message that exceeds ``byte_limit`` is taken too, so that a large one can leave.
         """
-        frames = self._frames
-        if limit >= len(frames) and self._bytes <= byte_limit:
-            batch = list(frames)
-            frames.clear()
-            self._bytes = 0
+        queue = self._queues[gateway]
+        if limit >= len(queue) and self._bytes <= byte_limit:
+            batch = list(queue)
+            queue.clear()
+            size = sum(map(len, batch))
         else:
             batch = []
             size = 0
-            while frames and len(batch) < limit and size < byte_limit:
-                frame = frames.popleft()
+            while queue and len(batch) < limit and size < byte_limit:
+                frame = queue.popleft()
                 batch.append(frame)
                 size += len(frame)
-            self._bytes -= size + FRAME_OVERHEAD * len(batch)
-        self.full = bool(frames) and self._bytes >= self.max_bytes
-        self._taken += len(batch)
-        return batch
+        queue.taken += len(batch)
+        self._bytes -= size + FRAME_OVERHEAD * len(batch)
+        self.full = self._bytes >= self.max_bytes and self._bytes > 0
+        return batch, size
+
+    def take_all(self) -> list[bytes]:
+        """Every message, gateway by gateway."""
+        everything: list[bytes] = []
+        for gateway in self.gateways():
+            everything += self.take(gateway, len(self._queues[gateway]), self._bytes)[0]
+        return everything
 
     def drop_all(self) -> int:
         """Drop every message and return how many there were."""
-        return len(self.take(len(self._frames), self._bytes))
+        return len(self.take_all())
+
+    def _open(self, gateway: bytes) -> _Queue:
+        if len(self._queues) >= MAX_GATEWAYS:
+            self._queues = {known: queue for known, queue in self._queues.items() if queue}
+        queue = self._queues[gateway] = _Queue()
+        return queue

@@ -1,40 +1,52 @@
-"""The pace at which tunnel messages leave: no faster than the engine takes them, as far as a runner can know.
+"""The pace at which tunnel messages leave: as fast as the engine takes them, as far as a runner can know.
 
-Each gateway keeps 1,024 messages from runners in a ring, which has one reader. If the reader falls behind, the ring
-overwrites the oldest messages without a sign. The gateway never says that it has taken a message out. Three rules together
-keep a runner below that limit:
+**Overflow.** Each gateway keeps 1,024 messages from runners in a ring. If the one reader of that ring falls behind, the
+gateway overwrites the oldest without a sign, and it never says that it has taken one out.
 
-* **A window.** The engine takes the messages of one runner strictly in order, and answers key-value calls. So a key-value
-  call serves as a *barrier*: with its answer, the engine has taken every message before it. At most one window of messages
-  leaves beyond the last answered barrier. This rule slows the runner down for a busy engine.
-* **A rate.** A barrier tells nothing about the gateway, which forwards to the clients. So the messages a second stay below
-  the rate that a gateway on a busy machine of two cores forwarded without loss.
-* **Free replies.** Each message that comes in from a client or a request pays for one message out. So a conversation sets
-  its own pace. The rate limits only messages that an actor sends unasked, such as broadcasts and bursts.
+**Measure.** The engine takes one runner's messages strictly in order, and answers key-value calls. So such a call is a
+*barrier*: its answer says that the engine has handed everything before it to the rings. The shortest recent round trip of a
+barrier is the wire (`rivet_runner._session.round_trips`). Messages beyond the wire's share of what is under way wait in the
+engine (`rivet_runner._session.window`).
+
+**Bounds**, for each gateway, and the policy at each:
+
+* *The engine's queue.* `ENGINE_QUEUE` messages and `ENGINE_QUEUE_BYTES` may wait in the engine, on top of what the wire
+  holds. At the bound, messages wait in the outbox for the answer to a barrier. So a slow engine gets fewer messages at a
+  time, and a distant one does not. After `BARRIER_TIMEOUT` seconds without any answer the messages leave all the same.
+* *The ring.* No more than `MOST_UNDER_WAY` messages are beyond the last answered barrier, however far the engine is. If the
+  network or the engine stalls, all of them may arrive at once, and still fit into the ring.
+* *The rate.* A barrier says nothing of the reader behind the ring. So unasked messages (a broadcast, a burst) leave at no
+  more than ``rate`` a second, and `BURST` at once after a pause. A gateway on a busy machine of two cores was seen to
+  forward the default rate without loss. At the bound, messages wait for the next tick.
+* *Replies.* A client that waits for its reply holds its own pace. So each message that comes in pays for one that goes
+  out, however late, up to `MOST_OWED` of them. Replies meet the windows and not the rate.
+
+**Many gateways.** An engine has one gateway for each of its hosts, and each has a ring of its own. So windows, rate and
+replies are counted for each gateway. A barrier confirms messages to all of them, because they share one connection.
+
+**Head of line.** A gateway at a bound holds back its own messages only, and messages to the others pass them. Each client
+still gets its messages in order, because it stays with one gateway. The outbox is the gateways' common bound: if the
+messages of one fill it, every sender waits.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
+from rivet_runner._session.gateway import Gateway
 from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID, REQUEST_IDS
 from rivet_runner._session.outbox import Outbox
+from rivet_runner._session.round_trips import RoundTrips
+from rivet_runner._session.window import Mark
 from rivet_runner.protocol.wire import KvGetRequest, ToServerKvRequest, encode_to_server
 
 __all__ = ["Pace"]
 
-WINDOW: Final = 256
-"""Messages beyond the last answered barrier."""
-
 STEP: Final = 64
-"""Messages from one barrier to the next. A window has four, so it does not run dry while their answers are under way."""
-
-WINDOW_BYTES: Final = 4 * 1024 * 1024
-"""Bytes beyond the last answered barrier. A single larger message leaves alone."""
-
-BURST: Final = 128
-"""Messages that may leave at once after a pause."""
+"""Messages from one barrier to the next. The smallest window has four of them, and need not run dry while answers are under
+way."""
 
 MIN_WAIT: Final = 0.002
 """Seconds between two flushes while the rate holds messages back. About twenty messages leave at each."""
@@ -47,6 +59,18 @@ BARRIER_TIMEOUT: Final = 30.0
 """Seconds without an answer to a barrier. After that messages leave all the same, so that a lost answer blocks them for a
 bounded time."""
 
+MAX_GATEWAYS: Final = 64
+"""At this number, gateways to which nothing is under way are forgotten. Replies that were owed to them meet the rate."""
+
+
+class _Barrier(NamedTuple):
+    """A key-value call under way, and how far the windows had come that have moved since the one before."""
+
+    sent_at: float
+    marks: list[Mark]
+    small: bool
+    """Whether few messages were under way to each of these gateways."""
+
 
 class Pace:
     """Decides how many messages may leave.
@@ -58,65 +82,69 @@ class Pace:
     def __init__(self, rate: float, some_actor: Callable[[], str | None]) -> None:
         self._rate = rate
         self._some_actor = some_actor
-        self._sent = 0
-        self._confirmed = 0
-        self._next_barrier_at = STEP
-        self._barriers: dict[int, tuple[int, int]] = {}
-        self._sent_bytes = 0
-        self._confirmed_bytes = 0
+        self._round_trips = RoundTrips()
+        self._gateways: dict[bytes, Gateway] = {}
+        self._barriers: dict[int, _Barrier] = {}
         self._next_id = FIRST_BARRIER_ID
-        self._tokens = float(BURST)
-        self._counted_at = 0.0
+        self._since_barrier = 0
+        self._touched: set[Gateway] = set()
+        """Gateways that got messages since the last barrier."""
+        self._answered: list[int] = []
+        """Barriers whose answers have come since the last look."""
         self._barred_since: float | None = None
+        self._look_at = math.inf
+
+    @property
+    def unconfirmed(self) -> int:
+        """Number of messages that the engine may not have taken yet."""
+        return sum(gateway.messages.beyond for gateway in self._gateways.values())
 
     def reset(self) -> None:
-        """The connection has ended. The messages that were on their way are gone, so the window is empty."""
+        """The connection has ended. The messages that were on their way are gone, so the windows are empty."""
         self._barriers.clear()
-        self._confirmed, self._confirmed_bytes = self._sent, self._sent_bytes
-        self._next_barrier_at = self._sent + STEP
+        self._answered.clear()
+        self._touched.clear()
+        self._since_barrier = 0
         self._barred_since = None
+        self._round_trips = RoundTrips()
+        for gateway in self._gateways.values():
+            for window in gateway.windows:
+                window.reset()
 
-    def credit_reply(self) -> None:
-        """A message came in through the tunnel. It pays for one message out."""
-        if self._tokens < BURST:
-            self._tokens += 1
+    def credit_reply(self, gateway: bytes) -> None:
+        """A message came in from ``gateway``. It pays for one message out."""
+        try:
+            self._gateways[gateway].owed += 1
+        except KeyError:
+            self._meet(gateway).owed += 1
 
     def confirm(self, request_id: int) -> bool:
-        """Move the window if a key-value answer is that of a barrier; return whether it is."""
+        """Note a key-value answer, and return whether it is that of a barrier. The windows move with the next `take`."""
         if request_id < FIRST_BARRIER_ID:
             return False
-        mark = self._barriers.pop(request_id, None)
-        if mark is not None:
-            self._confirmed, self._confirmed_bytes = max((self._confirmed, self._confirmed_bytes), mark)
-            self._barred_since = None
+        if request_id in self._barriers:
+            self._answered.append(request_id)
         return True
 
     def take(self, outbox: Outbox, now: float) -> list[bytes]:
-        """The frames that may leave now, with barriers among them."""
+        """The frames that may leave now, with barriers among them.
+
+        Call it soon after `confirm`, even if nothing waits: the round trip of a barrier ends here.
+        """
         if not self._rate:
-            return outbox.take(len(outbox), outbox.queued_bytes)
-        self._tokens = min(BURST, self._tokens + (now - self._counted_at) * self._rate)
-        self._counted_at = now
+            return outbox.take_all()
+        if self._answered:
+            self._settle(now)
         frames: list[bytes] = []
-        while outbox and (room := self._room()) > 0:
-            batch = outbox.take(room, WINDOW_BYTES - self._sent_bytes + self._confirmed_bytes)
-            self._sent += len(batch)
-            self._sent_bytes += sum(map(len, batch))
-            self._tokens -= len(batch)
-            frames += batch
-            if self._sent == self._next_barrier_at or self._barred:
-                frames.append(self._barrier())
-        if outbox and self._barred and self._barred_since is None:
-            self._barred_since = now
+        self._look_at = math.inf
+        if outbox:
+            for gateway in outbox.gateways():
+                self._take(gateway, outbox, frames, now)
         return frames
 
     def wait(self, now: float) -> float:
         """Seconds until `take` may return messages that it has left behind. A barrier's answer may come before."""
-        if not self._rate:
-            return 0.0
-        if self._barred_since is not None:
-            return max(0.0, self._barred_since + BARRIER_TIMEOUT - now)
-        return max(MIN_WAIT, (1 - self._tokens) / self._rate)
+        return max(0.0, self._look_at - now) if self._rate else 0.0
 
     def give_up_waiting(self, now: float) -> bool:
         """If no barrier was answered for `BARRIER_TIMEOUT` seconds, treat all as answered and return ``True``."""
@@ -125,20 +153,81 @@ class Pace:
         self.reset()
         return True
 
-    @property
-    def _barred(self) -> bool:
-        """Whether the window is full, so that only a barrier's answer lets more messages leave."""
-        return self._sent - self._confirmed >= WINDOW or self._sent_bytes - self._confirmed_bytes >= WINDOW_BYTES
+    def _meet(self, gateway: bytes) -> Gateway:
+        if len(self._gateways) >= MAX_GATEWAYS:
+            self._gateways = {key: known for key, known in self._gateways.items() if known.messages.beyond}
+        known = self._gateways[gateway] = Gateway()
+        return known
 
-    def _room(self) -> int:
-        """Number of messages that may leave before the next barrier."""
-        if self._barred:
-            return 0
-        return min(WINDOW - self._sent + self._confirmed, self._next_barrier_at - self._sent, int(self._tokens))
+    def _take(self, key: bytes, outbox: Outbox, frames: list[bytes], now: float) -> None:
+        """Move the messages that may leave for one gateway from ``outbox`` to ``frames``."""
+        gateway = self._gateways.get(key) or self._meet(key)
+        room, octets = gateway.room(self._rate, now), gateway.octets
+        while room > 0 and octets.sent < octets.end:
+            batch, size = outbox.take(key, min(room, STEP - self._since_barrier), octets.end - octets.sent)
+            room -= len(batch)
+            gateway.send(len(batch), size)
+            frames += batch
+            self._touched.add(gateway)
+            self._since_barrier += len(batch)
+            if self._since_barrier >= STEP or gateway.barred:
+                frames.append(self._barrier(now))
+            if key not in outbox:
+                return
+        self._hold(gateway, frames, now)
 
-    def _barrier(self) -> bytes:
+    def _hold(self, gateway: Gateway, frames: list[bytes], now: float) -> None:
+        """Messages stay in the outbox: see to it that there is another look."""
+        if not gateway.barred:
+            look_at = now + max(MIN_WAIT, gateway.until_next(self._rate))
+        else:
+            if gateway in self._touched:  # its window has shrunk, and no barrier is behind the newest messages
+                frames.append(self._barrier(now))
+            if self._barred_since is None:
+                self._barred_since = now
+            look_at = self._barred_since + BARRIER_TIMEOUT
+        self._look_at = min(self._look_at, look_at)
+
+    def _barrier(self, now: float) -> bytes:
         request_id = self._next_id
         self._next_id = request_id + 1 if request_id + 1 < REQUEST_IDS else FIRST_BARRIER_ID
-        self._barriers[request_id] = self._sent, self._sent_bytes
-        self._next_barrier_at = self._sent + STEP
+        marks = [window.mark() for gateway in self._touched for window in gateway.windows]
+        small = all(gateway.messages.small for gateway in self._touched)
+        self._barriers[request_id] = _Barrier(now, marks, small)
+        self._touched.clear()
+        self._since_barrier = 0
         return encode_to_server(ToServerKvRequest(self._some_actor() or NO_ACTOR, request_id, KvGetRequest([b""])))
+
+    def _settle(self, now: float) -> None:
+        """Barriers were answered: the engine has taken everything before them."""
+        for request_id in self._answered:
+            while request_id in self._barriers:
+                earliest = next(iter(self._barriers))
+                barrier = self._barriers.pop(earliest)
+                if earliest == request_id:
+                    self._learn(barrier, now)
+                else:  # its own answer was lost
+                    for window, sent, _ in barrier.marks:
+                        window.confirm(sent)
+        self._answered.clear()
+        self._barred_since = None
+
+    def _learn(self, barrier: _Barrier, now: float) -> None:
+        """Divide the messages under way when ``barrier`` left into the wire's and the engine's."""
+        seconds = now - barrier.sent_at
+        self._round_trips.add(seconds, now, small=barrier.small)
+        shortest = self._round_trips.shortest
+        if shortest is None:
+            self._probe(barrier)
+            return
+        share = shortest / seconds if seconds > shortest else 1.0
+        for window, sent, beyond in barrier.marks:
+            window.learn(sent, beyond, share)
+
+    def _probe(self, barrier: _Barrier) -> None:
+        """``barrier`` was answered, and the wire is not known any more: make room to measure it."""
+        for window, sent, _ in barrier.marks:
+            window.confirm(sent)
+        for gateway in self._gateways.values():
+            for window in gateway.windows:
+                window.probe()

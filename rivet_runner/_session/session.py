@@ -30,7 +30,7 @@ import msgspec
 from rivet_runner._session.answers import SentAnswers
 from rivet_runner._session.events import EventLog
 from rivet_runner._session.kv_ledger import KvLedger
-from rivet_runner._session.outbox import Outbox
+from rivet_runner._session.outbox import Mark, Outbox
 from rivet_runner._session.pace import Pace
 from rivet_runner.protocol.wire import (
     CommandStartActor,
@@ -160,7 +160,7 @@ class Session:
         message = decode_to_client(frame)
         kind = type(message)
         if kind is ToClientTunnelMessage:
-            self._pace.credit_reply()
+            self._pace.credit_reply(message.message_id.gateway_id)  # type: ignore[union-attr]
             return [message]  # type: ignore[list-item]
         if kind is ToClientKvResponse:
             return self._kv_response(message)  # type: ignore[arg-type]
@@ -188,7 +188,7 @@ class Session:
         else:
             self._events.resume(message.last_event_idx)
             self._kv.resume()
-            for answer in self._answers.take_lost(self._outbox.taken):
+            for answer in self._answers.take_lost():
                 self.queue(answer, is_answer=True)
         self.runner_id = message.runner_id
         self.lost_threshold = message.metadata.runner_lost_threshold / 1000
@@ -251,9 +251,10 @@ class Session:
 
         An HTTP answer (``is_answer``) is sent again if the connection breaks soon after it has left.
         """
-        self._outbox.add(frame)
         if is_answer:
-            self._answers.add(self._outbox.mark, frame)
+            self._answers.add(self._outbox.add_marked(frame), frame)
+        else:
+            self._outbox.add(frame)
 
     @property
     def outbox_full(self) -> bool:
@@ -261,11 +262,11 @@ class Session:
         return self._outbox.full
 
     @property
-    def mark(self) -> int:
+    def mark(self) -> Mark:
         """The place behind the newest tunnel message; see `flushed`."""
         return self._outbox.mark
 
-    def flushed(self, mark: int) -> bool:
+    def flushed(self, mark: Mark) -> bool:
         """Whether every tunnel message before ``mark`` was sent or dropped."""
         return self._outbox.flushed(mark)
 
@@ -276,7 +277,7 @@ class Session:
         """
         if self.phase is not Phase.CONNECTED:
             return
-        self._answers.ping(self._outbox.taken)
+        self._answers.ping()
         self._control.append(encode_to_server(ToServerPing(now_ms)))
         if self._last_command_idx is not None and self._last_command_idx != self._acknowledged_command_idx:
             self._control.append(encode_to_server(ToServerAckCommands(self._last_command_idx)))
@@ -310,8 +311,7 @@ class Session:
             self._events_sent_at = now
         if self._kv.pending:
             frames += self._kv.take()
-        if self._outbox:
-            frames += self._pace.take(self._outbox, now)
+        frames += self._pace.take(self._outbox, now)
         return frames
 
     def wait(self, now: float) -> float | None:

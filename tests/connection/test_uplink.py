@@ -9,7 +9,8 @@ import pytest
 
 from rivet_runner._connection.uplink import EVENT_BACKLOG_BOUND, EVENT_BACKLOG_WARNING
 from rivet_runner._session.events import MAX_BATCH
-from rivet_runner._session.pace import BARRIER_TIMEOUT, WINDOW
+from rivet_runner._session.gateway import ENGINE_QUEUE
+from rivet_runner._session.pace import BARRIER_TIMEOUT
 from rivet_runner._session.session import EVENT_SPACING
 from rivet_runner.protocol.v3 import (
     ActorIntentSleep,
@@ -218,12 +219,12 @@ async def test_lost_returns_when_the_connection_is_lost_or_the_time_is_up() -> N
 @virtual_time
 async def test_messages_leave_all_the_same_when_the_engine_takes_none_for_long(caplog: pytest.LogCaptureFixture) -> None:
     wired = await WiredUplink(rate=1e9).connected()
-    for number in range(2 * WINDOW):
+    for number in range(2 * ENGINE_QUEUE):
         await wired.uplink.send(message(number))
     await asyncio.sleep(BARRIER_TIMEOUT - 1)
-    assert sum(isinstance(sent, ToServerTunnelMessage) for sent in wired.socket.sent) == WINDOW
+    assert sum(isinstance(sent, ToServerTunnelMessage) for sent in wired.socket.sent) == ENGINE_QUEUE
     await asyncio.sleep(2)
-    assert sum(isinstance(sent, ToServerTunnelMessage) for sent in wired.socket.sent) == 2 * WINDOW
+    assert sum(isinstance(sent, ToServerTunnelMessage) for sent in wired.socket.sent) == 2 * ENGINE_QUEUE
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 

@@ -9,53 +9,88 @@ from hypothesis import strategies as st
 
 from rivet_runner import Response
 from rivet_runner._session.answers import MAX_AGE, MAX_ANSWERS, MAX_BYTES, SentAnswers
+from rivet_runner._session.outbox import Outbox
 from tests.support.scene import settle, started
 from tests.support.virtual_time import virtual_time
 
 
+def frame(number: int, gateway: bytes = b"gate", size: int = 0) -> bytes:
+    """An encoded tunnel message: its tag, its gateway, and the rest."""
+    return b"\x06" + gateway + number.to_bytes(4, "big") + bytes(size)
+
+
+class Sender:
+    """An outbox, and the answers among its messages."""
+
+    def __init__(self) -> None:
+        self.outbox = Outbox(10**9)
+        self.answers = SentAnswers()
+
+    def add(self, frame: bytes) -> None:
+        self.answers.add(self.outbox.add_marked(frame), frame)
+
+    def leave(self, count: int, gateway: bytes = b"gate") -> None:
+        self.outbox.take(gateway, count, 10**9)
+
+
 def test_only_answers_that_had_left_are_lost_when_the_connection_breaks() -> None:
-    answers = SentAnswers()
-    for place in (2, 3, 7):
-        answers.add(place, b"%d" % place)
-    assert answers.take_lost(5) == [b"2", b"3"]
-    assert answers.take_lost(7) == [b"7"]
-    assert answers.take_lost(9) == []
+    sender = Sender()
+    for number in range(3):
+        sender.outbox.add(frame(100 + number))
+        sender.add(frame(number))
+    sender.leave(5)
+    assert sender.answers.take_lost() == [frame(0), frame(1)]
+    sender.leave(1)
+    assert sender.answers.take_lost() == [frame(2)]
+    assert sender.answers.take_lost() == []
+
+
+def test_each_gateway_counts_for_itself_when_the_connection_breaks() -> None:
+    sender = Sender()
+    sender.add(frame(1, b"near"))
+    sender.add(frame(2, b"away"))
+    sender.leave(1, b"away")
+    assert sender.answers.take_lost() == [frame(2, b"away")]
 
 
 def test_the_oldest_are_forgotten_when_there_are_too_many() -> None:
-    answers = SentAnswers()
-    for place in range(MAX_ANSWERS + 5):
-        answers.add(place, b"x")
-    assert len(answers) == MAX_ANSWERS
-    assert len(answers.take_lost(10**9)) == MAX_ANSWERS
+    sender = Sender()
+    for number in range(MAX_ANSWERS + 5):
+        sender.add(frame(number))
+    assert len(sender.answers) == MAX_ANSWERS
+    sender.leave(10**9)
+    assert sender.answers.take_lost()[0] == frame(5)
 
 
 @given(sizes=st.lists(st.integers(0, MAX_BYTES), max_size=12))
 def test_kept_bytes_are_bounded_but_for_a_single_larger_answer(sizes: list[int]) -> None:
-    answers = SentAnswers()
-    for place, size in enumerate(sizes):
-        answers.add(place, bytes(size))
-    kept = answers.take_lost(len(sizes))
+    sender = Sender()
+    for number, size in enumerate(sizes):
+        sender.add(frame(number, size=size))
+        sender.leave(1)
+    kept = sender.answers.take_lost()
     assert sum(map(len, kept)) <= MAX_BYTES or len(kept) == 1
 
 
 def test_an_answer_is_forgotten_when_it_left_long_ago() -> None:
-    answers = SentAnswers()
-    answers.add(1, b"old")
-    for _ in range(MAX_AGE):
-        answers.ping(1)
-    answers.add(2, b"new")
-    assert len(answers) == 2
-    answers.ping(2)
-    assert answers.take_lost(2) == [b"new"]
+    sender = Sender()
+    sender.add(frame(1))
+    sender.leave(1)
+    for _ in range(MAX_AGE - 1):
+        sender.answers.ping()
+    sender.add(frame(2))
+    sender.leave(1)
+    assert len(sender.answers) == 2
+    sender.answers.ping()
+    assert sender.answers.take_lost() == [frame(2)]
 
 
 def test_an_answer_that_has_not_left_stays_when_pings_go_by() -> None:
-    answers = SentAnswers()
-    answers.add(5, b"waits in the outbox")
+    sender = Sender()
+    sender.add(frame(1))
     for _ in range(3 * MAX_AGE):
-        answers.ping(4)
-    assert len(answers) == 1
+        sender.answers.ping()
+    assert len(sender.answers) == 1
 
 
 @virtual_time
