@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NamedTuple, TypeVar
 
 from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, Contestant, LiveRunner, connected
-from benchmarks.measure import Sample, actor_start_sample, opening_sample, window
+from benchmarks.measure import MICROSECONDS, Sample, actor_start_sample, opening_sample, window
 from benchmarks.real_engine import CLIENTS, Hosted, host
-from benchmarks.report import Records
+from benchmarks.report import IN_FLIGHT_FAR, ROUND_TRIPS, Records
 from rivet_runner.testing import EngineNotFound, LocalEngine
 
 __all__ = ["FULL", "PHASES", "QUICK", "Settings", "say"]
@@ -53,9 +53,9 @@ def say(text: str) -> None:
 
 
 @asynccontextmanager
-async def _alive(contestants: Sequence[Contestant]) -> AsyncIterator[list[LiveRunner]]:
+async def _alive(contestants: Sequence[Contestant], round_trip: float = 0.0) -> AsyncIterator[list[LiveRunner]]:
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(connected(contestant)) for contestant in contestants]
+        yield [await stack.enter_async_context(connected(contestant, round_trip=round_trip)) for contestant in contestants]
 
 
 async def _take_turns(
@@ -147,6 +147,23 @@ async def hibernation(records: Records, contestants: Sequence[Contestant], setti
         say(f"    {runners[1].connection.acknowledgements:,} acknowledgements, {runners[1].connection.kv_requests:,} puts")
 
 
+async def distance(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+    """Echo messages 50 and 100 ms from the engine and back. The floor is what the distance allows."""
+    for round_trip in ROUND_TRIPS:
+        load = f"{1000 * round_trip:.0f} ms away"
+        async with _alive(_without_floor(contestants), round_trip) as runners:
+            for runner in runners:
+                await runner.sockets.open(IN_FLIGHT_FAR)
+                await window(runner.process, runner.sockets, IN_FLIGHT_FAR, settings.warm_up)
+            # A turn must be many round trips long.
+            echo_far = _echo(IN_FLIGHT_FAR, max(1.0, settings.seconds))
+            await _take_turns(records, load, runners, settings.rounds, echo_far)
+        microseconds = MICROSECONDS * round_trip
+        allowed = {"rate": IN_FLIGHT_FAR / round_trip, "p50": microseconds, "p99": microseconds}
+        for turn in range(settings.rounds):
+            records.add(load, "floor", turn, allowed)
+
+
 async def engine(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
     """Echo messages through a real engine. Left out of a quick run."""
 
@@ -173,5 +190,5 @@ def _without_floor(contestants: Sequence[Contestant]) -> list[Contestant]:
     return [contestant for contestant in contestants if contestant.name != "floor"]
 
 
-PHASES: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, engine)}
+PHASES: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance, engine)}
 """By name. The docstring of each is its line in ``--help``."""

@@ -18,7 +18,13 @@ from typing import Any, Final, NamedTuple
 from benchmarks.measure import Sample
 from benchmarks.plot import cost_plot
 
-__all__ = ["Records", "Row", "Spread", "machine", "markdown", "summarise", "write"]
+__all__ = ["IN_FLIGHT_FAR", "ROUND_TRIPS", "Records", "Row", "Spread", "machine", "markdown", "summarise", "write"]
+
+ROUND_TRIPS: Final = (0.05, 0.1)
+"""Seconds to a distant engine and back."""
+
+IN_FLIGHT_FAR: Final = 1_000
+"""Messages under way to and from a distant engine, and the WebSockets that they are on."""
 
 RESULTS: Final = Path(__file__).parent / "results"
 
@@ -33,7 +39,8 @@ KIB: Final = 1 / 1024
 EXPLANATION: Final = """\
 Medians, with the lowest and the highest turn in brackets. CPU is the runner process's, in microseconds a message or a piece.
 Ratios are medians of the ratios of single turns. Targets are ratios too, except for memory, and decide nothing here. The
-*floor* is the `websockets` sans-I/O core on a bare `asyncio.Protocol`, slicing bytes: nothing of the SDK. TypeScript is
+*floor* is the `websockets` sans-I/O core on a bare `asyncio.Protocol`, slicing bytes: nothing of the SDK. At a
+distance, it is what the distance allows: the messages in flight, divided by the round trip. TypeScript is
 `@rivetkit/engine-runner` 2.2.1. The plot is the CPU time of a message against the number of open WebSockets."""
 
 
@@ -61,7 +68,7 @@ class Records:
 
     def spread(self, load: str, runner: str, metric: str, scale: float = 1.0) -> Spread | None:
         """One metric over all turns, times ``scale``."""
-        return Spread.of([sample[metric] * scale for sample in self._turns(load, runner).values()])
+        return Spread.of([sample[metric] * scale for sample in self._turns(load, runner).values() if metric in sample])
 
     def ratio(self, load: str, runner: str, other: str, metric: str) -> Spread | None:
         """One metric of ``runner`` divided by that of ``other``, in each turn that both had: drift cancels.
@@ -69,7 +76,8 @@ class Records:
         A turn of a millisecond can read as no CPU time at all, and is left out.
         """
         mine, theirs = self._turns(load, runner), self._turns(load, other)
-        both = [(mine[turn][metric], theirs[turn][metric]) for turn in mine.keys() & theirs.keys()]
+        turns = [turn for turn in mine.keys() & theirs.keys() if metric in mine[turn] and metric in theirs[turn]]
+        both = [(mine[turn][metric], theirs[turn][metric]) for turn in turns]
         return Spread.of([value / divisor for value, divisor in both if divisor])
 
     def growth(self, first: str, last: str, runner: str) -> Spread | None:
@@ -123,6 +131,8 @@ def _rows(records: Records, sockets: Sequence[int], actors: Sequence[int]) -> It
     yield Row(f"starting {actors[-1]:,} actors", f"CPU, to {actors[0]:,} actors", growth, {}, "flat")
     hibernatable = {"python": records.ratio("hibernatable", "hibernatable", "python", "cpu")}
     yield Row("hibernatable WebSockets", "CPU, to plain ones", hibernatable, {}, "<= 1.3 x")
+    for seconds in ROUND_TRIPS:
+        yield from _distant(records, f"{1000 * seconds:.0f} ms away")
     for in_flight in (1, 16):
         yield from _messages(records, f"engine, {in_flight} in flight", f"real engine, {in_flight} in flight", "")
 
@@ -149,6 +159,13 @@ def _echoes(records: Records, count: int, fewest: int) -> Iterator[Row]:
     yield Row(load, "CPU, to the floor's", to_floor, {}, "<= 2 x floor" if count == fewest else "")
     growth = {runner: records.growth(f"{fewest:,} open", key, runner) for runner in RUNNERS}
     yield Row(load, f"CPU, to that of {fewest:,} open", growth, {}, "< 1.2 x")
+
+
+def _distant(records: Records, key: str) -> Iterator[Row]:
+    load = f"{key}, {IN_FLIGHT_FAR:,} in flight"
+    yield from _messages(records, key, load, ">= 1.5 x TypeScript")
+    allowed = {runner: records.ratio(key, runner, "floor", "rate") for runner in RUNNERS if runner != "floor"}
+    yield Row(load, "messages/s, to what the distance allows", allowed, {}, ">= 0.6 x")
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from rivet_runner._session.window import Window
 
-__all__ = ["BURST", "ENGINE_QUEUE", "ENGINE_QUEUE_BYTES", "MOST_OWED", "MOST_UNDER_WAY", "MOST_UNDER_WAY_BYTES", "Gateway"]
+__all__ = ["BURST", "ENGINE_QUEUE", "ENGINE_QUEUE_BYTES", "MAX_OWED", "MAX_UNDER_WAY", "MAX_UNDER_WAY_BYTES", "Gateway"]
 
 RING: Final = 1024
 """Messages that a gateway keeps before it overwrites the oldest."""
@@ -24,14 +24,14 @@ ENGINE_QUEUE_BYTES: Final = 4 * 1024 * 1024
 BURST: Final = 128
 """Unasked messages that may leave at once after a pause."""
 
-MOST_UNDER_WAY: Final = RING - BURST
+MAX_UNDER_WAY: Final = RING - BURST
 """Messages beyond the last answered barrier. The rest of the ring is for those that the engine has taken and the gateway's
 reader has not."""
 
-MOST_UNDER_WAY_BYTES: Final = 4 * ENGINE_QUEUE_BYTES
+MAX_UNDER_WAY_BYTES: Final = 4 * ENGINE_QUEUE_BYTES
 """Bytes beyond the last answered barrier: 160 MB/s at a round trip of 100 ms."""
 
-MOST_OWED: Final = RING // 2
+MAX_OWED: Final = RING // 2
 """Replies that clients may be waiting for. Clients that speak and wait for nothing run this up, so what it lets through at
 once, and a burst, must fit into the ring."""
 
@@ -42,8 +42,8 @@ class Gateway:
     __slots__ = ("_counted_at", "_tokens", "messages", "octets", "owed", "windows")
 
     def __init__(self) -> None:
-        self.messages = Window(ENGINE_QUEUE, MOST_UNDER_WAY)
-        self.octets = Window(ENGINE_QUEUE_BYTES, MOST_UNDER_WAY_BYTES)
+        self.messages = Window(ENGINE_QUEUE, MAX_UNDER_WAY)
+        self.octets = Window(ENGINE_QUEUE_BYTES, MAX_UNDER_WAY_BYTES)
         self.windows = (self.messages, self.octets)
         self.owed = 0
         """Replies that are paid for."""
@@ -60,8 +60,8 @@ class Gateway:
         """How many messages may leave ``now``, at ``rate`` unasked ones a second, as long as it is not `barred`."""
         self._tokens = tokens = min(BURST, self._tokens + (now - self._counted_at) * rate)
         self._counted_at = now
-        if self.owed > MOST_OWED:
-            self.owed = MOST_OWED
+        if self.owed > MAX_OWED:
+            self.owed = MAX_OWED
         return min(self.messages.end - self.messages.sent, self.owed + int(tokens))
 
     def send(self, count: int, size: int) -> None:

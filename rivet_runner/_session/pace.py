@@ -13,13 +13,13 @@ engine (`rivet_runner._session.window`).
 * *The engine's queue.* `ENGINE_QUEUE` messages and `ENGINE_QUEUE_BYTES` may wait in the engine, on top of what the wire
   holds. At the bound, messages wait in the outbox for the answer to a barrier. So a slow engine gets fewer messages at a
   time, and a distant one does not. After `BARRIER_TIMEOUT` seconds without any answer the messages leave all the same.
-* *The ring.* No more than `MOST_UNDER_WAY` messages are beyond the last answered barrier, however far the engine is. If the
+* *The ring.* No more than `MAX_UNDER_WAY` messages are beyond the last answered barrier, however far the engine is. If the
   network or the engine stalls, all of them may arrive at once, and still fit into the ring.
 * *The rate.* A barrier says nothing of the reader behind the ring. So unasked messages (a broadcast, a burst) leave at no
   more than ``rate`` a second, and `BURST` at once after a pause. A gateway on a busy machine of two cores was seen to
   forward the default rate without loss. At the bound, messages wait for the next tick.
 * *Replies.* A client that waits for its reply holds its own pace. So each message that comes in pays for one that goes
-  out, however late, up to `MOST_OWED` of them. Replies meet the windows and not the rate.
+  out, however late, up to `MAX_OWED` of them. Replies meet the windows and not the rate.
 
 **Many gateways.** An engine has one gateway for each of its hosts, and each has a ring of its own. So windows, rate and
 replies are counted for each gateway. A barrier confirms messages to all of them, because they share one connection.
@@ -39,7 +39,7 @@ from rivet_runner._session.gateway import Gateway
 from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID, REQUEST_IDS
 from rivet_runner._session.outbox import Outbox
 from rivet_runner._session.round_trips import RoundTrips
-from rivet_runner._session.window import Mark
+from rivet_runner._session.window import Place
 from rivet_runner.protocol.wire import KvGetRequest, ToServerKvRequest, encode_to_server
 
 __all__ = ["Pace"]
@@ -67,7 +67,7 @@ class _Barrier(NamedTuple):
     """A key-value call under way, and how far the windows had come that have moved since the one before."""
 
     sent_at: float
-    marks: list[Mark]
+    places: list[Place]
     small: bool
     """Whether few messages were under way to each of these gateways."""
 
@@ -191,9 +191,9 @@ class Pace:
     def _barrier(self, now: float) -> bytes:
         request_id = self._next_id
         self._next_id = request_id + 1 if request_id + 1 < REQUEST_IDS else FIRST_BARRIER_ID
-        marks = [window.mark() for gateway in self._touched for window in gateway.windows]
+        places = [window.place() for gateway in self._touched for window in gateway.windows]
         small = all(gateway.messages.small for gateway in self._touched)
-        self._barriers[request_id] = _Barrier(now, marks, small)
+        self._barriers[request_id] = _Barrier(now, places, small)
         self._touched.clear()
         self._since_barrier = 0
         return encode_to_server(ToServerKvRequest(self._some_actor() or NO_ACTOR, request_id, KvGetRequest([b""])))
@@ -207,7 +207,7 @@ class Pace:
                 if earliest == request_id:
                     self._learn(barrier, now)
                 else:  # its own answer was lost
-                    for window, sent, _ in barrier.marks:
+                    for window, sent, _ in barrier.places:
                         window.confirm(sent)
         self._answered.clear()
         self._barred_since = None
@@ -221,12 +221,12 @@ class Pace:
             self._probe(barrier)
             return
         share = shortest / seconds if seconds > shortest else 1.0
-        for window, sent, beyond in barrier.marks:
+        for window, sent, beyond in barrier.places:
             window.learn(sent, beyond, share)
 
     def _probe(self, barrier: _Barrier) -> None:
         """``barrier`` was answered, and the wire is not known any more: make room to measure it."""
-        for window, sent, _ in barrier.marks:
+        for window, sent, _ in barrier.places:
             window.confirm(sent)
         for gateway in self._gateways.values():
             for window in gateway.windows:

@@ -13,26 +13,26 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-__all__ = ["PROBE", "Mark", "Window"]
+__all__ = ["PROBE", "Place", "Window"]
 
 PROBE: Final = 4
 """This part of ``queue`` may be under way while the round trip is measured anew."""
 
-Mark: TypeAlias = "tuple[Window, int, int]"
+Place: TypeAlias = "tuple[Window, int, int]"
 """A window, how much had been sent on it when a barrier left, and how much of that was under way."""
 
 
 class Window:
-    """One window, in messages or in bytes. ``queue`` may wait in the engine, and ``most`` is the window's largest size.
+    """One window, in messages or in bytes. ``queue`` may wait in the engine, and ``largest`` is the window's largest size.
 
     Add to ``sent`` what leaves.
     """
 
-    __slots__ = ("_confirmed", "_most", "_queue", "_size", "_wire", "end", "sent")
+    __slots__ = ("_confirmed", "_largest", "_queue", "_size", "_wire", "end", "sent")
 
-    def __init__(self, queue: int, most: int) -> None:
+    def __init__(self, queue: int, largest: int) -> None:
         self._queue = queue
-        self._most = most
+        self._largest = largest
         self._wire = 0.0
         self._size = queue
         self._confirmed = 0
@@ -51,7 +51,7 @@ class Window:
         """Whether so little is under way that its time in the engine is no more than jitter."""
         return self.sent - self._confirmed <= self._queue // PROBE
 
-    def mark(self) -> Mark:
+    def place(self) -> Place:
         """What a barrier that leaves now says about this window once it is answered."""
         return self, self.sent, self.sent - self._confirmed
 
@@ -65,7 +65,7 @@ class Window:
         wire = beyond * wire_share
         if wire > self._wire or 2 * (beyond - wire) > self._queue:
             self._wire = wire
-        self._size = min(self._most, self._queue + int(self._wire))
+        self._size = min(self._largest, self._queue + int(self._wire))
         self.confirm(sent)
 
     def probe(self) -> None:

@@ -42,6 +42,22 @@ def test_table_has_the_target_beside_what_was_measured(records: Records) -> None
     assert ">= 2.5 x TypeScript" in line
 
 
+def test_a_distant_load_is_compared_with_what_the_distance_allows() -> None:
+    records = Records()
+    for turn, rate in enumerate((12_000.0, 18_000.0)):
+        records.add("50 ms away", "python", turn, {"rate": rate, "cpu": 10.0, "p50": 60_000.0, "p99": 70_000.0})
+        records.add("50 ms away", "floor", turn, {"rate": 20_000.0, "p50": 50_000.0, "p99": 50_000.0})
+    lines = [
+        line
+        for line in markdown(summarise(records, sockets=(100,), actors=(100,))).splitlines()
+        if "ms away" in line or "allows" in line
+    ]
+    assert "15,000 (12,000-18,000)" in lines[0]
+    assert "20,000" in lines[0]
+    assert "0.75 x (0.60-0.90)" in lines[1]
+    assert ">= 0.6 x" in lines[1]
+
+
 def test_plot_is_xml_when_some_runners_are_missing() -> None:
     svg = ElementTree.fromstring(cost_plot({"python": [(100, 9.5), (1_000, 10.5)], "floor": [], "typescript": [(100, 40)]}))
     assert len([element for element in svg if element.tag.endswith("polyline")]) == 2

@@ -28,6 +28,15 @@ async def test_every_message_comes_back_when_the_python_runner_echoes() -> None:
         assert (runner.connection.running, runner.connection.stopped) == (4, 3)
 
 
+async def test_every_message_comes_back_a_round_trip_later_when_the_engine_is_far_away() -> None:
+    async with connected(CONTESTANTS["python"], round_trip=0.03) as runner:
+        await runner.sockets.open(10)
+        runner.sockets.start(10)
+        await runner.sockets.answered(50)
+        await runner.sockets.stop()
+        assert min(runner.sockets.latencies) >= 0.029
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the clock of another process is read as Linux has it")
 async def test_messages_are_acknowledged_when_sockets_are_hibernatable() -> None:
     async with connected(HIBERNATABLE) as runner:

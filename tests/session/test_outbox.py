@@ -38,7 +38,7 @@ def test_a_frame_names_its_gateway_where_it_is_looked_for() -> None:
     st.lists(st.one_of(st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 200))), max_size=80)
 )
 def test_every_message_is_taken_once_and_in_order_when_gateways_take_turns(steps: list[int | tuple[int, int, int]]) -> None:
-    outbox = Outbox(PLENTY)
+    outbox = Outbox(2000)
     added: dict[bytes, list[int]] = {}
     taken: dict[bytes, list[int]] = {}
     for number, step in enumerate(steps):
@@ -50,6 +50,7 @@ def test_every_message_is_taken_once_and_in_order_when_gateways_take_turns(steps
             assert 0 < len(frames) <= step[1]
             assert size == sum(map(len, frames))
             taken.setdefault(gateway, []).extend(map(number_of, frames))
+        assert outbox.full is (outbox.queued_bytes >= 2000)
     assert len(outbox) == sum(map(len, added.values())) - sum(map(len, taken.values()))
     assert bool(outbox) == bool(len(outbox))
     for gateway in outbox.gateways():

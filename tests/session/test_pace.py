@@ -12,9 +12,9 @@ from rivet_runner._session.gateway import (
     BURST,
     ENGINE_QUEUE,
     ENGINE_QUEUE_BYTES,
-    MOST_OWED,
-    MOST_UNDER_WAY,
-    MOST_UNDER_WAY_BYTES,
+    MAX_OWED,
+    MAX_UNDER_WAY,
+    MAX_UNDER_WAY_BYTES,
     RING,
 )
 from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID
@@ -156,8 +156,8 @@ def test_the_window_grows_to_its_largest_when_only_the_wire_is_long(round_trip: 
     engine.run(5 * round_trip)
     engine.forget_peaks()
     left = engine.run(2.0)
-    assert left >= 0.9 * 2.0 * MOST_UNDER_WAY / round_trip
-    assert engine.most_under_way == MOST_UNDER_WAY
+    assert left >= 0.9 * 2.0 * MAX_UNDER_WAY / round_trip
+    assert engine.most_under_way == MAX_UNDER_WAY
     assert engine.longest_queue <= STEP
 
 
@@ -190,15 +190,15 @@ def test_the_engine_is_kept_busy_with_a_short_queue_when_it_is_at_any_distance(r
     engine.forget_peaks()
     left = engine.run(1.0)
     assert engine.longest_queue <= 2 * ENGINE_QUEUE
-    assert engine.most_under_way <= MOST_UNDER_WAY
-    assert left >= 0.75 * min(rate, MOST_UNDER_WAY / (round_trip + MOST_UNDER_WAY / rate)) - ENGINE_QUEUE
+    assert engine.most_under_way <= MAX_UNDER_WAY
+    assert left >= 0.75 * min(rate, MAX_UNDER_WAY / (round_trip + MAX_UNDER_WAY / rate)) - ENGINE_QUEUE
 
 
 def test_the_window_shrinks_when_a_distant_engine_becomes_slow() -> None:
     engine = engine_at(FAR, 50_000)
     engine.add(200_000)
     engine.run(3.0)
-    assert engine.most_under_way == MOST_UNDER_WAY
+    assert engine.most_under_way == MAX_UNDER_WAY
     engine.rate = 1000
     engine.run(2.0)
     engine.forget_peaks()
@@ -224,9 +224,9 @@ def test_the_window_follows_when_the_wire_becomes_longer() -> None:
     engine.run(1.0)
     engine.round_trip = 0.2
     engine.run(1.0)
-    assert engine.run(1.0) <= 0.5 * MOST_UNDER_WAY / 0.2
+    assert engine.run(1.0) <= 0.5 * MAX_UNDER_WAY / 0.2
     engine.run(KEPT)
-    assert engine.run(1.0) >= 0.85 * MOST_UNDER_WAY / 0.2
+    assert engine.run(1.0) >= 0.85 * MAX_UNDER_WAY / 0.2
 
 
 def test_the_window_follows_when_the_wire_becomes_shorter() -> None:
@@ -249,7 +249,7 @@ def test_what_arrives_at_once_fits_into_the_ring_when_the_engine_has_stalled(rou
     engine.forget_peaks()
     engine.stall(BARRIER_TIMEOUT / 2)
     engine.run(BARRIER_TIMEOUT / 2)
-    assert engine.longest_queue <= MOST_UNDER_WAY < RING
+    assert engine.longest_queue <= MAX_UNDER_WAY < RING
     assert engine.run(1.0) > 5000, "and it goes on"
 
 
@@ -279,7 +279,7 @@ def test_bytes_under_way_grow_with_the_wire_and_stay_bounded_when_messages_are_l
     engine.run(1.0)
     engine.forget_peaks()
     engine.run(0.5)
-    assert 0.9 * MOST_UNDER_WAY_BYTES <= engine.most_under_way * size <= MOST_UNDER_WAY_BYTES + size
+    assert 0.9 * MAX_UNDER_WAY_BYTES <= engine.most_under_way * size <= MAX_UNDER_WAY_BYTES + size
 
 
 def test_a_barrier_follows_what_is_under_way_when_the_window_shrinks_below_that() -> None:
@@ -348,7 +348,7 @@ def test_what_leaves_at_once_fits_into_the_ring_when_clients_speak_and_wait_for_
         left += len(messages)
         for barrier in barriers:
             pace.confirm(barrier)
-    assert left == MOST_OWED + BURST < RING
+    assert left == MAX_OWED + BURST < RING
 
 
 def test_replies_wait_for_the_engine_when_it_does_not_take_them() -> None:
@@ -396,7 +396,7 @@ def test_each_gateway_has_a_window_of_its_own_when_the_wire_is_long() -> None:
     for number in range(3):
         engine.add(20_000, b"gw-%d" % number)
     engine.run(1.0)
-    assert engine.most_under_way == 3 * MOST_UNDER_WAY
+    assert engine.most_under_way == 3 * MAX_UNDER_WAY
 
 
 @settings(deadline=None)
