@@ -21,11 +21,23 @@ from tests.support.markdown import Block, anchors, blocks, links, prose
 PROJECT = Path(__file__).parents[1]
 DOCS = sorted((PROJECT / "docs").glob("*.md"))
 README = PROJECT / "README.md"
-OTHERS = [PROJECT / name for name in ("CHANGELOG.md", "protocol/README.md", "tests/protocol/golden/README.md")]
+OTHERS = [
+    PROJECT / name
+    for name in (
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "protocol/README.md",
+        "tests/protocol/golden/README.md",
+    )
+]
 PAGES = [README, *DOCS, *OTHERS]
 
 HOME = "https://github.com/rivet-dev/rivet-runner-python/"
 """The package index shows the README too, and knows nothing of the files beside it."""
+
+REPORT = f"{HOME}security/advisories/new"
+"""A form of the site, which is no file."""
 
 SAVED_BY_THE_READER = "counter"
 """The module that the README has its readers save, and that other pages import."""
@@ -96,6 +108,8 @@ def test_block_says_its_language_when_it_can_be_run(page: Path) -> None:
 def test_link_leads_somewhere_when_it_is_followed(page: Path) -> None:
     for link in links(page):
         target, _, anchor = link.partition("#")
+        if target == REPORT:
+            continue
         if target.startswith(HOME):
             view, _, path = target.removeprefix(HOME).partition("/main/")
             assert view in ("blob", "tree", "raw"), link
