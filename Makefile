@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help venv engine test test-fast coverage check public-types format demo dev dev-chat dev-serverless race bench soak clean
+.PHONY: help venv engine test test-fast coverage sdist-test check public-types format demo dev dev-chat dev-serverless race bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,9 @@ coverage: $(INSTALLED) ## run every test, and check how much of each package the
 	@$(BIN)/coverage run -m pytest -m engine
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o - | $(BIN)/python tools/coverage_floor.py
+
+sdist-test: $(INSTALLED) ## build the sdist and the wheel, and run the tests that need no engine from the sdist
+	@tools/test_sdist.sh $(BIN)/python
 
 check: $(INSTALLED) ## lint, check the format, the types and the layout
 	@$(BIN)/ruff check .
