@@ -161,14 +161,26 @@ class EngineApi:
         times out, the engine may have created the actor. An engine that sheds load does not answer at all, so the
         default timeout is long.
         """
-        body = {
-            "name": name,
-            "key": key,
-            "input": None if input is None else base64.b64encode(input).decode(),
-            "runner_name_selector": runner_name,
-            "crash_policy": crash_policy,
-        }
+        body = _create_body(name, key, input, runner_name, crash_policy)
         response = await self._call("POST", "/actors", self._query(), body, timeout)
+        return decode_answer(response, _CreatedActor).actor
+
+    async def get_or_create_actor(
+        self,
+        name: str,
+        *,
+        runner_name: str,
+        key: str,
+        input: bytes | None = None,
+        crash_policy: CrashPolicy = "sleep",
+        timeout: float | None = None,
+    ) -> ActorInfo:
+        """Return the actor of this name and key, or create it as `create_actor` does, in one call.
+
+        An existing actor keeps its runner name, input and crash policy.
+        """
+        body = _create_body(name, key, input, runner_name, crash_policy)
+        response = await self._call("PUT", "/actors", self._query(), body, timeout)
         return decode_answer(response, _CreatedActor).actor
 
     async def create_ready_actor(
@@ -339,3 +351,15 @@ class EngineApi:
             body=None if body is None else msgspec.json.encode(body),
             timeout=self._timeout if timeout is None else timeout,
         )
+
+
+def _create_body(
+    name: str, key: str | None, input: bytes | None, runner_name: str, crash_policy: CrashPolicy
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "key": key,
+        "input": None if input is None else base64.b64encode(input).decode(),
+        "runner_name_selector": runner_name,
+        "crash_policy": crash_policy,
+    }

@@ -120,6 +120,16 @@ class SimulatedEngine:
         """The time of the engine's clock, aware and in UTC. Virtual time begins at 2026-01-01 00:00."""
         return datetime.fromtimestamp(self._running.now_ms() / 1000, UTC)
 
+    @property
+    def connected_runners(self) -> int:
+        """The number of runners that are connected."""
+        return len(self._running.cluster.sockets)
+
+    @property
+    def open_requests(self) -> int:
+        """The number of HTTP requests and WebSockets that the gateway knows of, hibernating ones included."""
+        return len(self._running.cluster.gateway)
+
     # Runners
 
     @contextlib.asynccontextmanager

@@ -154,9 +154,7 @@ class RealBench:
         return created.actor_id
 
     async def get_or_create(self, key: str) -> str:
-        body = {"name": "a", "key": key, "runner_name_selector": self.runner_name, "crash_policy": "sleep"}
-        answer = await self._api._call("PUT", "/actors", {"namespace": "default"}, body)
-        return str(answer.json()["actor"]["actor_id"])
+        return (await self._api.get_or_create_actor("a", key=key, runner_name=self.runner_name)).actor_id
 
     async def destroy(self, actor_id: str) -> None:
         await self._api.destroy_actor(actor_id)

@@ -54,7 +54,7 @@ class TestTimers:
             timer.cancel()
             timer.cancel()
         assert len(timers) == 1
-        assert len(timers._heap) < 200
+        assert timers.held < 200
         kept.cancel()
         assert timers.next_due is None
 

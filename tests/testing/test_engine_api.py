@@ -95,6 +95,14 @@ async def test_another_actor_is_made_when_the_first_one_found_no_room() -> None:
 
 
 @virtual_time
+async def test_an_actor_is_asked_for_by_its_key_when_it_may_be_there_already() -> None:
+    async with answering((200, {"actor": CREATED, "created": False})) as (api, engine):
+        assert (await api.get_or_create_actor("n", runner_name="r", key="k")).actor_id == "i"
+        assert engine.lines == ["PUT /actors?namespace=a+b"]
+        assert (engine.bodies[0]["key"], engine.bodies[0]["crash_policy"]) == ("k", "sleep")
+
+
+@virtual_time
 async def test_the_error_has_the_last_state_when_an_actor_does_not_get_ready() -> None:
     async with answering((200, {"actors": [CREATED | {"error": "why not"}]})) as (api, _):
         with pytest.raises(TimeoutError, match="why not"):

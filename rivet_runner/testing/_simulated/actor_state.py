@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -33,32 +33,14 @@ from rivet_runner.protocol.wire import (
     StopCode,
 )
 from rivet_runner.testing._simulated.actor_backoff import ActorBackoff
+from rivet_runner.testing._simulated.actor_cluster import ActorCluster
 from rivet_runner.testing._simulated.actor_spec import ActorSignal, ActorSpec
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.timers import Timer, Timers
 
-__all__ = ["ActorCluster", "SimulatedActor"]
+__all__ = ["SimulatedActor"]
 
 NO_CAPACITY: Final = "no_capacity"
-
-
-class ActorCluster(Protocol):
-    """The rest of the engine, as an actor sees it."""
-
-    def take_slot(self, actor: SimulatedActor, *, queue: bool) -> str | None:
-        """Take a slot and return its runner. With ``queue``, an actor that gets no slot waits for its turn."""
-
-    def release_slot(self, actor: SimulatedActor, runner_id: str, *, to_queue: bool) -> None:
-        """Give the slot back. ``to_queue`` offers it to the actors that wait."""
-
-    def leave_queue(self, actor: SimulatedActor) -> None: ...
-
-    def send_command(self, runner_id: str, actor_id: str, command: CommandStartActor | CommandStopActor) -> None: ...
-
-    def signal(self, actor: SimulatedActor, signal: ActorSignal) -> None: ...
-
-    def decided(self, actor: SimulatedActor, what: str, *details: Any) -> None:
-        """Note a decision for the trace and for the journal."""
 
 
 class _Wait(msgspec.Struct):
@@ -91,13 +73,10 @@ class SimulatedActor:
         self.pending_allocation_ts: int | None = None
         self.destroy_ts: int | None = None
         self.error: Any = None
-        self._stopping = False
-        self._going_away = False
-        self._will_wake = False
+        self._stopping = self._going_away = self._will_wake = self._woken_meanwhile = False
         self._gc_deadline: int | None = None
         self._timer: Timer | None = None
         self._waiting: _Wait | None = None
-        self._woken_meanwhile = False
         self._next_generation = 0
 
     @property
@@ -149,10 +128,10 @@ class SimulatedActor:
         runner_id, self.runner_id = self.runner_id, None
         self._gc_deadline = self.alarm_ts = None
         self._arm()
-        self._cluster.decided(self, "destroyed")
+        self._decided("destroyed")
         if runner_id is not None:
-            self._cluster.release_slot(self, runner_id, to_queue=False)
-        self._cluster.signal(self, ActorSignal.DESTROYED)
+            self._cluster.release_slot(self.spec, runner_id, to_queue=False)
+        self._cluster.signal(self.spec, ActorSignal.DESTROYED)
 
     # Events of its runner
 
@@ -186,7 +165,7 @@ class SimulatedActor:
         """Set the actor's only alarm, which outlives generations. ``alarm_ts`` is in milliseconds."""
         if self._is_on(runner_id, generation):
             self.alarm_ts = alarm_ts
-            self._cluster.decided(self, "alarm", alarm_ts)
+            self._decided("alarm", alarm_ts)
             self._arm()
 
     def going_away(self, runner_id: str, generation: int) -> None:
@@ -215,23 +194,22 @@ class SimulatedActor:
         self.connectable_ts = now
         if self.start_ts is None:
             self.start_ts = now
-        self._cluster.decided(self, "running", self.generation)
+        self._decided("running", self.generation)
         self._arm()
-        self._cluster.signal(self, ActorSignal.READY)
+        self._cluster.signal(self.spec, ActorSignal.READY)
 
     def _ask_to_stop(self, runner_id: str, why: str) -> None:
         self._gc_deadline = self._timers.now() + self._settings.actor_stop_threshold
-        self._set_not_connectable()
-        self._cluster.decided(self, why, self.generation)
+        self.connectable, self.connectable_ts = False, None
+        self._decided(why, self.generation)
         self._arm()
         self._send_stop(runner_id)
 
-    def _set_not_connectable(self) -> None:
-        self.connectable = False
-        self.connectable_ts = None
-
     def _send_stop(self, runner_id: str) -> None:
         self._cluster.send_command(runner_id, self.id, CommandStopActor(self.id, self.generation))
+
+    def _decided(self, what: str, *details: Any) -> None:
+        self._cluster.actor_decided(self.id, what, *details)
 
     def _fail(self, error: Any) -> None:
         """A failure of the runner is not overwritten until the next allocation clears it."""
@@ -241,15 +219,13 @@ class SimulatedActor:
     # The end of a generation
 
     def _ended(self, why: str, *, clean: bool = False, lost: bool = False, force_reschedule: bool = False) -> None:
-        runner_id = self.runner_id
+        runner_id, self.runner_id = self.runner_id, None
         assert runner_id is not None
-        self.runner_id = None
-        self._stopping = False
-        self._gc_deadline = None
-        self._set_not_connectable()
-        self._cluster.decided(self, why, self.generation)
+        self._stopping, self._gc_deadline = False, None
+        self.connectable, self.connectable_ts = False, None
+        self._decided(why, self.generation)
         self._arm()
-        self._cluster.release_slot(self, runner_id, to_queue=True)
+        self._cluster.release_slot(self.spec, runner_id, to_queue=True)
         if lost:
             self._send_stop(runner_id)
         if force_reschedule:
@@ -274,16 +250,15 @@ class SimulatedActor:
 
     def _told_stopped(self) -> None:
         self._will_wake = self._going_away = False
-        self._cluster.signal(self, ActorSignal.STOPPED)
+        self._cluster.signal(self.spec, ActorSignal.STOPPED)
 
     def _fell_asleep(self) -> None:
-        self.sleeping = True
         self.sleep_ts = self._timers.now()
-        self._cluster.decided(self, "asleep")
+        self._stays_asleep()
 
     def _stays_asleep(self) -> None:
         self.sleeping = True
-        self._cluster.decided(self, "asleep")
+        self._decided("asleep")
 
     # Wake
 
@@ -304,7 +279,7 @@ class SimulatedActor:
             return
         if self.runner_id is not None:
             self._will_wake = True
-            self._cluster.decided(self, "will wake")
+            self._decided("will wake")
             return
         self.sleeping = self._will_wake = False
         self._reschedule(force=True, timeout=pending_timeout, then=lambda: None, failed=self._stays_asleep)
@@ -322,7 +297,7 @@ class SimulatedActor:
         if delay == 0:
             spawn()
             return
-        self._cluster.decided(self, "backs off", delay)
+        self._decided("backs off", delay)
         self._waiting = _Wait(then, self._timers.call_later(delay, spawn))
         self._arm()
 
@@ -336,7 +311,7 @@ class SimulatedActor:
         then: Callable[[], None] = lambda: None,
     ) -> None:
         queue = force or self.spec.crash_policy != "sleep"
-        runner_id = self._cluster.take_slot(self, queue=queue)
+        runner_id = self._cluster.take_slot(self.spec, self.allocated if queue else None)
         if runner_id is not None:
             self._start_on(runner_id, generation)
             then()
@@ -345,17 +320,14 @@ class SimulatedActor:
         if self.error is None:
             self.error = NO_CAPACITY
         if not queue:
-            failed()
-            self._arm()
-            then()
-            self._look_at_wakes()
+            self._stay_without_runner(failed, then)
             return
         self.pending_allocation_ts = self._timers.now()
         wait = self._waiting = _Wait(then, queued=True)
         self._next_generation = generation
         if timeout is not None:
             wait.timer = self._timers.call_later(timeout, self._gave_up_waiting, failed)
-        self._cluster.decided(self, "pending", generation)
+        self._decided("pending", generation)
         self._arm()
 
     def allocated(self, runner_id: str) -> None:
@@ -372,9 +344,12 @@ class SimulatedActor:
         assert wait is not None
         self._stop_waiting()
         self.pending_allocation_ts = None
+        self._stay_without_runner(failed, wait.then)
+
+    def _stay_without_runner(self, failed: Callable[[], None], then: Callable[[], None]) -> None:
         failed()
         self._arm()
-        wait.then()
+        then()
         self._look_at_wakes()
 
     def _start_on(self, runner_id: str, generation: int) -> None:
@@ -384,7 +359,7 @@ class SimulatedActor:
         self.sleeping = False
         self.sleep_ts = self.pending_allocation_ts = self.error = None
         self._gc_deadline = now + self._settings.actor_start_threshold
-        self._cluster.decided(self, "allocated", generation, runner_id)
+        self._decided("allocated", generation, runner_id)
         self._arm()
         config = ActorConfig(self.spec.name, self.spec.key, now, self.spec.input)
         self._cluster.send_command(runner_id, self.id, CommandStartActor(self.id, generation, config, []))
@@ -396,7 +371,7 @@ class SimulatedActor:
         if wait.timer is not None:
             wait.timer.cancel()
         if wait.queued and not left_queue:
-            self._cluster.leave_queue(self)
+            self._cluster.leave_queue(self.spec)
 
     def _look_at_wakes(self) -> None:
         if self._woken_meanwhile and self._waiting is None:
@@ -418,9 +393,8 @@ class SimulatedActor:
     def _deadline_reached(self) -> None:
         self._timer = None
         if self._gc_deadline is None:
-            self._cluster.decided(self, "alarm is due")
+            self._decided("alarm is due")
             self.wake(pending_timeout=None)
             self._arm()
         elif self.runner_id is not None:
-            error = {"runner_no_response": {"runner_id": self.runner_id}}
-            self.lost(self.runner_id, self.generation, error=error)
+            self.lost(self.runner_id, self.generation, error={"runner_no_response": {"runner_id": self.runner_id}})

@@ -114,7 +114,7 @@ class Cluster:
         if spec.key is not None and has_key:
             self.actors_by_key[spec.name, spec.key] = actor
         self.actor_names.setdefault(spec.name, {})
-        self.decided(actor, "created", spec.name, spec.key)
+        self.actor_decided(actor.id, "created", spec.name, spec.key)
         return actor
 
     def find_actor(self, actor_id: str) -> SimulatedActor | None:
@@ -126,37 +126,37 @@ class Cluster:
             index = self._allocation[runner_name] = AllocationIndex(self.timers.now, self.random, self.settings)
         return index
 
-    def take_slot(self, actor: SimulatedActor, *, queue: bool) -> str | None:
-        index = self.allocation(actor.spec.runner_name)
-        return index.take_slot(actor.id, allocated=actor.allocated if queue else None)
+    def take_slot(self, spec: ActorSpec, allocated: Callable[[str], None] | None) -> str | None:
+        return self.allocation(spec.runner_name).take_slot(spec.actor_id, allocated=allocated)
 
-    def release_slot(self, actor: SimulatedActor, runner_id: str, *, to_queue: bool) -> None:
+    def release_slot(self, spec: ActorSpec, runner_id: str, *, to_queue: bool) -> None:
         runner = self.runners.get(runner_id)
         if runner is not None:
-            runner.release_slot(actor.id)
+            runner.release_slot(spec.actor_id)
         if to_queue:
-            self.allocation(actor.spec.runner_name).allocate_pending()
+            self.allocation(spec.runner_name).allocate_pending()
 
-    def leave_queue(self, actor: SimulatedActor) -> None:
-        self.allocation(actor.spec.runner_name).leave_queue(actor.id)
+    def leave_queue(self, spec: ActorSpec) -> None:
+        self.allocation(spec.runner_name).leave_queue(spec.actor_id)
 
     def send_command(self, runner_id: str, actor_id: str, command: CommandStartActor | CommandStopActor) -> None:
         self.runners[runner_id].command(actor_id, command)
 
-    def signal(self, actor: SimulatedActor, signal: ActorSignal) -> None:
+    def signal(self, spec: ActorSpec, signal: ActorSignal) -> None:
         if signal is ActorSignal.DESTROYED:
-            self._forget_destroyed(actor)
-        for callback in list(self._subscribers.get(actor.id, {}).values()):
+            self._forget_destroyed(spec)
+        for callback in list(self._subscribers.get(spec.actor_id, {}).values()):
             callback(signal)
 
-    def _forget_destroyed(self, actor: SimulatedActor) -> None:
-        key = actor.spec.key
-        if key is not None and self.actors_by_key.get((actor.spec.name, key)) is actor:
-            del self.actors_by_key[actor.spec.name, key]
-        store = self.kv_stores.pop(actor.id, None)
+    def _forget_destroyed(self, spec: ActorSpec) -> None:
+        if spec.key is not None:
+            holder = self.actors_by_key.get((spec.name, spec.key))
+            if holder is not None and holder.id == spec.actor_id:
+                del self.actors_by_key[spec.name, spec.key]
+        store = self.kv_stores.pop(spec.actor_id, None)
         if store is not None:
             store.clear()
-        self.hibernation.forget(actor.id)
+        self.hibernation.forget(spec.actor_id)
 
     def subscribe(self, actor_id: str, callback: Callable[[ActorSignal], None]) -> Callable[[], None]:
         self._subscriptions += 1
@@ -172,13 +172,13 @@ class Cluster:
 
         return unsubscribe
 
-    def decided(self, subject: SimulatedActor | SimulatedRunner, what: str, *details: Any) -> None:
-        if isinstance(subject, SimulatedActor):
-            self.trace.add("actor", subject.id, what, *details)
-            self.journal.actor_changed(subject)
-        else:
-            self.trace.add("runner", subject.runner_id, what, *details)
-            self.journal.runner_changed(subject)
+    def actor_decided(self, actor_id: str, what: str, *details: Any) -> None:
+        self.trace.add("actor", actor_id, what, *details)
+        self.journal.actor_changed(self.actors[actor_id])
+
+    def decided(self, runner: SimulatedRunner, what: str, *details: Any) -> None:
+        self.trace.add("runner", runner.runner_id, what, *details)
+        self.journal.runner_changed(runner)
 
     # Runners
 

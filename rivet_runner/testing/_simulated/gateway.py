@@ -172,7 +172,8 @@ class Gateway:
         if self.cluster.is_connected(runner_id):
             return
         for record in list(self._records.values()):
-            if record.runner_id == runner_id and record.state is InFlightState.ACTIVE and not record.stopping:
+            # The tunnel of a hibernating WebSocket is not pinged: it outlives the runner.
+            if record.runner_id == runner_id and record.attached and not record.stopping:
                 self._drop(record, DropReason.TUNNEL_PING_TIMEOUT)
 
     def _collect_after(self, when: int) -> None:

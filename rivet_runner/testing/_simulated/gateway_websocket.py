@@ -45,46 +45,52 @@ async def attempt_open(gateway: Gateway, key: bytes, runner_id: str, upgrade: Cl
     Raises `EngineError` if the actor closes or stops instead, or does not answer in time. Cancelling is safe.
     """
     record = gateway.start(key, upgrade.actor_id, runner_id, InFlightState.AWAITING_OPEN)
-    opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-    def fail(name: str) -> None:
-        if not opened.done():
-            opened.set_exception(EngineError(name))
-
-    def receive(message: ToServerTunnelMessageKind) -> None:
-        if isinstance(message, ToServerWebSocketOpen):
-            if not opened.done():
-                if message.can_hibernate:
-                    gateway.allow_hibernation(record)
-                opened.set_result(message.can_hibernate)
-                # Keep messages of the same read: the attachment takes over in the next turn.
-                record.handler = early.append
-        else:
-            fail("guard.websocket_closed_before_open")
-
-    def signalled(signal: ActorSignal) -> None:
-        if opened.done():
-            early.append(signal)
-        elif signal is ActorSignal.STOPPED:
-            fail("guard.actor_stopped_while_waiting_for_websocket_open")
-
-    early: list[ToServerTunnelMessageKind | ActorSignal] = []
-    record.handler = receive
-    unsubscribe = gateway.cluster.subscribe(upgrade.actor_id, signalled)
-    timer = gateway.timers.call_later(
-        gateway.settings.gateway_websocket_open_timeout_ms, fail, "guard.websocket_open_timeout"
-    )
+    opening = _Opening(gateway, record)
+    unsubscribe = gateway.cluster.subscribe(upgrade.actor_id, opening.signalled)
+    timeout = gateway.settings.gateway_websocket_open_timeout_ms
+    timer = gateway.timers.call_later(timeout, opening.fail, "guard.websocket_open_timeout")
     try:
         gateway.send(record, ToClientWebSocketOpen(upgrade.actor_id, upgrade.path, upgrade.headers))
-        await opened
+        await opening.opened
     except BaseException:
         gateway.release(record)
         raise
     finally:
         timer.cancel()
         unsubscribe()
-    record.early = early
+    record.early = opening.early
     return record
+
+
+class _Opening:
+    """The wait for the actor's answer to an open."""
+
+    def __init__(self, gateway: Gateway, record: InFlightRequest) -> None:
+        self._gateway = gateway
+        self._record = record
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.early: list[ToServerTunnelMessageKind | ActorSignal] = []
+        record.handler = self._receive
+
+    def fail(self, name: str) -> None:
+        if not self.opened.done():
+            self.opened.set_exception(EngineError(name))
+
+    def signalled(self, signal: ActorSignal) -> None:
+        if self.opened.done():
+            self.early.append(signal)
+        elif signal is ActorSignal.STOPPED:
+            self.fail("guard.actor_stopped_while_waiting_for_websocket_open")
+
+    def _receive(self, message: ToServerTunnelMessageKind) -> None:
+        if not isinstance(message, ToServerWebSocketOpen):
+            self.fail("guard.websocket_closed_before_open")
+        elif not self.opened.done():
+            if message.can_hibernate:
+                self._gateway.allow_hibernation(self._record)
+            self.opened.set_result(None)
+            # Keep messages of the same read: the attachment takes over in the next turn.
+            self._record.handler = self.early.append
 
 
 class Ending(enum.Enum):

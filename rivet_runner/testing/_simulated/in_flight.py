@@ -118,6 +118,11 @@ class InFlightRequest:
     def hibernatable(self) -> bool:
         return self.pending is not None
 
+    @property
+    def attached(self) -> bool:
+        """Whether the request is a WebSocket that a client and an actor use at the moment."""
+        return self.state is InFlightState.ACTIVE and self.on_drop is not None
+
     def take_index(self) -> int:
         """The index of the next message to the runner."""
         index = self._next_index

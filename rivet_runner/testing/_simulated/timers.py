@@ -62,6 +62,11 @@ class Timers:
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
 
+    @property
+    def held(self) -> int:
+        """The number of timers in memory, cancelled ones included."""
+        return len(self._heap)
+
     def call_at(self, when: int, callback: Callable[..., None], *args: Any) -> Timer:
         """Call ``callback`` at ``when``, in milliseconds. A time in the past means the next run of the timers."""
         self._number += 1
