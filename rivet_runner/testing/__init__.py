@@ -19,14 +19,20 @@ The runner itself imports nothing from here. The tools need no further dependenc
 
 from __future__ import annotations
 
-from rivet_runner.testing.engine_api import EngineApi
-from rivet_runner.testing.engine_binary import EngineNotFound
-from rivet_runner.testing.engine_types import ActorInfo, EngineApiError
-from rivet_runner.testing.hibernation import MemoryHibernationStore, MemoryHibernationStores
-from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
-from rivet_runner.testing.local_engine import EngineStartFailed, LocalEngine
-from rivet_runner.testing.simulated_engine import SimulatedEngine
-from rivet_runner.testing.virtual_loop import virtual_loop
+from typing import TYPE_CHECKING
+
+from rivet_runner._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from rivet_runner.testing.engine_api import EngineApi
+    from rivet_runner.testing.engine_binary import EngineNotFound
+    from rivet_runner.testing.engine_types import ActorInfo, EngineApiError
+    from rivet_runner.testing.hibernation import MemoryHibernationStore, MemoryHibernationStores
+    from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
+    from rivet_runner.testing.local_engine import EngineStartFailed, LocalEngine
+    from rivet_runner.testing.real_engine import RealActorHandle, RealEngine
+    from rivet_runner.testing.simulated_engine import SimulatedEngine
+    from rivet_runner.testing.virtual_clock import virtual_loop
 
 __all__ = [
     "ActorInfo",
@@ -39,6 +45,28 @@ __all__ = [
     "LocalEngine",
     "MemoryHibernationStore",
     "MemoryHibernationStores",
+    "RealActorHandle",
+    "RealEngine",
     "SimulatedEngine",
     "virtual_loop",
 ]
+
+_MODULES = {
+    "engine_api": ("EngineApi",),
+    "engine_binary": ("EngineNotFound",),
+    "engine_types": ("ActorInfo", "EngineApiError"),
+    "hibernation": ("MemoryHibernationStore", "MemoryHibernationStores"),
+    "http_client": ("HttpExchangeFailed", "HttpResponse"),
+    "local_engine": ("EngineStartFailed", "LocalEngine"),
+    "real_engine": ("RealActorHandle", "RealEngine"),
+    "simulated_engine": ("SimulatedEngine",),
+    "virtual_clock": ("virtual_loop",),
+}
+
+# A type checker sees the imports above instead, and so finds misspelt names.
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _MODULES)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

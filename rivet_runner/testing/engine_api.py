@@ -95,6 +95,15 @@ class EngineApi:
         """Return the namespaces, up to the engine's page size."""
         return decode_answer(await self._call("GET", "/namespaces"), _Namespaces).namespaces
 
+    async def create_namespace(self, name: str) -> None:
+        """Create a namespace. Runners and actors of one namespace do not see those of another.
+
+        ``name`` has lower-case letters, digits and single inner dashes, at most 64 in all. The engine's errors include
+        ``namespace.name_not_unique``.
+        """
+        body = {"name": name, "display_name": name}
+        decode_answer(await self._call("POST", "/namespaces", body=body), msgspec.Raw)
+
     async def upsert_runner_config(
         self,
         runner_name: str,

@@ -26,7 +26,7 @@ from rivet_runner.testing._simulated.handles import SimulatedActorHandle, api_er
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.storage import Storage
 from rivet_runner.testing._simulated.trace import Trace
-from rivet_runner.testing.virtual_loop import VirtualLoop
+from rivet_runner.testing.virtual_clock import VirtualLoop
 
 __all__ = ["SimulatedEngine"]
 

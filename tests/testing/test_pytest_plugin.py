@@ -1,0 +1,204 @@
+"""The pytest plugin in projects of its users: each test runs pytest in a folder of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from rivet_runner.testing.engine_binary import BINARY_VARIABLE, find_engine_binary
+
+pytest_plugins = ["pytester"]
+
+PLUGIN: Final = ("-p", "rivet_runner.testing.pytest_plugin")
+
+ROOM: Final = """
+import asyncio, random
+from datetime import timedelta
+import pytest
+from rivet_runner import Response, Runner
+
+class Room(Runner):
+    async def on_actor_start(self, actor):
+        actor.state = actor.generation
+    async def fetch(self, actor, request):
+        await actor.kv.put(b"path", request.path.encode())
+        return Response(f"{request.path} {actor.generation}")
+    async def websocket(self, actor, ws):
+        async for message in ws:
+            await ws.send(message)
+"""
+
+CONFIG: Final = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    pytester.makefile(".ini", pytest=CONFIG)
+    return pytester
+
+
+def run(project: pytest.Pytester, tests: str, *options: str) -> pytest.RunResult:
+    project.makepyfile(test_it=ROOM + tests)
+    return project.runpytest_subprocess(*PLUGIN, "-p", "no:cacheprovider", *options, timeout=60)
+
+
+class TestRivet:
+    def test_month_passes_when_a_test_advances(self, project: pytest.Pytester) -> None:
+        tests = """
+async def test_it(rivet):
+    async with rivet.host(Room):
+        actor = await rivet.create("room")
+        assert (await actor.request("GET", "/a")).text() == "/a 0"
+        await rivet.advance(days=30)
+        await actor.sleep()
+        assert await actor.kv() == {b"path": b"/a"}
+        assert asyncio.get_running_loop().time() > 30 * 86400
+
+async def test_other_loops_are_the_usual_ones():
+    assert type(asyncio.get_running_loop()).__module__.startswith("asyncio.")
+"""
+        run(project, tests).assert_outcomes(passed=2)
+
+    def test_factories_of_the_project_hold_for_its_other_tests(self, project: pytest.Pytester) -> None:
+        project.makeconftest("""
+import asyncio
+class Own(asyncio.SelectorEventLoop): pass
+def pytest_asyncio_loop_factories(): return {"own": Own, "again": Own}
+""")
+        tests = """
+async def test_rivet(rivet):
+    assert type(asyncio.get_running_loop()).__name__ == "VirtualLoop"
+async def test_own():
+    assert type(asyncio.get_running_loop()).__name__ == "Own"
+"""
+        run(project, tests).assert_outcomes(passed=3)
+
+    def test_strict_mode_needs_the_marker_of_pytest_asyncio(self, project: pytest.Pytester) -> None:
+        tests = """
+@pytest.mark.asyncio
+async def test_it(rivet):
+    await rivet.advance(1)
+"""
+        run(project, tests, "-o", "asyncio_mode=strict").assert_outcomes(passed=1)
+
+    def test_reason_is_given_when_the_loop_is_not_the_tests_own(self, project: pytest.Pytester) -> None:
+        tests = """
+@pytest.mark.asyncio(loop_scope="module")
+async def test_it(rivet):
+    pass
+"""
+        result = run(project, tests)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["*its scope is module*"])
+
+    def test_reason_is_given_when_pytest_asyncio_is_missing(self, project: pytest.Pytester) -> None:
+        project.makefile(".ini", pytest="[pytest]\n")
+        result = run(project, "\ndef test_it(rivet):\n    pass\n", "-p", "no:asyncio")
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["*need pytest-asyncio*"])
+
+
+class TestSeeds:
+    TESTS: Final = """
+seen = []
+@pytest.mark.rivet_seeds(5)
+async def test_marked(rivet):
+    actor = await rivet.create("room")
+    seen.append(actor.id)
+    print("SEED", repr(rivet))
+    assert "seed 3," not in repr(rivet)
+    assert len(seen) == len(set(seen))
+
+async def test_plain(rivet):
+    print("PLAIN", repr(rivet))
+"""
+
+    def test_every_seed_is_another_run_and_a_failure_names_its_own(self, project: pytest.Pytester) -> None:
+        result = run(project, self.TESTS)
+        result.assert_outcomes(passed=5, failed=1)
+        result.stdout.fnmatch_lines(["*Repeat this run with: pytest '*test_marked?seed3?' --rivet-seed 3", "*created*"])
+
+    def test_one_seed_is_run_when_it_is_asked_for(self, project: pytest.Pytester) -> None:
+        result = run(project, self.TESTS, "--rivet-seed", "3", "-s")
+        result.assert_outcomes(passed=1, failed=1)
+        result.stdout.fnmatch_lines(["*PLAIN <SimulatedEngine seed 3,*"])
+
+    def test_failure_is_repeated_by_what_its_report_says(self, project: pytest.Pytester) -> None:
+        result = run(project, self.TESTS)
+        [line] = [line for line in result.outlines if "Repeat this run" in line]
+        node, seed = line.partition("'")[2].split("' --rivet-seed ")
+        again = project.runpytest_subprocess(*PLUGIN, node, "--rivet-seed", seed, timeout=60)
+        again.assert_outcomes(failed=1)
+
+
+class TestRivetEngine:
+    TESTS: Final = """
+@pytest.mark.parametrize("number", [1, 2])
+async def test_it(rivet_engine, number):
+    async with rivet_engine.host(Room):
+        actor = await rivet_engine.create("room", key="same key")
+        assert (await actor.request("GET", "/a")).text() == "/a 0"
+        assert actor.status == "running"
+        assert actor.error is None
+        async with actor.websocket("/") as ws:
+            await ws.send("hello")
+            assert await ws.recv() == "hello"
+        assert await actor.kv() == {b"path": b"/a"}
+        await actor.sleep()
+        assert actor.status == "sleeping"
+        assert (await rivet_engine.get_or_create("room", key="same key")).id == actor.id
+        await actor.destroy()
+        assert actor.status == "destroyed"
+"""
+
+    @pytest.mark.engine
+    def test_tests_share_an_engine_and_nothing_else(
+        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    ) -> None:
+        monkeypatch.chdir(request.config.rootpath)
+        monkeypatch.setenv(BINARY_VARIABLE, str(find_engine_binary()))
+        monkeypatch.chdir(project.path)
+        run(project, self.TESTS).assert_outcomes(passed=2)
+
+    def test_tests_are_skipped_with_the_reason_when_there_is_no_engine(
+        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv(BINARY_VARIABLE, raising=False)
+        result = run(project, self.TESTS, "-rs")
+        result.assert_outcomes(skipped=2)
+        result.stdout.fnmatch_lines(["*no engine binary*"])
+
+
+class TestCost:
+    def test_plugin_imports_nothing_but_pytest_when_no_fixture_is_asked_for(self, project: pytest.Pytester) -> None:
+        tests = """
+import sys
+def test_it():
+    heavy = {"websockets", "tenacity", "multidict", "msgspec"} & sys.modules.keys()
+    assert heavy == set()
+    assert {name for name in sys.modules if name.startswith("rivet_runner")} == {
+        "rivet_runner", "rivet_runner._lazy", "rivet_runner.testing",
+        "rivet_runner.testing.pytest_plugin", "rivet_runner.testing.pytest_fixtures",
+    }
+"""
+        project.makepyfile(test_cost=tests)
+        project.runpytest_subprocess(*PLUGIN, timeout=60).assert_outcomes(passed=1)
+
+    def test_package_does_not_import_pytest(self) -> None:
+        code = "import sys, rivet_runner.testing as t; [getattr(t, n) for n in t.__all__]; print('pytest' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+        assert done.stdout.strip() == "False"
+
+    def test_plugin_is_registered_once_when_it_is_named_twice(self, project: pytest.Pytester) -> None:
+        project.makeconftest('pytest_plugins = ["rivet_runner.testing.pytest_plugin"]')
+        run(project, "\nasync def test_it(rivet):\n    pass\n", *PLUGIN).assert_outcomes(passed=1)
