@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 from typing import Final
 
@@ -183,6 +186,8 @@ class TestCost:
     def test_plugin_imports_nothing_but_pytest_when_no_fixture_is_asked_for(self, project: pytest.Pytester) -> None:
         tests = """
 import sys
+import sysconfig
+import venv
 def test_it():
     heavy = {"websockets", "tenacity", "multidict", "msgspec"} & sys.modules.keys()
     assert heavy == set()
@@ -202,3 +207,41 @@ def test_it():
     def test_plugin_is_registered_once_when_it_is_named_twice(self, project: pytest.Pytester) -> None:
         project.makeconftest('pytest_plugins = ["rivet_runner.testing.pytest_plugin"]')
         run(project, "\nasync def test_it(rivet):\n    pass\n", *PLUGIN).assert_outcomes(passed=1)
+
+
+class TestWheel:
+    def test_fixtures_are_there_when_the_wheel_is_installed(self, project: pytest.Pytester, tmp_path: Path) -> None:
+        python = install_wheel(tmp_path)
+        tests = """
+import rivet_runner
+async def test_it(rivet):
+    await rivet.advance(days=1)
+    assert "venv" in rivet_runner.__file__
+"""
+        project.makepyfile(test_it=ROOM + tests)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        done = subprocess.run(
+            command, cwd=project.path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "1 passed" in done.stdout
+
+
+def install_wheel(folder: Path) -> Path:
+    """The Python of a new environment with this package from a wheel, and the other packages of the running one.
+
+    It needs no package index. The name of a folder in a ``.pth`` file does not bring the editable installation along.
+    """
+    source, pip = Path(__file__).parents[2], [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
+    subprocess.run([*pip, *build, str(source)], check=True, timeout=60)
+    venv.create(folder / "venv", with_pip=False)
+    python = folder / "venv" / "bin" / "python"
+    [wheel] = folder.glob("*.whl")
+    where = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)], check=True, timeout=60)
+    (Path(where) / "others.pth").write_text(sysconfig.get_path("purelib"))
+    return python
