@@ -36,6 +36,7 @@ class Client(Protocol):
 class Bench(Protocol):
     """An engine, as the conformance tests use it."""
 
+    name: str
     runner_name: str
 
     def host(self, runner: type[RunnerT], **options: Any) -> AbstractAsyncContextManager[RunnerT]: ...
@@ -66,6 +67,8 @@ def _connect_url(endpoint: str, runner_key: str, query: dict[str, str]) -> str:
 
 
 class SimulatedBench:
+    name = "simulated"
+
     def __init__(self, engine: SimulatedEngine, runner_name: str) -> None:
         self._engine = engine
         self.runner_name = runner_name
@@ -127,6 +130,8 @@ class _RealClient:
 
 
 class RealBench:
+    name = "real"
+
     def __init__(self, endpoint: str, runner_name: str) -> None:
         self._endpoint = endpoint
         self._api = EngineApi(endpoint)

@@ -122,6 +122,18 @@ class TestRequests:
             body = answer.json()
             assert (answer.status, body["group"], body["code"]) == (404, "actor", "not_found")
 
+    @pytest.mark.parametrize(("sent", "answered"), [({}, ("*", None)), ({"origin": "http://a"}, ("http://a", "Origin"))])
+    async def test_answer_allows_the_origin_of_the_request(
+        self, bench: Bench, sent: dict[str, str], answered: tuple[str, str | None]
+    ) -> None:
+        async with bare_runner(bench) as runner:
+            actor_id = await runner.started(bench)
+            asking = asyncio.create_task(bench.request(actor_id, "GET", "/", sent))
+            message_id, _ = await runner.tunnel(ToClientRequestStart)
+            runner.reply(message_id, response())
+            headers = (await asking).headers
+            assert (headers["access-control-allow-origin"], headers.get("vary")) == answered
+
     async def test_options_is_answered_by_the_gateway(self, bench: Bench) -> None:
         async with bare_runner(bench) as runner:
             actor_id = await runner.started(bench)

@@ -35,35 +35,38 @@ def request_headers(
     return {**wanted, "x-rivet-ray-id": ray_id}
 
 
-def gateway_answer(answer: ToServerResponseStart, ray_id: str) -> HttpResponse:
+def gateway_answer(answer: ToServerResponseStart, request: Mapping[str, str]) -> HttpResponse:
     """An actor's answer as its client sees it. Only the first piece counts. An answer that is not HTTP becomes a 500."""
     names = answer.headers.items()
     valid = all(TOKEN.fullmatch(name) and not re.search(r"[\r\n\0]", value) for name, value in names)
     if not valid or not 100 <= answer.status <= 999:
-        return error_answer(EngineError("core.internal_error"), ray_id)
-    return _answer(answer.status, names, answer.body or b"", ray_id)
+        return error_answer(EngineError("core.internal_error"), request)
+    return _answer(answer.status, names, answer.body or b"", request)
 
 
-def error_answer(error: EngineError, ray_id: str) -> HttpResponse:
+def error_answer(error: EngineError, request: Mapping[str, str]) -> HttpResponse:
     """An error of the engine's own."""
     headers = [("content-type", "application/json"), ("x-rivet-error", error.name)]
-    return _answer(error.status, headers, error.body(), ray_id)
+    return _answer(error.status, headers, error.body(), request)
 
 
-def preflight_answer(headers: Mapping[str, str], ray_id: str) -> HttpResponse:
+def preflight_answer(request: Mapping[str, str]) -> HttpResponse:
     """OPTIONS is answered without asking the actor."""
-    allowed = headers.get("access-control-request-headers", "*")
+    allowed = request.get("access-control-request-headers", "*")
     added = [
         ("access-control-allow-methods", METHODS),
         ("access-control-allow-headers", allowed),
         ("access-control-max-age", "86400"),
     ]
-    return _answer(204, added, b"", ray_id)
+    return _answer(204, added, b"", request)
 
 
-def _answer(status: int, headers: Iterable[tuple[str, str]], body: bytes, ray_id: str) -> HttpResponse:
+def _answer(status: int, headers: Iterable[tuple[str, str]], body: bytes, request: Mapping[str, str]) -> HttpResponse:
     merged: CIMultiDict[str] = CIMultiDict(headers)
     merged.setdefault("content-length", str(len(body)))
-    for name, value in (*CORS, ("x-rivet-ray-id", ray_id)):
+    for name, value in (*CORS, ("x-rivet-ray-id", request["x-rivet-ray-id"])):
         merged[name] = value
+    if "origin" in request:
+        merged["access-control-allow-origin"] = request["origin"]
+        merged["vary"] = "Origin"
     return HttpResponse(status, merged, body)

@@ -101,7 +101,7 @@ class SimulatedActorHandle:
         described = request_headers(headers, ray_id, **sent)
         cluster.trace.add("client", self.id, method, path)
         if method.upper() == "OPTIONS":
-            return preflight_answer(described, ray_id)
+            return preflight_answer(described)
         request = ClientRequest(self.id, method, _absolute(path), described, body)
         task = cluster.guard.tasks.spawn(cluster.guard.request(request), name=f"request {method} {path}", on_error=_ignore)
         try:
@@ -112,9 +112,9 @@ class SimulatedActorHandle:
         if task.cancelled():
             raise HttpExchangeFailed(f"{method} {path}: the engine closed the connection before it answered")
         try:
-            answer = gateway_answer(task.result(), ray_id)
+            answer = gateway_answer(task.result(), described)
         except EngineError as error:
-            answer = error_answer(error, ray_id)
+            answer = error_answer(error, described)
         cluster.trace.add("client", self.id, "answered", answer.status)
         return answer
 

@@ -1,0 +1,81 @@
+"""The known differences between the simulated engine and the real one, with their reasons.
+
+The suite reads this list. A difference is shown by a test, which names it and finds the value of each engine, or it says why
+no test can show it. A difference that is not listed here is a fault of the simulated engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+__all__ = ["DIFFERENCES", "Difference"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """``simulated`` and ``real`` are the values that `shown_by` finds, or descriptions if no test shows the difference."""
+
+    simulated: Any
+    real: Any
+    reason: str
+    shown_by: str | None = None
+    not_shown_because: str | None = None
+
+
+DIFFERENCES: Final = {
+    "protocol versions": Difference(
+        simulated=(1011, "ws.invalid_packet"),
+        real=(1011, "ws.timed_out_waiting_for_init"),
+        reason="The simulated engine speaks version 3 alone. The real one takes each version up to 7, and waits for init.",
+        shown_by="test_differences.test_connection_of_another_protocol_version_is_refused_by_the_simulated_engine",
+    ),
+    "host header": Difference(
+        simulated=False,
+        real=True,
+        reason="The simulated engine has no port that the header could name.",
+        shown_by="test_differences.test_host_header_names_a_port_of_the_real_engine",
+    ),
+    "namespaces": Difference(
+        simulated="one, named default",
+        real="any number, made by its API",
+        reason="Each test makes an engine of its own, so it needs no second namespace.",
+        not_shown_because="The interface of the simulated engine has no call that makes a namespace.",
+    ),
+    "http": Difference(
+        simulated="no HTTP server: handles call the gateway",
+        real="routes by path, query and headers, and refuses malformed requests",
+        reason="The simulated engine has no port yet.",
+        not_shown_because="A handle cannot send a malformed request or choose a route.",
+    ),
+    "reordered events": Difference(
+        simulated="event messages are handled in their order",
+        real="event messages of one runner may overtake each other, and one that comes late is dropped",
+        reason="The simulated engine has no faults by chance yet.",
+        not_shown_because="The order of the real engine depends on the load of the machine.",
+    ),
+    "bursts": Difference(
+        simulated="each message arrives",
+        real="messages beyond a ring of 1,024 are dropped",
+        reason="The simulated engine has no faults by chance yet.",
+        not_shown_because="The loss depends on the speed of the machine.",
+    ),
+    "unanswered init": Difference(
+        simulated="each init is answered, after a crash when the lease is over",
+        real="about one first init in 1,000 gets no answer",
+        reason="The simulated engine has no faults by chance yet.",
+        not_shown_because="It is too rare for a test.",
+    ),
+    "speed": Difference(
+        simulated="decisions take no time",
+        real="most decisions take 50 to 100 ms, and much longer on a busy machine",
+        reason="Delays are not part of the protocol, and tests are to be fast.",
+        not_shown_because="A test of a duration fails on a busy machine.",
+    ),
+    "error messages": Difference(
+        simulated="texts of its own, with the same group and code",
+        real="texts that change between versions",
+        reason="Programs read the group and the code.",
+        not_shown_because="The suite compares groups and codes in each test of an error.",
+    ),
+}
