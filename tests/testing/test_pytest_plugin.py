@@ -173,6 +173,17 @@ async def test_it(rivet_engine, number):
         monkeypatch.chdir(project.path)
         run(project, self.TESTS).assert_outcomes(passed=2)
 
+    @pytest.mark.engine
+    def test_reason_is_given_when_a_test_wants_both_engines(
+        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    ) -> None:
+        monkeypatch.chdir(request.config.rootpath)
+        monkeypatch.setenv(BINARY_VARIABLE, str(find_engine_binary()))
+        monkeypatch.chdir(project.path)
+        result = run(project, "\nasync def test_it(rivet, rivet_engine):\n    pass\n")
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["*does not keep virtual time*"])
+
     def test_tests_are_skipped_with_the_reason_when_there_is_no_engine(
         self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     ) -> None:
