@@ -9,4 +9,6 @@ argument. Therefore the rules of the protocol can be tested as tables and state 
 * `outbox.Outbox`: tunnel messages that have not left yet, up to a bound, in a queue for each gateway
 * `answers.SentAnswers`: HTTP answers that are sent again if the connection breaks
 * `pace.Pace`: how fast they may leave, with `gateway.Gateway`, `window.Window` and `round_trips.RoundTrips`
+* `dialect.Dialect`: the part that differs between versions of the protocol. `dialect_v3` and `dialect_v7` are the versions,
+  `event_checkpoints` and `command_checkpoints` the logs of version 7. The session does not use them yet: it speaks version 3
 """

@@ -1,0 +1,160 @@
+"""Version 7: events and commands are counted for each generation of an actor, and the engine pings.
+
+Init tells nothing about what either side has. The engine sends every command that was not acknowledged, and the runner every
+event that is not confirmed. Both sides drop what they have already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rivet_runner._session.command_checkpoints import CommandCheckpoints
+from rivet_runner._session.dialect import (
+    ActorEvent,
+    Dialect,
+    InitAnswered,
+    KvAnswer,
+    KvAnswered,
+    KvEntries,
+    Received,
+    RunnerInit,
+    SetAlarm,
+    StartActor,
+    StopActor,
+)
+from rivet_runner._session.event_checkpoints import EventCheckpoints
+from rivet_runner.protocol import v7
+from rivet_runner.protocol.messages import (
+    ActorStateRunning,
+    ActorStateStopped,
+    ToClientPing,
+    ToClientTunnelMessage,
+    ToServerPong,
+)
+
+__all__ = ["DialectV7"]
+
+CERTAIN_AFTER: Final = 30.0
+"""Seconds after which a message has arrived for certain if the engine still pings.
+
+The engine (2.3.19) reads a runner's messages in order. It pings every 3 s, but only if it has read a pong in the last 15 s.
+So its ping proves that it has read everything that was sent before that pong. The other 15 s are for the pong's way."""
+
+
+class DialectV7(Dialect):
+    """Version 7 of the protocol."""
+
+    version = 7
+    has_delete_range = True
+
+    def __init__(self, init: RunnerInit) -> None:
+        self._events = EventCheckpoints()
+        super().__init__(init, v7.encode_to_server, self._events)
+        self._commands = CommandCheckpoints()
+
+    # From the engine
+
+    def receive(self, frame: bytes, now: float) -> Sequence[Received]:
+        message = v7.decode_to_client(frame)
+        match message:
+            case ToClientTunnelMessage():
+                return [message]
+            case v7.ToClientKvResponse():
+                return [KvAnswered(message.request_id, _kv_answer(message.data))]
+            case v7.ToClientCommands():
+                return self._new_commands(message.items)
+            case v7.ToClientAckEvents():
+                for checkpoint in message.last_event_checkpoints:
+                    self._events.confirm(checkpoint)
+                return []
+            case v7.ToClientInit():
+                return self._init_message(message)
+            case ToClientPing():
+                self._ping(message, now)
+                return []
+
+    def _init_message(self, message: v7.ToClientInit) -> Sequence[InitAnswered]:
+        if self.connected:
+            return []
+        answer = self._init_answered(message.runner_id, message.metadata.runner_lost_threshold)
+        if answer.forgotten:
+            self._events.start_over()
+            self._commands.start_over()
+        else:
+            self._events.resume()
+            self._commands.resume()
+        return [answer]
+
+    def _new_commands(self, commands: Sequence[v7.CommandWrapper]) -> Sequence[Received]:
+        received: list[Received] = []
+        for command in commands:
+            starts = isinstance(command.inner, v7.CommandStartActor)
+            if self._commands.receive(command.checkpoint, starts=starts):
+                received.append(_command(command))
+        return received
+
+    def _ping(self, ping: ToClientPing, now: float) -> None:
+        """Answer, and acknowledge the new commands along with it. Without an answer the engine closes after 15 s."""
+        self._control.append(v7.encode_to_server(ToServerPong(ping.ts)))
+        if not self.connected:
+            return
+        self._events.confirm_sent_before(now - CERTAIN_AFTER)
+        self._commands.confirm_sent_before(now - CERTAIN_AFTER)
+        checkpoints = self._commands.take(now)
+        if checkpoints:
+            self._control.append(v7.encode_to_server(v7.ToServerAckCommands(checkpoints)))
+
+    # To the engine
+
+    def report(self, actor_id: str, generation: int, event: ActorEvent) -> None:
+        self._events.add((actor_id, generation), _event(event))
+        if isinstance(event, ActorStateStopped):
+            self._commands.end((actor_id, generation))
+
+    def keep_alive(self, now_ms: int) -> None:
+        """Do nothing: the engine pings by itself, and each of its pings is answered."""
+
+    def keep_draining(self) -> None:
+        """Say again that the runner stops: nothing else reaches the runner's workflow."""
+        self.stopping()
+
+    def _event_frames(self, now: float) -> list[bytes]:
+        if not self._events.pending:
+            return []
+        return [v7.encode_to_server(v7.ToServerEvents(self._events.take(now)))]
+
+    def wait(self, now: float) -> float | None:
+        return 0.0 if self.connected and self._events.pending else None
+
+    @classmethod
+    def serverless_packet(cls, runner_id: str) -> bytes:
+        return cls._with_version(v7.encode_to_serverless_server(v7.ToServerlessServerInit(runner_id, cls.version)))
+
+    def _encode_init(self) -> bytes:
+        init = self._init
+        return v7.encode_to_server(
+            v7.ToServerInit(init.name, init.version, init.total_slots, init.actor_names, init.metadata)
+        )
+
+
+def _command(command: v7.CommandWrapper) -> StartActor | StopActor:
+    place, inner = command.checkpoint, command.inner
+    if isinstance(inner, v7.CommandStopActor):
+        return StopActor(place.actor_id, place.generation)
+    return StartActor(place.actor_id, place.generation, inner.config, inner.hibernating_requests)
+
+
+def _event(event: ActorEvent) -> v7.Event:
+    match event:
+        case SetAlarm():
+            return v7.EventActorSetAlarm(event.alarm_ts)
+        case ActorStateRunning() | ActorStateStopped():
+            return v7.EventActorStateUpdate(event)
+    return v7.EventActorIntent(event)
+
+
+def _kv_answer(data: v7.KvResponseData) -> KvAnswer:
+    if isinstance(data, v7.KvGetResponse | v7.KvListResponse):
+        return KvEntries(data.keys, data.values)
+    return data
