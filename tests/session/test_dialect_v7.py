@@ -180,6 +180,22 @@ def test_old_events_are_not_confirmed_when_they_were_sent_again_on_a_new_connect
     assert speaker.dialect.unconfirmed_events == 1
 
 
+def test_a_generation_is_forgotten_when_it_has_ended_and_everything_has_arrived(speaker: Speaker) -> None:
+    def start_again() -> int:
+        return len(speaker.receive(v7.ToClientCommands([started()])))
+
+    assert start_again() == 1
+    speaker.receive(v7.ToClientPing(1))
+    speaker.dialect.report("a1", 1, STOPPED)
+    speaker.sent()
+    assert start_again() == 0, "the acknowledgement may be lost"
+    speaker.receive(v7.ToClientPing(2))
+    speaker.now += 1.1 * CERTAIN_AFTER
+    speaker.receive(v7.ToClientPing(3))
+    assert speaker.dialect.event_backlog == 0
+    assert start_again() == 1, "the engine would not repeat it any more, so nothing is kept of it"
+
+
 def test_a_drain_goes_on_when_stopping_is_sent_again(speaker: Speaker) -> None:
     for _ in range(2):
         speaker.dialect.keep_draining()
