@@ -33,7 +33,7 @@ SHOWN_LINES: Final = 40
 
 NEEDS_ASYNCIO: Final = "the fixtures of rivet-runner need pytest-asyncio 1.4 or newer"
 
-seed_key = pytest.StashKey[int]()
+seed_key: pytest.StashKey[int] = pytest.StashKey()
 trace_key: pytest.StashKey[Trace] = pytest.StashKey()
 
 

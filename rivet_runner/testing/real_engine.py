@@ -40,7 +40,7 @@ class RealEngine:
     def __init__(self, endpoint: str, namespace: str = "default") -> None:
         self.endpoint = endpoint
         self.namespace = namespace
-        self.api = EngineApi(endpoint, namespace=namespace)
+        self.api: EngineApi = EngineApi(endpoint, namespace=namespace)
         self._hosted: list[Runner] = []
 
     def __repr__(self) -> str:
