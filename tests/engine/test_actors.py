@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from rivet_runner import Actor, KvError, Request, Response, RunnerShutDown
-from rivet_runner.protocol.wire import KvGetRequest
+from rivet_runner.protocol.wire import KvErrorResponse, KvGetRequest
 from rivet_runner.testing import EngineApi, LocalEngine
 from tests.engine.support import hosting
+from tests.support.bare_runner import BareRunner
 from tests.support.waiting import eventually
 
 
@@ -93,8 +94,10 @@ async def test_actor_ends_with_its_data_when_it_is_destroyed(
         assert (await api.request(actor.id, "GET", "/")).status == 404
         with pytest.raises(KvError):
             await actor.kv.get(b"a")
-        with pytest.raises(KvError, match="does not exist"):
-            await actor.kv._store._calls.call(actor.id, KvGetRequest([b"a"]), lambda: None)
+        async with BareRunner(engine.endpoint, f"{runner_name}-bare") as bare:
+            refusal = await bare.kv(actor.id, KvGetRequest([b"a"]))
+        assert isinstance(refusal, KvErrorResponse)
+        assert "does not exist" in refusal.message
         successor = await runner.new_actor(api, key=runner_name)
         assert successor.id != actor.id
         assert await successor.kv.list() == {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -12,9 +12,17 @@ from hypothesis import strategies as st
 
 from rivet_runner import KV, KvError
 from rivet_runner._kv.limits import RESERVED_FROM
-from rivet_runner.protocol.wire import KvListRangeQuery, KvListRequest, KvPutRequest
+from rivet_runner.protocol.wire import (
+    KvErrorResponse,
+    KvListRangeQuery,
+    KvListRequest,
+    KvListResponse,
+    KvPutRequest,
+    KvPutResponse,
+)
 from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.support import Probe, hosting
+from tests.engine.support import Probe, answered, hosting
+from tests.support.bare_runner import BareRunner
 
 MAX_VALUE = 128 * 1024
 MAX_PUT = 976 * 1024
@@ -156,16 +164,42 @@ async def test_put_is_stored_when_it_is_exactly_at_a_limit(kv: KV, items: dict[b
     ],
     ids=["key", "value", "keys", "put of 8", "put of 128"],
 )
-async def test_engine_refuses_when_a_put_is_one_over_what_we_allow(kv: KV, items: dict[bytes, bytes]) -> None:
-    """So our limits are not narrower than the engine's own: `KV` is bypassed here."""
-    with pytest.raises(KvError, match="transaction failed"):
-        await kv._store.call(KvPutRequest([*items], [*items.values()]))
-    assert await kv.list() == {}
+async def test_engine_refuses_when_a_put_is_one_over_what_we_allow(
+    engine: LocalEngine, api: EngineApi, runner_name: str, items: dict[bytes, bytes]
+) -> None:
+    """So our limits are not narrower than the engine's own: the runner is one that checks nothing."""
+    async with BareRunner(engine.endpoint, runner_name) as bare:
+        actor_id = (await api.create_ready_actor("bare", runner_name=runner_name)).actor_id
+        refusal = await bare.kv(actor_id, KvPutRequest([*items], [*items.values()]))
+        assert isinstance(refusal, KvErrorResponse)
+        assert "transaction failed" in refusal.message
+        assert await all_keys(bare, actor_id) == []
 
 
-async def test_reserved_keys_stay_hidden_and_whole_when_yours_are_listed_and_cleared(kv: KV) -> None:
+async def all_keys(bare: BareRunner, actor_id: str) -> Sequence[bytes]:
+    """The keys that the engine has, the reserved ones too."""
+    stored = await bare.kv(actor_id, KvListRequest(KvListRangeQuery(b"", b"\xff" * 100, False), False, 100))
+    assert isinstance(stored, KvListResponse)
+    return stored.keys
+
+
+async def test_reserved_keys_stay_hidden_and_whole_when_yours_are_listed_and_cleared(
+    engine: LocalEngine, api: EngineApi, runner_name: str
+) -> None:
     ours = {RESERVED_FROM + b"a": b"1", RESERVED_FROM + b"\xff": b"2"}
-    await kv._store.put(ours)
+    async with BareRunner(engine.endpoint, runner_name) as bare:
+        actor_id = (await api.create_ready_actor("bare", runner_name=runner_name)).actor_id
+        assert await bare.kv(actor_id, KvPutRequest([*ours], [*ours.values()])) == KvPutResponse()
+        await bare.sleep(actor_id)
+    async with hosting(engine, runner_name) as runner:
+        await answered(api, actor_id)
+        await check_that_reserved_keys_are_hidden(runner.actors[actor_id].kv)
+    async with BareRunner(engine.endpoint, runner_name) as bare:
+        await api.request(actor_id, "GET", "/wake")
+        assert await all_keys(bare, actor_id) == [*ours]
+
+
+async def check_that_reserved_keys_are_hidden(kv: KV) -> None:
     yours = {b"a": b"", b"\xff" * 7 + b"\xfe\xff": b"", b"\xff" * 7: b""}
     await kv.put_many(yours)
     assert await kv.list() == await kv.list(end=b"\xff" * 30) == yours
@@ -177,8 +211,6 @@ async def test_reserved_keys_stay_hidden_and_whole_when_yours_are_listed_and_cle
     assert await kv.get(b"a") == b""
     await kv.clear()
     assert await kv.list() == {}
-    stored = await kv._store.call(KvListRequest(KvListRangeQuery(b"", b"\xff" * 100, False), False, 100))
-    assert stored.keys == [*ours]  # type: ignore[union-attr]
 
 
 async def test_no_call_is_lost_when_500_are_made_at_once(kv: KV) -> None:

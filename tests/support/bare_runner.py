@@ -1,7 +1,8 @@
 """The least that the engine takes for a runner, in bytes written by hand.
 
 The client under test is tried against actors that run, and that must not depend on
-this package's runner.
+this package's runner. Key-value calls reach the engine as they are, without this
+package's checks: only they are written with its codec.
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-_INIT_COMMAND, _COMMANDS, _TUNNEL = 0, 2, 5
+from rivet_runner.protocol.wire import (
+    KvRequestData,
+    KvResponseData,
+    ToClientKvResponse,
+    ToServerKvRequest,
+    decode_to_client,
+    encode_to_server,
+)
+from tests.support.waiting import eventually
+
+_INIT_COMMAND, _COMMANDS, _KV_RESPONSE, _TUNNEL = 0, 2, 4, 5
 _START, _STOP = b"\0", b"\1"
 
 
@@ -36,6 +47,7 @@ class BareRunner:
         self._runner_name = runner_name
         self._events = 0
         self._generations: dict[str, int] = {}
+        self._kv_answers: list[KvResponseData] = []
 
     async def __aenter__(self) -> Self:
         protocols = [Subprotocol(name) for name in self._subprotocols]
@@ -56,7 +68,15 @@ class BareRunner:
         await self._reader
 
     async def sleep(self, actor_id: str) -> None:
+        """Return once the actor has stopped here."""
         await self._send_event(actor_id, 0, b"\0")
+        await eventually(lambda: actor_id not in self._generations)
+
+    async def kv(self, actor_id: str, data: KvRequestData) -> KvResponseData:
+        """Make one key-value call, one at a time."""
+        await self._socket.send(encode_to_server(ToServerKvRequest(actor_id, 0, data)))
+        await eventually(lambda: self._kv_answers)
+        return self._kv_answers.pop()
 
     async def _read(self) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -64,6 +84,10 @@ class BareRunner:
                 frame = await self._socket.recv(decode=False)
                 if frame[0] == _COMMANDS:
                     await self._on_command(frame)
+                elif frame[0] == _KV_RESPONSE:
+                    answer = decode_to_client(frame)
+                    assert isinstance(answer, ToClientKvResponse)
+                    self._kv_answers.append(answer.data)
                 elif frame[0] == _TUNNEL:
                     await self._on_tunnel_message(frame)
 
@@ -74,6 +98,8 @@ class BareRunner:
         (self._generations[actor_id],) = struct.unpack_from("<I", frame, 12 + length)
         # Running, or stopped with code OK and no message.
         await self._send_event(actor_id, 1, b"\0" if kind == _START else b"\1\0\0")
+        if kind == _STOP:
+            del self._generations[actor_id]
 
     async def _send_event(self, actor_id: str, tag: int, content: bytes) -> None:
         index, self._events = self._events, self._events + 1
