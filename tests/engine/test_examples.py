@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rivet_runner.testing import EngineApi, HttpResponse, LocalEngine
+from rivet_runner.testing.engine_types import RunnerInfo
 from tests.engine.support import PROJECT, Program
 from tests.support.waiting import eventually
 
@@ -77,11 +78,17 @@ async def test_counter_goes_on_counting_when_its_process_is_another(
 
 async def _runner_is_listed(api: EngineApi, name: str) -> None:
     """Wait until exactly one runner of this name takes actors."""
+    listed: list[RunnerInfo] = []
 
     async def one_takes_actors() -> bool:
-        return [runner.drain_ts for runner in await api.list_runners(name)].count(None) == 1
+        listed[:] = await api.list_runners(name)
+        return [runner.drain_ts for runner in listed].count(None) == 1
 
-    await eventually(one_takes_actors, seconds=30)
+    try:
+        await eventually(one_takes_actors, seconds=30)
+    except AssertionError as error:
+        error.add_note(f"the last that were listed: {listed}")
+        raise
 
 
 @pytest.mark.parametrize("arguments", [["-m", "examples.kv_notes"], [str(PROJECT / "examples" / "kv_notes.py")]])

@@ -36,7 +36,7 @@ async def eventually(
     coroutine function: the call is cancelled when the time is up. Its errors are passed on.
 
     Times are seconds of the event loop, which may be virtual. Raises `AssertionError` with ``what``, or else with the
-    line of ``condition``, if it was never true within ``seconds``.
+    name of ``condition`` or the line of a lambda, if it was never true within ``seconds``.
     """
     value: object = None
     deadline = asyncio.timeout(seconds)
@@ -51,12 +51,14 @@ async def eventually(
     except TimeoutError:
         if not deadline.expired():
             raise
-        what = what or _line_of(condition)
+        what = what or _described(condition)
         raise AssertionError(f"not within {seconds:g} s: {what} (last: {value!r})") from None
 
 
-def _line_of(condition: Callable[..., object]) -> str:
-    """The first line of the function's source, or its `repr` if it is not written in Python."""
-    code = getattr(condition, "__code__", None)
-    line = code and linecache.getline(code.co_filename, code.co_firstlineno).strip()
-    return line or repr(condition)
+def _described(condition: Callable[..., object]) -> str:
+    """The function's name, or for a lambda the line of its source."""
+    name: str = getattr(condition, "__name__", repr(condition))
+    if name != "<lambda>":
+        return name
+    code = condition.__code__
+    return linecache.getline(code.co_filename, code.co_firstlineno).strip()
