@@ -132,21 +132,21 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def _undelivered(self) -> bool:
         """Whether a socket has sent bytes that the other side's kernel has not acknowledged."""
-        if sys.platform != "linux":
-            return False
-        for key in self.get_map().values():
-            _acknowledge(key.fd)
-        return any(_unacknowledged(key.fd) for key in self.get_map().values())
+        files = [key.fd for key in self.get_map().values()] if sys.platform == "linux" else []
+        for fd in files:
+            _acknowledge(fd)
+        return any(_unacknowledged(fd) for fd in files)
 
 
 def _acknowledge(fd: int) -> None:
     """Have the kernel acknowledge now what it has, instead of up to 40 ms later."""
-    with contextlib.suppress(OSError):
-        borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
-        try:
-            borrowed.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        finally:
-            borrowed.detach()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+            try:
+                borrowed.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            finally:
+                borrowed.detach()
 
 
 def _unacknowledged(fd: int) -> int:
