@@ -10,7 +10,7 @@ from typing import Final
 
 from rivet_runner._session.window import Window
 
-__all__ = ["BURST", "ENGINE_QUEUE", "ENGINE_QUEUE_BYTES", "MAX_OWED", "MAX_UNDER_WAY", "MAX_UNDER_WAY_BYTES", "Gateway"]
+__all__ = ["Gateway"]
 
 RING: Final = 1024
 """Messages that a gateway keeps before it overwrites the oldest."""
@@ -24,9 +24,9 @@ ENGINE_QUEUE_BYTES: Final = 4 * 1024 * 1024
 BURST: Final = 128
 """Unasked messages that may leave at once after a pause."""
 
-MAX_UNDER_WAY: Final = RING - BURST
-"""Messages beyond the last answered barrier. The rest of the ring is for those that the engine has taken and the gateway's
-reader has not."""
+MAX_UNASKED: Final = RING - BURST
+"""At so many messages beyond the last answered barrier, no unasked one leaves. The rest of the ring is for replies, and for
+messages that the engine has taken and the gateway's reader has not."""
 
 MAX_UNDER_WAY_BYTES: Final = 4 * ENGINE_QUEUE_BYTES
 """Bytes beyond the last answered barrier: 160 MB/s at a round trip of 100 ms."""
@@ -42,7 +42,7 @@ class Gateway:
     __slots__ = ("_counted_at", "_tokens", "messages", "octets", "owed", "windows")
 
     def __init__(self) -> None:
-        self.messages = Window(ENGINE_QUEUE, MAX_UNDER_WAY)
+        self.messages = Window(ENGINE_QUEUE, RING)
         self.octets = Window(ENGINE_QUEUE_BYTES, MAX_UNDER_WAY_BYTES)
         self.windows = (self.messages, self.octets)
         self.owed = 0
@@ -52,17 +52,26 @@ class Gateway:
         self._counted_at = -math.inf
 
     @property
-    def barred(self) -> bool:
-        """Whether only a barrier's answer lets more messages leave."""
+    def full(self) -> bool:
+        """Whether only a barrier's answer lets any message leave."""
         return self.messages.sent >= self.messages.end or self.octets.sent >= self.octets.end
 
+    @property
+    def barred(self) -> bool:
+        """Whether only a barrier's answer lets an unasked message leave."""
+        return self.full or self.messages.beyond >= MAX_UNASKED
+
     def room(self, rate: float, now: float) -> int:
-        """How many messages may leave ``now``, at ``rate`` unasked ones a second, as long as it is not `barred`."""
+        """How many messages may leave ``now``, at ``rate`` unasked ones a second, as long as it is not `full`."""
         self._tokens = tokens = min(BURST, self._tokens + (now - self._counted_at) * rate)
         self._counted_at = now
         if self.owed > MAX_OWED:
             self.owed = MAX_OWED
-        return min(self.messages.end - self.messages.sent, self.owed + int(tokens))
+        messages = self.messages
+        if messages.size <= MAX_UNASKED:
+            return min(messages.end - messages.sent, self.owed + int(tokens))
+        unasked = min(MAX_UNASKED - messages.beyond, int(tokens))
+        return min(messages.end - messages.sent, self.owed + max(0, unasked))
 
     def send(self, count: int, size: int) -> None:
         """``count`` messages of ``size`` bytes leave: those that are owed first."""

@@ -13,8 +13,8 @@ engine (`rivet_runner._session.window`).
 * *The engine's queue.* `ENGINE_QUEUE` messages and `ENGINE_QUEUE_BYTES` may wait in the engine, on top of what the wire
   holds. At the bound, messages wait in the outbox for the answer to a barrier. So a slow engine gets fewer messages at a
   time, and a distant one does not. After `BARRIER_TIMEOUT` seconds without any answer the messages leave all the same.
-* *The ring.* No more than `MAX_UNDER_WAY` messages are beyond the last answered barrier, however far the engine is. If the
-  network or the engine stalls, all of them may arrive at once, and still fit into the ring.
+* *The ring.* No more than `RING` messages are beyond the last answered barrier, however far the engine is. If the network or
+  the engine stalls, all of them may arrive at once, and still fit into the ring. From `MAX_UNASKED` on, only replies leave.
 * *The rate.* A barrier says nothing of the reader behind the ring. So unasked messages (a broadcast, a burst) leave at no
   more than ``rate`` a second, and `BURST` at once after a pause. A gateway on a busy machine of two cores was seen to
   forward the default rate without loss. At the bound, messages wait for the next tick.
@@ -170,7 +170,7 @@ class Pace:
             frames += batch
             self._touched.add(gateway)
             self._since_barrier += len(batch)
-            if self._since_barrier >= STEP or gateway.barred:
+            if self._since_barrier >= STEP or gateway.full:
                 frames.append(self._barrier(now))
             if key not in outbox:
                 return
@@ -181,7 +181,7 @@ class Pace:
         if not gateway.barred:
             look_at = now + max(MIN_WAIT, gateway.until_next(self._rate))
         else:
-            if gateway in self._touched:  # its window has shrunk, and no barrier is behind the newest messages
+            if not self._barriers:  # the window has shrunk below what is under way, or an answer was lost
                 frames.append(self._barrier(now))
             if self._barred_since is None:
                 self._barred_since = now
@@ -214,13 +214,11 @@ class Pace:
 
     def _learn(self, barrier: _Barrier, now: float) -> None:
         """Divide the messages under way when ``barrier`` left into the wire's and the engine's."""
-        seconds = now - barrier.sent_at
-        self._round_trips.add(seconds, now, small=barrier.small)
-        shortest = self._round_trips.shortest
-        if shortest is None:
+        self._round_trips.add(now - barrier.sent_at, now, small=barrier.small)
+        share = self._round_trips.wire_share
+        if share is None:
             self._probe(barrier)
             return
-        share = shortest / seconds if seconds > shortest else 1.0
         for window, sent, beyond in barrier.places:
             window.learn(sent, beyond, share)
 

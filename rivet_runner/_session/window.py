@@ -28,14 +28,15 @@ class Window:
     Add to ``sent`` what leaves.
     """
 
-    __slots__ = ("_confirmed", "_largest", "_queue", "_size", "_wire", "end", "sent")
+    __slots__ = ("_confirmed", "_largest", "_queue", "_wire", "end", "sent", "size")
 
     def __init__(self, queue: int, largest: int) -> None:
         self._queue = queue
         self._largest = largest
         self._wire = 0.0
-        self._size = queue
         self._confirmed = 0
+        self.size = queue
+        """How much may be under way."""
         self.sent = 0
         """How much was ever sent."""
         self.end = queue
@@ -58,23 +59,23 @@ class Window:
     def confirm(self, sent: int) -> None:
         """The engine has taken everything before ``sent``."""
         self._confirmed = max(self._confirmed, sent)
-        self.end = self._confirmed + self._size
+        self.end = self._confirmed + self.size
 
     def learn(self, sent: int, beyond: int, wire_share: float) -> None:
         """The same, and of ``beyond`` that was under way when the barrier left the wire had ``wire_share`` (0 to 1)."""
         wire = beyond * wire_share
         if wire > self._wire or 2 * (beyond - wire) > self._queue:
             self._wire = wire
-        self._size = min(self._largest, self._queue + int(self._wire))
+        self.size = min(self._largest, self._queue + int(self._wire))
         self.confirm(sent)
 
     def probe(self) -> None:
         """Let no more be under way than `small` until the wire is known again."""
-        self._size = self._queue // PROBE
-        self.end = self._confirmed + self._size
+        self.size = self._queue // PROBE
+        self.end = self._confirmed + self.size
 
     def reset(self) -> None:
         """The connection has ended: nothing is under way, and the next one may be another wire."""
         self._wire = 0.0
-        self._size = self._queue
+        self.size = self._queue
         self.confirm(self.sent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivet_runner._session.round_trips import JITTER, JITTER_SECONDS, KEPT, RoundTrips
+from rivet_runner._session.round_trips import JITTER, JITTER_SECONDS, KEPT, RECENT, RoundTrips
 
 WIRE = 0.1
 
@@ -73,6 +73,25 @@ def test_the_minimum_stays_when_the_engine_is_near_and_a_round_trip_varies_by_le
     for second in range(100):
         trips.add(0.000_2 + JITTER_SECONDS, float(second), small=True)
     assert trips.shortest == 0.000_2
+
+
+def test_all_is_the_wires_when_one_round_trip_in_a_few_is_short() -> None:
+    trips = known()
+    for number in range(100):
+        trips.add(WIRE if number % RECENT == 0 else 3 * WIRE, number / 100, small=True)
+        assert trips.wire_share == 1.0
+
+
+def test_the_wires_share_falls_when_every_round_trip_is_long() -> None:
+    trips = known()
+    for number in range(RECENT):
+        assert trips.wire_share == 1.0
+        trips.add(4 * WIRE, number / 100, small=True)
+    assert trips.wire_share == 0.25
+
+
+def test_no_share_is_known_when_no_round_trip_is() -> None:
+    assert RoundTrips().wire_share is None
 
 
 def test_the_minimum_stays_when_there_is_silence() -> None:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rivet_runner._session.gateway import MAX_UNDER_WAY
+from rivet_runner._session.gateway import MAX_UNASKED
 from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID
 from rivet_runner._session.pace import Pace
 from rivet_runner._session.session import Decision, Initialised, KvAnswered, Phase, Session
@@ -275,7 +275,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert isinstance(kind, ToServerResponseStart)
             assert kind.body is not None
             self.tunnel_seen.append(int(kind.body))
-            assert not self.paced or len(self.tunnel_seen) - self.worked_off <= MAX_UNDER_WAY, "the engine loses the rest"
+            assert not self.paced or len(self.tunnel_seen) - self.worked_off <= MAX_UNASKED, "the engine loses the rest"
         else:
             assert isinstance(message, ToServerPing | ToServerStopping)
 
