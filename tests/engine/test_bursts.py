@@ -90,7 +90,7 @@ async def test_broadcasts_to_four_hundred_clients_arrive_whole_and_in_order(
         actor_id = await created(api, runner_name)
         actor = room.actors[actor_id]
         async with clients(api, actor_id, *["/plain"] * 400) as everyone:
-            await until(lambda: len(actor.websockets) == 400, what="all clients")
+            await eventually(lambda: len(actor.websockets) == 400, what="all clients")
             receiving = [asyncio.create_task(received_by(client, 20)) for client in everyone]
             for number in range(20):
                 assert await actor.broadcast(str(number)) == 400
