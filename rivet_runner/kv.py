@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rivet_runner._kv.limits import MAX_KEYS_IN_CALL, RESERVED_FROM, check_keys, prefix_end
+from rivet_runner._kv.limits import MAX_KEYS_IN_CALL, check_keys, prefix_end
+from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner._kv.store import KvStore
 
 __all__ = ["KV"]

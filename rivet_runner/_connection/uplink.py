@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from rivet_runner._connection.environment import Link
@@ -44,7 +45,7 @@ class Uplink:
         self._socket: Link | None = None
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: deque[tuple[asyncio.Future[None], bytes, bool]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[None], bytes, Callable[[bytes], None]]] = deque()
         self._leaving: list[tuple[asyncio.Future[None], Mark]] = []
         self._events_leaving: list[asyncio.Future[None]] = []
         self._backlog_warned = False
@@ -88,20 +89,31 @@ class Uplink:
         self._watch_backlog()
         self.flush_soon()
 
-    async def send(self, message: ToServerTunnelMessage, *, is_answer: bool = False) -> None:
+    async def send(self, message: ToServerTunnelMessage) -> None:
         """Hand over a tunnel message. If the outbox is full, wait, in the order of the calls.
 
         When this returns, the message may not have left yet. Cancelling is safe: the message is either handed over, or not
-        sent at all. An HTTP answer (``is_answer``) is sent again if the connection breaks soon after it has left. Raises
-        `RunnerShutDown` if the runner goes down meanwhile.
+        sent at all. Raises `RunnerShutDown` if the runner goes down meanwhile.
         """
         frame = encode_to_server(message)
         if not self._waiting and not self._session.outbox_full:
-            self._session.queue(frame, is_answer=is_answer)
+            self._session.queue(frame)
             self.flush_soon()
             return
+        await self._wait_for_room(frame, self._session.queue)
+
+    async def send_answer(self, message: ToServerTunnelMessage) -> None:
+        """Hand over an HTTP answer as `send` does. It is sent again if the connection breaks soon after it has left."""
+        frame = encode_to_server(message)
+        if not self._waiting and not self._session.outbox_full:
+            self._session.queue_answer(frame)
+            self.flush_soon()
+            return
+        await self._wait_for_room(frame, self._session.queue_answer)
+
+    async def _wait_for_room(self, frame: bytes, queue: Callable[[bytes], None]) -> None:
         turn = self._loop.create_future()
-        entry = (turn, frame, is_answer)
+        entry = (turn, frame, queue)
         self._waiting.append(entry)
         try:
             await turn
@@ -111,12 +123,17 @@ class Uplink:
                     self._waiting.remove(entry)
             raise
 
-    def send_now(self, message: ToServerTunnelMessage, *, is_answer: bool = False) -> None:
+    def send_now(self, message: ToServerTunnelMessage) -> None:
         """Hand over a small tunnel message (an open, a close, an acknowledgement) without waiting, beyond the bound.
 
         Each request has a fixed number of these, so they do not grow without bound.
         """
-        self._session.queue(encode_to_server(message), is_answer=is_answer)
+        self._session.queue(encode_to_server(message))
+        self.flush_soon()
+
+    def answer_now(self, message: ToServerTunnelMessage) -> None:
+        """Hand over a small HTTP answer without waiting, beyond the bound. It is sent again as that of `send_answer`."""
+        self._session.queue_answer(encode_to_server(message))
         self.flush_soon()
 
     @property
@@ -211,10 +228,10 @@ class Uplink:
     def _admit(self) -> None:
         """Let waiting senders in while there is room. Wake the callers of `flushed` and `events_flushed` that are done."""
         while self._waiting and not self._session.outbox_full:
-            turn, frame, is_answer = self._waiting.popleft()
+            turn, frame, queue = self._waiting.popleft()
             if turn.done():
                 continue
-            self._session.queue(frame, is_answer=is_answer)
+            queue(frame)
             turn.set_result(None)
             self.flush_soon()
         if not self._session.events_pending:

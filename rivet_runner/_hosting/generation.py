@@ -1,17 +1,4 @@
-"""One generation of one actor: how it starts, the requests of its hooks, and the order in which it stops.
-
-There is one way to stop, for every reason. `StopReason` tells the differences: how long tasks may take, whether clients stay
-connected, and which report the engine gets. The steps, in the order that loses nothing:
-
-1. ``on_actor_stop``, while its WebSockets and its KV still work
-2. the loops of its WebSockets end: hibernatable ones hibernate, others are closed (all of them if it is destroyed)
-3. tasks of requests and WebSockets finish, within the deadline, or are cancelled
-4. processed messages are stored and acknowledged
-5. its background tasks are cancelled
-6. everything that it sent has left for the engine, its alarm once more
-7. ``Stopped`` is reported: a request without an answer at that moment would run again in the next generation
-8. it is forgotten
-"""
+"""One generation of one actor: how it starts, and the requests of its hooks. How it stops is in `stopping`."""
 
 from __future__ import annotations
 
@@ -20,17 +7,18 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from rivet_runner._hosting.actor_sockets import ActorSockets
-from rivet_runner._hosting.generation_state import GenerationPhase, GenerationState
+from rivet_runner._hosting.generation_state import GenerationPhase
 from rivet_runner._hosting.restoring import restore_sockets
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
-from rivet_runner._hosting.stopping import HURRY_SECONDS, StopClock, StopReason
+from rivet_runner._hosting.stop_reasons import HURRY_SECONDS, StopClock, StopReason
+from rivet_runner._hosting.stopping import StoppingGeneration
 from rivet_runner._kv.store import KvStore
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
 from rivet_runner.actor import Actor
-from rivet_runner.errors import RivetRunnerError, RunnerShutDown
+from rivet_runner.errors import RunnerShutDown
 from rivet_runner.http import Request
 from rivet_runner.kv import KV
 from rivet_runner.protocol.tunnel_ids import request_key
@@ -53,13 +41,6 @@ __all__ = ["Generation"]
 
 MAX_ERROR_TEXT: Final = 4096
 """Characters of a crash's text, which the engine shows with the actor."""
-
-HOLDING_SECONDS: Final = 3.0
-"""For messages that are held back while clients are being attached: more than the longest such hold."""
-
-ACKNOWLEDGEMENT_SECONDS: Final = 0.05
-"""From the last acknowledgement to ``Stopped``. They take different ways to the gateway, and one that sees the stop first
-takes the message for unprocessed and wakes the actor at once."""
 
 UNKNOWN_REQUEST: Final = Request("GET", "/", {}, b"")
 """The opening request of a listed socket, until its record is loaded."""
@@ -98,16 +79,14 @@ class _HostedActor(Actor):
         return await self._generation.broadcast(message)
 
 
-class Generation(GenerationState):
+class Generation(StoppingGeneration):
     """Everything that this runner holds for one actor generation. Made, synchronously, by the start command."""
 
     __slots__ = (
         "_alarm_ms",
-        "_background",
         "_going_since_ms",
         "_listed",
         "_running_reported",
-        "_sockets",
         "_start_task",
         "_start_timer",
         "_stop_clock",
@@ -125,8 +104,6 @@ class Generation(GenerationState):
         self.intent: StopReason | None = None
         self.requests = 0
         """Requests without an answer."""
-        self._sockets: ActorSockets | None = None
-        self._background: TaskGroup | None = None
         self._alarm_ms: int | None = None
         self._going_since_ms: int | None = None
         self._running_reported = False
@@ -285,7 +262,7 @@ class Generation(GenerationState):
             self._stop_task = self.services.tasks.spawn(stop, name=f"actor {self.actor.id}: stop")
         elif self.phase is GenerationPhase.STOPPING and reason.cut_off:
             self.stop_reason = reason
-            self._cut_off(reason)
+            self.cut_off_now(reason)
         if (hurry or reason.hurries) and self._stop_clock is not None:
             self._stop_clock.hurry(HURRY_SECONDS)
 
@@ -294,93 +271,16 @@ class Generation(GenerationState):
         if self._stop_task is not None:
             await asyncio.wait([self._stop_task])
 
-    def _cut_off(self, reason: StopReason) -> None:
-        """The engine does not listen any more: end everything that would wait for it."""
-        self.kv_store.close(reason.value)
-        if self._sockets is not None:
-            self._sockets.end_all()
-            self._sockets.close()  # another runner may write the records by now
-
     async def _stop(self, start: asyncio.Task[Any] | None, clock: StopClock, error: str | None) -> None:
         try:
-            await self._run_steps(start, clock)
+            await self.run_steps(start, clock)
             self._report_stopped(error)
         finally:
             self.phase = GenerationPhase.STOPPED
             self.open_gate(False)
             self.services.stopped(self.actor.id, self.actor.generation)
 
-    async def _run_steps(self, start: asyncio.Task[Any] | None, clock: StopClock) -> None:
-        """Run all steps. No step's failure keeps the next from running. ``start``: the start that is under way, if any."""
-        if self.stop_reason is not None and self.cut_off:
-            self._cut_off(self.stop_reason)
-        if start is not None and not await clock.ended(start):
-            start.cancel()
-            await asyncio.wait([start], timeout=clock.cancel_seconds)
-        if self.start_succeeded:
-            await self._call_stop_hook(clock)
-        if self._sockets is not None:
-            self._sockets.end_all()
-        await self._finish_work(clock)
-        if self._sockets is not None:
-            await self._store_sockets(self._sockets, clock)
-        if self._background is not None:
-            self._background.close()
-            await self._background.cancel_all(clock.cancel_seconds)
-        if not self.cut_off and not await self.services.uplink.flushed(clock.remaining_for_step):
-            self.actor.log.warning("stopped before everything that it sent had left")
-        if self._sockets is not None and self._sockets.acknowledged_recently:
-            await asyncio.sleep(ACKNOWLEDGEMENT_SECONDS)
-        if not self.cut_off and not self.destroyed:
-            await self._repeat_alarm(clock.remaining_for_step)
-        if self._sockets is not None:
-            self._sockets.close()
-        self.kv_store.close("this generation of the actor has stopped")
-
-    async def _call_stop_hook(self, clock: StopClock) -> None:
-        async def call() -> None:
-            await self.services.hooks.on_actor_stop(self.actor)
-
-        task = self.services.tasks.spawn(
-            call(),
-            name=f"actor {self.actor.id}: on_actor_stop",
-            on_error=lambda error: self.actor.log.error(
-                "on_actor_stop raised; the actor stops all the same", exc_info=error
-            ),
-        )
-        if not await clock.ended(task, at_least=HURRY_SECONDS):
-            self.actor.log.warning("on_actor_stop did not return in time; it is cancelled")
-            task.cancel()
-            await asyncio.wait([task], timeout=clock.cancel_seconds)
-
-    async def _finish_work(self, clock: StopClock) -> None:
-        """Let requests and handlers finish. After a hook that took all the time, they get a moment of their own."""
-        if not self._work:
-            return
-        idle = self.services.tasks.spawn(self._work.wait_idle(), name=f"actor {self.actor.id}: finish")
-        if not await clock.ended(idle, at_least=clock.cancel_seconds):
-            self.actor.log.warning("%d requests or WebSocket handlers did not finish in time; cancelled", len(self._work))
-            await self._work.cancel_all(clock.cancel_seconds)
-        idle.cancel()
-
-    async def _store_sockets(self, sockets: ActorSockets, clock: StopClock) -> None:
-        holding = min(clock.remaining_for_step, HOLDING_SECONDS)
-        await self._bounded(sockets.released(), holding, "messages held back for a WebSocket did not leave in time")
-        if not self.cut_off and not self.destroyed:  # a destroyed actor has no records, nor a store
-            await self._bounded(sockets.flush(), clock.remaining_for_step, "the hibernation records were not stored")
-
-    async def _bounded(self, step: Coroutine[Any, Any, None], seconds: float, failure: str) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await step
-        except TimeoutError:
-            self.actor.log.error("%s: no time left", failure)
-        except RivetRunnerError as error:
-            self.actor.log.error("%s: %s", failure, error)
-        except Exception:
-            self.actor.log.exception("%s", failure)
-
-    async def _repeat_alarm(self, timeout: float) -> None:
+    async def repeat_alarm(self, timeout: float) -> None:
         """Make sure of an alarm that is due after the actor began to go to sleep.
 
         The engine loses one that comes due meanwhile, and one that reaches it together with ``Stopped`` (seen: a third of

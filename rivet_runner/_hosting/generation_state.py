@@ -15,7 +15,7 @@ import asyncio
 import enum
 
 from rivet_runner._hosting.services import Services, log
-from rivet_runner._hosting.stopping import StopReason
+from rivet_runner._hosting.stop_reasons import StopReason
 from rivet_runner._kv.store import KvStore
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.actor import Actor

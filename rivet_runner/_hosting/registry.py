@@ -10,7 +10,7 @@ from typing import Any, Final
 from rivet_runner._hosting.generation import Generation
 from rivet_runner._hosting.generation_state import GenerationPhase
 from rivet_runner._hosting.services import Services
-from rivet_runner._hosting.stopping import StopReason
+from rivet_runner._hosting.stop_reasons import StopReason
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner.actor import Actor
 from rivet_runner.errors import KvError

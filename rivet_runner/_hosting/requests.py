@@ -42,15 +42,15 @@ async def serve(state: GenerationState, key: bytes, request: Request) -> None:
             response = _START_FAILED
     except asyncio.CancelledError:
         if not state.cut_off:
-            state.services.uplink.send_now(_encode(key, _STOPPED_MEANWHILE), is_answer=True)
+            state.services.uplink.answer_now(_encode(key, _STOPPED_MEANWHILE))
         raise
     if not state.cut_off:
-        await state.services.uplink.send(_message(state, key, request, response), is_answer=True)
+        await state.services.uplink.send_answer(_message(state, key, request, response))
 
 
 def answer_with(uplink: Uplink, key: bytes, response: Response) -> None:
     """Answer a request that reaches no hook, with one of the small responses of this module."""
-    uplink.send_now(_encode(key, response), is_answer=True)
+    uplink.answer_now(_encode(key, response))
 
 
 async def _call_hook(state: GenerationState, request: Request) -> Response:

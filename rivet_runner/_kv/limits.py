@@ -1,4 +1,4 @@
-"""Limits on keys and values, and the range of keys that belongs to the SDK.
+"""Limits on keys and values, and key arithmetic.
 
 These are the limits of the engine (2.3.19). `tests/engine/test_kv.py` tests each of them from both sides.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner.errors import KvLimitExceeded
 
 __all__ = [
     "KEY_PACKING",
     "MAX_KEYS_IN_CALL",
     "MAX_PUT",
-    "RESERVED_FROM",
     "check_keys",
     "check_put",
     "key_after",
@@ -34,10 +34,6 @@ MAX_KEYS_IN_CALL: Final = 128
 
 MAX_PUT: Final = 976 * 1024
 """Bytes of all keys, with their packing, and all values in one put."""
-
-RESERVED_FROM: Final = b"\xff" * 8
-"""The first key of the SDK. Keys that begin with eight 0xff bytes are the end of the key space, so hiding them from
-the user is free: a listing ends here."""
 
 
 def check_keys(keys: Sequence[bytes]) -> None:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Final
 
-from rivet_runner._kv.limits import KEY_PACKING, MAX_KEYS_IN_CALL, MAX_PUT, RESERVED_FROM
+from rivet_runner._kv.limits import KEY_PACKING, MAX_KEYS_IN_CALL, MAX_PUT
+from rivet_runner._kv.reserved_keys import RECORDS_END, RECORDS_FROM
 from rivet_runner._kv.store import KvStore
 from rivet_runner.errors import RecordError
 from rivet_runner.hibernation import HibernationRecord, decode_record, encode_record
 
 __all__ = ["KvHibernationStore"]
-
-RECORD_PREFIX: Final = RESERVED_FROM + b"ws/"
-RECORD_END: Final = RESERVED_FROM + b"ws0"
 
 
 class KvHibernationStore:
@@ -24,14 +21,14 @@ class KvHibernationStore:
         self._store = store
 
     async def load_all(self) -> dict[bytes, HibernationRecord | RecordError]:
-        stored = await self._store.list(RECORD_PREFIX, RECORD_END)
-        return {key[len(RECORD_PREFIX) :]: _read(value) for key, value in stored.items()}
+        stored = await self._store.list(RECORDS_FROM, RECORDS_END)
+        return {key[len(RECORDS_FROM) :]: _read(value) for key, value in stored.items()}
 
     async def save_many(self, records: Sequence[HibernationRecord]) -> None:
         batch: dict[bytes, bytes] = {}
         size = 0
         for record in records:
-            key, value = RECORD_PREFIX + record.key, encode_record(record)
+            key, value = RECORDS_FROM + record.key, encode_record(record)
             added = len(key) + KEY_PACKING + len(value)
             if len(batch) == MAX_KEYS_IN_CALL or size + added > MAX_PUT:
                 await self._store.put(batch)
@@ -42,7 +39,7 @@ class KvHibernationStore:
 
     async def delete(self, keys: Iterable[bytes]) -> None:
         remaining = iter(keys)
-        while batch := [RECORD_PREFIX + key for key in itertools.islice(remaining, MAX_KEYS_IN_CALL)]:
+        while batch := [RECORDS_FROM + key for key in itertools.islice(remaining, MAX_KEYS_IN_CALL)]:
             await self._store.delete(batch)
 
 

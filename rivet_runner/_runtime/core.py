@@ -23,7 +23,7 @@ from rivet_runner._hosting.registry import ActorRegistry
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.slow_starts import SlowStarts
 from rivet_runner._hosting.socket_table import SocketTable
-from rivet_runner._hosting.stopping import StopReason
+from rivet_runner._hosting.stop_reasons import StopReason
 from rivet_runner._hosting.tunnel import Tunnel
 from rivet_runner._kv.calls import KvCalls
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent

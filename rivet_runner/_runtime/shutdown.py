@@ -23,7 +23,7 @@ from typing import Final
 from rivet_runner._connection.reconnecting import ReconnectLoop
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.registry import ActorRegistry
-from rivet_runner._hosting.stopping import StopReason
+from rivet_runner._hosting.stop_reasons import StopReason
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._session.session import Session
 from rivet_runner._tasks import TaskGroup

@@ -5,6 +5,7 @@ argument. Therefore the rules of the protocol can be tested as tables and state 
 
 * `session.Session`: takes the engine's messages, returns decisions, and knows the messages to send and their order
 * `events.EventLog`: the runner's events, with strictly consecutive indexes, until the engine confirms them
+* `event_spacing.EventSpacing`: when the next of them may leave
 * `kv_ledger.KvLedger`: key-value calls without an answer
 * `outbox.Outbox`: tunnel messages that have not left yet, up to a bound, in a queue for each gateway
 * `answers.SentAnswers`: HTTP answers that are sent again if the connection breaks

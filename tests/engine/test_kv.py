@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rivet_runner import KV, KvError
-from rivet_runner._kv.limits import RESERVED_FROM
+from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner.protocol.wire import (
     KvErrorResponse,
     KvListRangeQuery,

@@ -6,7 +6,7 @@ import asyncio
 import os
 
 from rivet_runner import Actor, Request, Response
-from rivet_runner._session.session import EVENT_SPACING
+from rivet_runner._session.event_spacing import EVENT_SPACING
 from rivet_runner.protocol.v3 import ActorStateStopped, StopCode
 from tests.support.scene import Hook, settle, started
 from tests.support.virtual_time import virtual_time

@@ -8,7 +8,7 @@ import pytest
 
 from rivet_runner import Actor
 from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
-from rivet_runner._session.session import EVENT_SPACING
+from rivet_runner._session.event_spacing import EVENT_SPACING
 from rivet_runner.protocol.v3 import ActorStateRunning, EventActorStateUpdate, StopCode
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.support.scene import SETTLE, hang, settle, started

@@ -13,12 +13,12 @@ from rivet_runner._kv.limits import (
     MAX_KEYS_IN_CALL,
     MAX_PUT,
     MAX_VALUE,
-    RESERVED_FROM,
     check_keys,
     check_put,
     key_after,
     prefix_end,
 )
+from rivet_runner._kv.reserved_keys import RESERVED_FROM
 
 # Short keys with many 0xff bytes are the hard cases of the order.
 keys = st.binary(max_size=12) | st.lists(st.sampled_from([0x00, 0x7F, 0xFE, 0xFF]), max_size=12).map(bytes)

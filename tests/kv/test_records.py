@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from rivet_runner import HibernationRecord, KvLimitExceeded, RecordError
-from rivet_runner._kv.limits import RESERVED_FROM
 from rivet_runner._kv.records import KvHibernationStore
+from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner._kv.store import KvStore
 from rivet_runner.hibernation import HibernationStore
 from rivet_runner.protocol.wire import KvDeleteRequest, KvPutRequest

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rivet_runner import KvError
-from rivet_runner._kv.limits import MAX_KEY, RESERVED_FROM
+from rivet_runner._kv.limits import MAX_KEY
+from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner._kv.store import FIRST_PAGE, LARGEST_PAGE, PAGE_BYTES, KvStore
 from rivet_runner.protocol.wire import KvDropResponse, KvListRequest, KvRequestData, KvResponseData
 from tests.kv.stores import ACTOR, MemoryCalls

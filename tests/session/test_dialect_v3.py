@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rivet_runner._session.dialect import ActorEvent, CloseRequested, SetAlarm, StartActor, StopActor
-from rivet_runner._session.dialect_v3 import EVENT_SPACING, DialectV3
+from rivet_runner._session.dialect_v3 import DialectV3
+from rivet_runner._session.event_spacing import EVENT_SPACING
 from rivet_runner.protocol import v3
 from rivet_runner.protocol.messages import (
     ActorIntentSleep,

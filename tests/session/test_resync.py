@@ -7,7 +7,7 @@ import contextlib
 from datetime import UTC, datetime
 
 from rivet_runner import Actor, Request, Response, WebSocket
-from rivet_runner._session.session import EVENT_SPACING
+from rivet_runner._session.event_spacing import EVENT_SPACING
 from rivet_runner.protocol.v3 import (
     EventActorIntent,
     EventActorSetAlarm,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 
-from rivet_runner._kv.limits import RESERVED_FROM
+from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner.actor import Actor
 from rivet_runner.testing._simulated.actor_spec import ActorSignal
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
