@@ -191,8 +191,11 @@ class Pace:
     def _barrier(self, now: float) -> bytes:
         request_id = self._next_id
         self._next_id = request_id + 1 if request_id + 1 < REQUEST_IDS else FIRST_BARRIER_ID
-        places = [window.place() for gateway in self._touched for window in gateway.windows]
-        small = all(gateway.messages.small for gateway in self._touched)
+        places: list[Place] = []
+        small = True
+        for gateway in self._touched:
+            places += gateway.messages.place(), gateway.octets.place()
+            small = small and gateway.messages.small
         self._barriers[request_id] = _Barrier(now, places, small)
         self._touched.clear()
         self._since_barrier = 0

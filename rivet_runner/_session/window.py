@@ -66,8 +66,10 @@ class Window:
         wire = beyond * wire_share
         if wire > self._wire or 2 * (beyond - wire) > self._queue:
             self._wire = wire
-        self.size = min(self._largest, self._queue + int(self._wire))
-        self.confirm(sent)
+        self.size = size = min(self._largest, self._queue + int(self._wire))
+        if sent > self._confirmed:
+            self._confirmed = sent
+        self.end = self._confirmed + size
 
     def probe(self) -> None:
         """Let no more be under way than `small` until the wire is known again."""
