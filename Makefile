@@ -41,12 +41,14 @@ test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes 
 test-fast: $(INSTALLED) ## run what needs no engine and no browser, on every core
 	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine" $(ARGS)
 
-# In two parts: the engine's tests are about time, and one engine is enough for this machine.
-coverage: $(INSTALLED) ## run every test, and check how much of each package they cover
+# Of the engine's tests, only those of the testing tools are traced: the others are about time, and tracing doubles their CPU.
+ENGINE_TOOLS := tests/conformance tests/testing tests/engine/test_local_engine.py tests/engine/test_engine_api.py
+
+coverage: $(INSTALLED) ## check how much of each package the tests cover
 	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
 	@rm -f .coverage .coverage.*
 	@RIVET_REQUIRE_ENGINE=0 $(BIN)/coverage run -m pytest -n auto -m "not engine"
-	@$(BIN)/coverage run -m pytest -m engine
+	@$(BIN)/coverage run -m pytest -m engine $(ENGINE_TOOLS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o - | $(BIN)/python tools/coverage_floor.py
 

@@ -133,7 +133,8 @@ async def test_a_broadcast_reaches_every_client_when_there_are_two_thousand(
         with contextlib.suppress(AssertionError):  # the next line tells which messages are missing
             await eventually(lambda: sum(map(len, received)) >= 4000, seconds=30)
         assert {index: got for index, got in enumerate(received) if got != ["first", "second"]} == {}
-        await asyncio.gather(*(client.close() for client in everybody))
+        for start in range(0, 2000, 100):  # a busy engine does not answer 2,000 closes within the 10 s that each may take
+            await asyncio.gather(*(client.close() for client in everybody[start : start + 100]))
         await asyncio.gather(*listening)
 
 
