@@ -137,10 +137,7 @@ class Shutdown:
 
     async def _run(self) -> None:
         try:
-            keeping = self._own_task.spawn(self._keep_draining(), name="keep the drain open")
-            await self._drain()
-            await self._stop_actors_here()
-            keeping.cancel()
+            await self._stop_actors()
             await self._close_connection()
             await self._run_last_hook()
         except Exception:
@@ -151,6 +148,14 @@ class Shutdown:
             self._down(self.error)
             self.closed.set_result(None)
             log.info("the runner is down")
+
+    async def _stop_actors(self) -> None:
+        keeping = self._own_task.spawn(self._keep_draining(), name="keep the drain open")
+        try:
+            await self._drain()
+            await self._stop_actors_here()
+        finally:
+            keeping.cancel()
 
     async def _drain(self) -> None:
         if not self._session.connected:
