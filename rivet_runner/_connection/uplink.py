@@ -104,12 +104,10 @@ class Uplink:
 
     async def send_answer(self, message: ToServerTunnelMessage) -> None:
         """Hand over an HTTP answer as `send` does. It is sent again if the connection breaks soon after it has left."""
-        frame = encode_to_server(message)
-        if not self._waiting and not self._session.outbox_full:
-            self._session.queue_answer(frame)
-            self.flush_soon()
-            return
-        await self._wait_for_room(frame, self._session.queue_answer)
+        if self.congested:
+            await self._wait_for_room(encode_to_server(message), self._session.queue_answer)
+        else:
+            self.answer_now(message)
 
     async def _wait_for_room(self, frame: bytes, queue: Callable[[bytes], None]) -> None:
         turn = self._loop.create_future()

@@ -27,7 +27,6 @@ JITTER: Final = 1 / 8
 JITTER_SECONDS: Final = 0.001
 """A round trip confirms the minimum if it is longer by no more than this share of it and this time."""
 
-
 RECENT: Final = 4
 """Round trips of which one is short if no queue stands in the engine. More would notice a queue later."""
 

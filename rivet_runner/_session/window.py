@@ -44,7 +44,7 @@ class Window:
 
     @property
     def beyond(self) -> int:
-        """How much is under way: sent, and for all that is known not taken by the engine."""
+        """How much is under way: sent, but not known to be taken by the engine."""
         return self.sent - self._confirmed
 
     @property
@@ -53,7 +53,7 @@ class Window:
         return self.sent - self._confirmed <= self._queue // PROBE
 
     def place(self) -> Place:
-        """What a barrier that leaves now says about this window once it is answered."""
+        """The window as a barrier finds it that leaves now. The barrier's answer is reckoned from this."""
         return self, self.sent, self.sent - self._confirmed
 
     def confirm(self, sent: int) -> None:

@@ -62,8 +62,12 @@ async def _ask(silent: list[Hibernation], uplink: Uplink, turns: ReplayTurns, se
         for hibernation in arrived:
             hibernation.fetch_missed(seconds)
         await uplink.lost(seconds)
-    left = [hibernation for hibernation in arrived if not hibernation.is_over]
-    for hibernation in left:
-        if hibernation.stream.arrived_since(arrived[hibernation]):
+    still_silent = []
+    for hibernation, before in arrived.items():
+        if hibernation.is_over:
+            continue
+        if hibernation.stream.arrived_since(before):
             hibernation.send_deferred()
-    return [hibernation for hibernation in left if not hibernation.stream.arrived_since(arrived[hibernation])]
+        else:
+            still_silent.append(hibernation)
+    return still_silent
