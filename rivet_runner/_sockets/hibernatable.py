@@ -79,7 +79,10 @@ class Hibernation(Delivery):
         if verdict is Verdict.GAP:
             self._start_repair()
             self._shared.overrun()
-        elif verdict is not Verdict.AHEAD and (self._ws.hold is not None or self._repair is not None):
+        elif verdict is Verdict.AHEAD:
+            if self._repair is not None and self.stream.replay_is_over:
+                self._repair.replay_is_over()
+        elif self._ws.hold is not None or self._repair is not None:
             self._replay_may_have_come(verdict)
         if verdict is not Verdict.DELIVER:
             return False

@@ -40,8 +40,10 @@ is slow, and twice as long after each replay in vain, up to `MAX_PATIENCE` times
 end, and messages that it replays twice are in the way of the others."""
 
 REPLAYS_IN_VAIN: Final = 5
-"""Replays in a row that did not bring the next message, after which the client is closed: after some 6 s, or 18 if the
-engine is very slow."""
+SECONDS_IN_VAIN: Final = 5.0
+"""Without the next message, after both of which the client is closed: so many replays in a row, and so long. That is after
+some 6 s, or 18 if the engine is very slow. Of a long replay, a busy engine may lose the beginning several times within a
+second."""
 
 REPLAY: Final = ToServerWebSocketClose(None, None, True)
 """Asks the gateway to replay, in order, every message that is not acknowledged. The client stays open."""
@@ -70,8 +72,8 @@ class Repair:
 
     __slots__ = (
         "_ended",
-        "_flowing",
         "_moved",
+        "_over",
         "_room",
         "_room_at",
         "_shared",
@@ -96,7 +98,7 @@ class Repair:
         self._ended = ended
         self._moved = False
         """Whether a replay has brought anything since this was last set to false."""
-        self._flowing: asyncio.Future[None] | None = None
+        self._over: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._room_at = REPAIR_QUEUE
         """How many messages may wait for the handler when there is room."""
@@ -110,8 +112,13 @@ class Repair:
     def moved(self) -> None:
         """A message has come that a replay may have brought."""
         self._moved = True
-        if self._stream.flow is Flow.FLOWING and self._flowing is not None and not self._flowing.done():
-            self._flowing.set_result(None)
+        if self._stream.flow is Flow.FLOWING or self._stream.replay_is_over:
+            self.replay_is_over()
+
+    def replay_is_over(self) -> None:
+        """Nothing more comes of this replay."""
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
 
     def delivered(self, waiting: int) -> None:
         """The handler has got a message, and ``waiting`` more are queued."""
@@ -119,17 +126,22 @@ class Repair:
             self._room.set_result(None)
 
     async def _run(self) -> None:
-        in_vain = 0
+        now = asyncio.get_running_loop().time
+        in_vain, since = 0, now()
         refused = False
         try:
-            while self._stream.flow is not Flow.FLOWING and in_vain < REPLAYS_IN_VAIN:
+            while self._stream.flow is not Flow.FLOWING:
                 last = self._stream.last
                 await self._wait_for_room(refused)
                 answered = await self._repair_once(in_vain)
                 refused = self._stream.flow is Flow.GAP  # the replay has brought a message that found no room
-                in_vain = in_vain + 1 if answered and not refused and self._stream.last == last else 0
-            if in_vain == REPLAYS_IN_VAIN:
-                self._give_up()
+                if answered and not refused and self._stream.last == last:
+                    in_vain += 1
+                else:
+                    in_vain, since = 0, now()
+                if in_vain >= REPLAYS_IN_VAIN and now() - since >= SECONDS_IN_VAIN:
+                    self._give_up()
+                    break
         finally:
             self._ended()
 
@@ -158,16 +170,16 @@ class Repair:
             return uplink.is_on(connection)
 
     async def _wait_for_replay(self, seconds: float) -> None:
-        """Wait until nothing is missing any more, or nothing comes: for ``seconds``, but not for long once it has begun."""
-        self._flowing = asyncio.get_running_loop().create_future()
+        """Wait until the replay is over, or nothing comes: for ``seconds``, but not for long once it has begun."""
+        self._over = asyncio.get_running_loop().create_future()
         patience = math.ceil(seconds / REPLAY_SECONDS)
         try:
-            while patience and not self._flowing.done():
+            while patience and not self._over.done():
                 self._moved = False
-                await asyncio.wait({self._flowing}, timeout=REPLAY_SECONDS)
+                await asyncio.wait({self._over}, timeout=REPLAY_SECONDS)
                 patience = 1 if self._moved else patience - 1
         finally:
-            self._flowing = None
+            self._over = None
 
     async def _wait_for_room(self, refused: bool) -> None:
         """Wait until little waits for the handler, or nothing if there was no room for the message that is missing."""

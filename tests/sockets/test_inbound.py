@@ -119,6 +119,24 @@ def test_the_gap_stays_when_the_end_of_the_replay_is_lost() -> None:
     assert flows == [Flow.REPLAYING] * 4 + [Flow.FLOWING]
 
 
+@given(starts, st.integers(2, 50), st.data())
+def test_the_end_of_a_replay_is_noticed_when_its_beginning_is_lost(start: int, furthest: int, data: st.DataObject) -> None:
+    stream = InboundStream(start)
+    late = data.draw(st.integers(0, 5), label="messages that were under way before the request")
+    stream.receive((start + furthest) % INDEX_SPACE)
+    stream.replay_asked()
+    for distance in range(furthest + 1, furthest + 1 + late):
+        stream.receive((start + distance) % INDEX_SPACE)
+        assert not stream.replay_is_over
+    first = data.draw(st.integers(2, furthest + late), label="the first message of the replay that is not lost")
+    for distance in range(first, furthest + late + 1):
+        assert not stream.replay_is_over
+        stream.receive((start + distance) % INDEX_SPACE)
+    assert stream.replay_is_over
+    stream.replay_asked()
+    assert not stream.replay_is_over
+
+
 @given(starts, st.lists(st.integers(-300, 300), max_size=100))
 def test_everything_that_came_is_counted_when_it_was_dropped_as_well(start: int, distances: list[int]) -> None:
     stream = InboundStream(start)

@@ -9,10 +9,16 @@ import pytest
 
 from rivet_runner import HibernationRecord
 from rivet_runner._sockets.turns import SAFE_BURST, ReplayTurns
+from rivet_runner.protocol.v3 import ToServerWebSocketClose
 from rivet_runner.testing.hibernation import MemoryHibernationStore
+from rivet_runner.testing.scripted_engine import ClientWebSocket
 from tests.support.replaying import REPLAY, all_lost, asleep, everything, reconnected, replays_asked, rooms, texts
 from tests.support.scene import settle
 from tests.support.virtual_time import virtual_time
+
+
+def given_up(client: ClientWebSocket) -> bool:
+    return client.replies[-1].message_kind == ToServerWebSocketClose(1008, "ws.message_index_skip", False)
 
 
 @virtual_time
@@ -47,6 +53,36 @@ async def test_a_slow_engine_is_waited_for_when_a_replay_is_to_begin_but_not_in_
         client.replay()
         await settle()
         assert runner.by_path["/0"] == texts(10)
+
+
+@virtual_time
+async def test_it_is_asked_for_again_at_once_when_a_replay_has_ended_without_its_beginning() -> None:
+    async with rooms(1) as (_, runner, _connection, [client], gateway):
+        gateway.sockets.clear()
+        all_lost([client], texts(9))
+        client.send("9")
+        await settle()
+        for times in range(1, 21):
+            assert replays_asked(client) == times
+            client.replay([*client.unacknowledged][3:])
+            await asyncio.sleep(0.01)
+        client.replay()
+        await settle()
+        assert runner.by_path["/0"] == texts(10)
+        assert not given_up(client), "a busy engine loses the beginning several times within a second"
+
+
+@virtual_time
+async def test_the_client_is_closed_when_no_replay_brings_the_next_message_for_seconds() -> None:
+    async with rooms(1) as (_, runner, _connection, [client], gateway):
+        gateway.sockets.clear()
+        client.send_lost("0")
+        client.send("1")
+        for _ in range(600):
+            client.replay([*client.unacknowledged][1:])
+            await asyncio.sleep(0.01)
+        assert given_up(client)
+        assert not runner.by_path
 
 
 @virtual_time
