@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -147,18 +147,28 @@ async def test_every_block_does_as_shown_when_the_readme_is_followed(port: int, 
         assert engine.err == []
 
 
-async def test_example_of_the_testing_page_passes_when_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+_TESTS = [block.text for block in blocks(PROJECT / "docs" / "testing.md") if "async def test_" in block.text]
+
+
+@pytest.mark.parametrize("text", _TESTS, ids=lambda text: re.findall(r"async def (\w+)", text)[-1])
+async def test_tests_of_the_testing_page_pass_when_they_are_copied(tmp_path: Path, text: str) -> None:
     Readme(PORT).save_programs(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    (example,) = (block for block in blocks(PROJECT / "docs" / "testing.md") if "async def test_" in block.text)
-    names: dict[str, Any] = {}
-    try:
-        exec(compile(example.text, "docs/testing.md", "exec"), names)
-    finally:
-        sys.modules.pop("counter", None)
-    (test,) = (value for name, value in names.items() if name.startswith("test_"))
+    (tmp_path / "test_copied.py").write_text(text)
+    has_its_own_loop = "asyncio.Runner" in text
+    call = ["test_copied.py"] if has_its_own_loop else ["-m", "pytest", "-o", "asyncio_mode=auto", "-rs", "test_copied.py"]
+    environment = os.environ | {BINARY_VARIABLE: str(find_engine_binary())}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *call,
+        cwd=tmp_path,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
     async with asyncio.timeout(60):
-        await test()
+        output = (await process.communicate())[0].decode()
+    assert process.returncode == 0, output
+    assert "skipped" not in output
 
 
 async def _interrupt(program: Program) -> None:
