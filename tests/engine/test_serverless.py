@@ -11,7 +11,9 @@ from uuid import uuid4
 import pytest
 from fastapi import FastAPI
 
+from rivet_runner import RunnerEvicted
 from rivet_runner.serverless import serverless_app
+from rivet_runner.serverless.asgi import Receive, Scope, Send
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.http_client import exchange
 from tests.engine.serverless_support import CountingRunner
@@ -118,6 +120,34 @@ async def test_each_engine_request_finds_its_application_when_two_are_mounted(ap
             assert actor_id in app.runners[0].actors
         assert [len(app.runners) for app in apps.values()] == [1, 1]
         assert (await exchange("GET", f"{url}/deep/start")).status == 404
+
+
+async def test_a_hibernating_client_stays_when_a_newer_version_drains_a_runner_that_joined_the_pool(
+    api: EngineApi, name: str
+) -> None:
+    old, new = (serverless_app(CountingRunner, version=version) for version in (1, 2))
+    current = old
+
+    async def deployment(scope: Scope, receive: Receive, send: Send) -> None:
+        await current(scope, receive, send)
+
+    async with asyncio.timeout(90), served(deployment, drained=[old, new]) as url:
+        await api.upsert_runner_config(name, serverless_url=url)
+        async with CountingRunner(endpoint=api.endpoint, runner_name=name, version=1) as joined:
+            await eventually(lambda: api.list_runners(name))
+            actor_id = await created(api, name)
+            assert actor_id in joined.actors
+            async with api.websocket(actor_id) as client:
+                await client.send("before")
+                assert await client.recv() == "0 before"
+                current = new
+                await eventually(lambda: actor_id not in joined.actors, seconds=40, what="the drain by the engine")
+                await client.send("after")
+                assert await asyncio.wait_for(client.recv(), 30) == "1 after"
+                assert [runner.config.version for runner in new.runners] == [2]
+            with pytest.raises(RunnerEvicted, match="newer version") as evicted:
+                await joined.wait_closed()
+            assert evicted.value.drained
 
 
 async def test_the_runner_goes_when_the_client_of_start_disconnects(api: EngineApi, runner_name: str) -> None:
