@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import pytest
 
 from rivet_runner.testing import LocalEngine, SimulatedEngine
+from rivet_runner.testing.virtual_clock import VirtualLoop, virtual_loop
 from tests.conformance.benches import Bench, RealBench, SimulatedBench
+
+_HERE: Final = Path(__file__).parent
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Each test twice. Waiting for the simulated engine takes no real time."""
+    return {"simulated": virtual_loop, "real": asyncio.new_event_loop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        case = getattr(item, "callspec", None)
+        if case is not None and item.path.is_relative_to(_HERE) and "real" in case.id.split("-"):
+            item.add_marker("engine")
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +40,11 @@ def real_engine() -> Iterator[LocalEngine]:
     engine.close()
 
 
-@pytest.fixture(params=["simulated", pytest.param("real", marks=pytest.mark.engine)])
+@pytest.fixture
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     """An engine with a runner name that no other test uses."""
     name = f"runner-{uuid4().hex[:12]}"
-    if request.param == "simulated":
+    if isinstance(asyncio.get_running_loop(), VirtualLoop):
         async with SimulatedEngine() as engine:
             yield SimulatedBench(engine, name)
     else:
