@@ -11,7 +11,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help venv engine test test-fast coverage sdist-test check public-types format demo dev dev-chat dev-serverless race bench soak clean
+# The tests run in many processes. Without the compiled files, each of them would compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help venv engine test test-fast test-engine coverage sdist-test check public-types format demo dev dev-chat dev-serverless race bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,8 +41,9 @@ test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes 
 	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-fast: $(INSTALLED) ## run what needs no engine and no browser, on every core
-	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine" $(ARGS)
+# Fewer examples of each property, and no test that starts pytest or installs a wheel: `make test` and `make coverage` have both.
+test-fast: $(INSTALLED) ## run the quick tests: no engine, no browser, fewer examples, on every core
+	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine and not slow" --hypothesis-profile=quick $(ARGS)
 
 # Of the engine's tests, only those of the testing tools are traced: the others are about time, and tracing doubles their CPU.
 ENGINE_TOOLS := tests/conformance tests/testing tests/engine/test_local_engine.py tests/engine/test_engine_api.py
@@ -51,6 +55,9 @@ coverage: $(INSTALLED) ## check how much of each package the tests cover
 	@$(BIN)/coverage run -m pytest -m engine $(ENGINE_TOOLS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o - | $(BIN)/python tools/coverage_floor.py
+
+test-engine: $(INSTALLED) engine ## run the engine's other tests, those that coverage leaves out
+	@$(BIN)/python -m pytest -m engine $(addprefix --ignore=,$(ENGINE_TOOLS)) $(ARGS)
 
 sdist-test: $(INSTALLED) ## build the sdist and the wheel, and run the tests that need no engine from the sdist
 	@tools/test_sdist.sh $(BIN)/python

@@ -7,6 +7,7 @@ whole: otherwise a broken installation would look like success.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator
 from typing import Final
@@ -20,8 +21,10 @@ from rivet_runner.testing.engine_binary import find_engine_binary
 NEEDS_ENGINE: Final = ("needs", "engine")
 """A user property, as those reach the main process of a parallel run; not a keyword, since those hold folders' names too."""
 
-# A busy machine is no defect of the code: no example of a property has a time limit.
+# A busy machine is no defect of the code: no example of a property has a time limit. `make test-fast` asks
+# for fewer examples with `--hypothesis-profile=quick`, and `make test` and CI try all.
 settings.register_profile("unhurried", parent=settings.default, deadline=None)
+settings.register_profile("quick", parent=settings.get_profile("unhurried"), max_examples=20)
 settings.load_profile("unhurried")
 
 
@@ -66,6 +69,12 @@ def engine_is_required() -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     count = config.stash[_count_key] = EngineTestCount()
     config.pluginmanager.register(count)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking through thousands of collected tests, again and again, in each of them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

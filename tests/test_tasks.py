@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rivet_runner._tasks import TaskGroup
+from tests.support.examples import examples
 from tests.support.virtual_time import virtual_time
 
 log = logging.getLogger("test_tasks")
@@ -324,7 +325,7 @@ def with_group(first: list[Plan], later: list[Plan], then: Callable[[TaskGroup],
     run()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(first=PLANS, later=PLANS, at=st.sampled_from([0.0, 0.5, 1.0, 2.0]))
 def test_all_tasks_are_over_when_waiting_has_ended(first: list[Plan], later: list[Plan], at: float) -> None:
     """Two wait, from different moments on; each is woken when the last task has ended, and not before."""
@@ -347,7 +348,7 @@ def test_all_tasks_are_over_when_waiting_has_ended(first: list[Plan], later: lis
     with_group(safe_first, safe_later, then)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(first=PLANS, later=PLANS, at=st.sampled_from([0.0, 0.5, 1.0, 2.0]))
 def test_all_tasks_are_over_when_cancelling_has_ended(first: list[Plan], later: list[Plan], at: float) -> None:
     async def then(tasks: TaskGroup) -> None:

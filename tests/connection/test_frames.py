@@ -11,6 +11,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from rivet_runner._connection.frames import FrameSplitter, binary_frames
+from tests.support.examples import examples
 
 MAX_SIZE = 200_000
 
@@ -40,7 +41,7 @@ class Seen:
         )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(frames, max_size=12), st.data())
 def test_every_frame_is_handed_out_whole_and_in_order_when_the_stream_is_cut_anywhere(
     sent: list[Frame], data: st.DataObject
@@ -100,7 +101,7 @@ def test_the_library_reads_what_is_written(messages: list[bytes]) -> None:
     ]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.binary(max_size=300))
 def test_nothing_is_lost_when_the_bytes_are_random(stream: bytes) -> None:
     """Whatever is no binary frame reaches the library, which fails the connection where it must."""

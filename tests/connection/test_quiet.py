@@ -17,7 +17,7 @@ from rivet_runner._connection import backoff, engine_socket
 
 LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 
-START_SECONDS = 0.8
+START_SECONDS = 0.5
 
 
 @contextlib.asynccontextmanager
@@ -79,7 +79,7 @@ ABSENT = [refused, no_such_host, tls_without_an_answer, no_tls, no_answer, no_ht
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dials that end, pings that are due, and retries that come within a test's time."""
     monkeypatch.setattr(engine_socket, "PING_INTERVAL", 0.02)
-    monkeypatch.setattr(engine_socket, "DIAL_TIMEOUT", 0.25)
+    monkeypatch.setattr(engine_socket, "DIAL_TIMEOUT", 0.1)
     monkeypatch.setattr(backoff, "FIRST_DELAY", 0.05)
 
 

@@ -15,6 +15,7 @@ from rivet_runner.errors import DecodeError
 from rivet_runner.protocol.messages import MessageId, ToClientTunnelMessage, ToClientWebSocketMessage
 from tests.protocol.messages import Messages, decode, encode, inside, reaches, sample
 from tests.protocol.versions import ROOTS, VERSIONS, Version, each_version
+from tests.support.examples import examples
 
 CASES = [
     pytest.param(version, root, name, id=f"{version}-{root}-{name}")
@@ -42,7 +43,7 @@ def test_every_type_of_the_schema_is_reached(version: Version) -> None:
 
 
 @pytest.mark.parametrize(("version", "root", "target"), CASES)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(data=st.data())
 def test_decoding_gives_back_what_was_encoded(version: Version, root: str, target: str, data: st.DataObject) -> None:
     message = data.draw(messages(version, target).of(root))
@@ -54,7 +55,7 @@ def test_decoding_gives_back_what_was_encoded(version: Version, root: str, targe
 
 @each_version
 @pytest.mark.parametrize("root", ROOTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_a_prefix_of_a_message_is_refused(version: Version, root: str, data: st.DataObject) -> None:
     encoded = encode(version.module, root, data.draw(messages(version).of(root)))
@@ -65,7 +66,7 @@ def test_a_prefix_of_a_message_is_refused(version: Version, root: str, data: st.
 
 @each_version
 @pytest.mark.parametrize("root", ROOTS)
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(data=st.data(), more=st.binary(min_size=1, max_size=20))
 def test_bytes_behind_a_message_are_refused(version: Version, root: str, data: st.DataObject, more: bytes) -> None:
     encoded = encode(version.module, root, data.draw(messages(version).of(root)))
@@ -84,7 +85,7 @@ def refused_or_the_only_form(version: Version, root: str, buffer: bytes) -> None
 
 @each_version
 @pytest.mark.parametrize("root", ROOTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(data=st.data())
 def test_a_changed_message_is_refused_or_another_message(version: Version, root: str, data: st.DataObject) -> None:
     encoded = encode(version.module, root, data.draw(messages(version).of(root)))
@@ -96,7 +97,7 @@ def test_a_changed_message_is_refused_or_another_message(version: Version, root:
 
 @each_version
 @pytest.mark.parametrize("root", ROOTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(tag=st.integers(0, 8), rest=st.binary(max_size=100))
 def test_random_bytes_are_refused_or_a_message(version: Version, root: str, tag: int, rest: bytes) -> None:
     refused_or_the_only_form(version, root, bytes([tag]) + rest)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rivet_runner.errors import DecodeError
 from tests.protocol.messages import Messages, decode, encode, model_of, module_of
+from tests.support.examples import examples
 
 EVERYTHING = """
 # Everything that the language has.
@@ -55,7 +56,7 @@ MODULE = module_of(EVERYTHING)
 MESSAGES = Messages(MODEL, MODULE, most_items=2)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 @pytest.mark.parametrize("root", ["Everything", "Forest"])
 def test_every_kind_of_type_survives_a_round_trip(root: str, data: st.DataObject) -> None:
@@ -67,7 +68,7 @@ def test_every_kind_of_type_survives_a_round_trip(root: str, data: st.DataObject
         decode(MODULE, root, encoded[:cut])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(encoded=st.binary(max_size=300))
 def test_random_bytes_are_decoded_to_a_message_or_refused(encoded: bytes) -> None:
     try:

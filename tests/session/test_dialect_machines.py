@@ -370,6 +370,6 @@ class DialectV7Machine(DialectMachine):
 
 
 TestDialectV3 = DialectV3Machine.TestCase
-TestDialectV3.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestDialectV3.settings = settings(stateful_step_count=40, deadline=None)
 TestDialectV7 = DialectV7Machine.TestCase
-TestDialectV7.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestDialectV7.settings = settings(stateful_step_count=40, deadline=None)

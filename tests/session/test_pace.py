@@ -23,6 +23,7 @@ from rivet_runner._session.pace import BARRIER_TIMEOUT, MAX_GATEWAYS, STEP, Pace
 from rivet_runner._session.round_trips import KEPT
 from rivet_runner.protocol.v3 import KvGetRequest, ToServerKvRequest, ToServerTunnelMessage, decode_to_server
 from tests.session.distant_engine import GATEWAY, DistantEngine, message
+from tests.support.examples import examples
 
 OTHER = b"gw-2"
 FAST = 1e9
@@ -181,7 +182,7 @@ def test_most_of_what_the_distance_allows_passes_when_a_thousand_clients_wait_fo
     assert engine.run(seconds) >= 0.9 * 1000 / (round_trip + thinking) * seconds
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(st.floats(0.000_1, 0.3), st.floats(500, 10_000))
 def test_the_engine_is_kept_busy_with_a_short_queue_when_it_is_at_any_distance(round_trip: float, rate: float) -> None:
     engine = engine_at(round_trip, rate)

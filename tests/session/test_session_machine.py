@@ -49,6 +49,7 @@ from rivet_runner.protocol.v3 import (
     encode_to_client,
     encode_to_server,
 )
+from tests.support.examples import examples
 
 HELLO = ToServerInit("n", 1, 1, None, None, None)
 PLENTY = 1e9
@@ -353,4 +354,4 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSessionMachine = SessionMachine.TestCase
-TestSessionMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestSessionMachine.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from rivet_runner._sockets.inbound import Flow, InboundStream, Verdict, ahead
 from rivet_runner.protocol.tunnel_ids import INDEX_SPACE, next_index
+from tests.support.examples import examples
 
 starts = st.sampled_from([0, 1, 7, 32_767, 32_768, 65_500, 65_535])
 
@@ -69,7 +70,7 @@ class Gateway:
         return self.kept[-1]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     start=starts,
     losses=st.lists(st.booleans(), min_size=1, max_size=200),

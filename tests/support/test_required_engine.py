@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _CONFTEST = Path(__file__).parents[1] / "conftest.py"
 _ENGINE_TEST = "import pytest\n@pytest.mark.engine\ndef test_with_engine(): pass\n"
 _OTHER_TEST = "def test_without_engine(): pass\n"

@@ -14,6 +14,8 @@ import pytest
 
 from rivet_runner.testing.engine_binary import BINARY_VARIABLE, find_engine_binary
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 PLUGIN: Final = ("-p", "rivet_runner.testing.pytest_plugin")
