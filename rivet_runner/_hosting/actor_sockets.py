@@ -17,14 +17,11 @@ from rivet_runner.errors import WebSocketClosed
 from rivet_runner.hibernation import HibernationRecord, encode_record
 from rivet_runner.http import Request
 
-__all__ = ["OPEN_INDEX", "RESTORE_FAILED", "ActorSockets"]
+__all__ = ["RESTORE_FAILED", "ActorSockets"]
 
 RETURNED: Final = (1000, "")
 HANDLER_RAISED: Final = (1011, "ws.handler_error")
 RESTORE_FAILED: Final = (1011, "ws.restore_error")
-
-OPEN_INDEX: Final = 0
-"""The gateway's open takes its index 0, so a client's first message has 1."""
 
 MAX_RECORD_BYTES: Final = 56 * 1024
 """Bytes of a record without its attachment. With the largest attachment it still fits a KV value."""
@@ -56,12 +53,18 @@ class ActorSockets:
         services = self._state.services
         return ClientSocket(key, request, services.uplink, services.arrivals, services.config.max_payload)
 
-    def open(self, key: bytes, request: Request) -> None:
-        """The engine opens a WebSocket. One that is open under the same key is replaced, without telling the engine."""
+    def open(self, key: bytes, request: Request, index: int) -> None:
+        """The engine opens a WebSocket. One that is open under the same key is replaced, without telling the engine.
+
+        ``index`` is that of the open, and the client's first message has the next. It is 0, unless the gateway has asked
+        before and got no answer.
+        """
         replaced = self.by_key.get(key)
         if replaced is not None:
             replaced.end(SocketState.CLOSED, 1006, "ws.replaced")
-        self.spawn_handler(self.add(key, request))
+        ws = self.add(key, request)
+        ws.open_index = index
+        self.spawn_handler(ws)
 
     def spawn_handler(self, ws: ClientSocket) -> None:
         """Run the handler of ``ws`` in a task of its own."""
@@ -99,7 +102,7 @@ class ActorSockets:
         state = self._state
         try:
             if state.services.hooks.can_hibernate(state.actor, ws.request) and self._fits_a_record(ws):
-                ws.delivery = self.hibernation(ws, received=OPEN_INDEX)
+                ws.delivery = self.hibernation(ws, received=ws.open_index)
         except Exception:
             # The gateway retries an open that is answered with a close, for 19 s. So first open, then close.
             state.actor.log.exception("can_hibernate raised for the WebSocket %s; the client is closed with 1011", ws.path)

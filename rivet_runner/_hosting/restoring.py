@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from rivet_runner._hosting.actor_sockets import OPEN_INDEX, RESTORE_FAILED, ActorSockets
+from rivet_runner._hosting.actor_sockets import RESTORE_FAILED, ActorSockets
 from rivet_runner._hosting.generation_state import GenerationState
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.socket import ClientSocket, SocketState
@@ -88,7 +88,7 @@ def _restore(sockets: ActorSockets, ws: ClientSocket, record: HibernationRecord,
 
 def _close(sockets: ActorSockets, ws: ClientSocket, seconds: float, close: tuple[int, str]) -> None:
     """Close a listed socket that cannot be restored. The close waits until the gateway has attached the client."""
-    hibernation = sockets.hibernation(ws, received=OPEN_INDEX)
+    hibernation = sockets.hibernation(ws, received=ws.open_index)
     ws.delivery = hibernation
     hibernation.hold_back(seconds)
     ws.open_unread()

@@ -73,7 +73,7 @@ class Tunnel:
         elif what is ToClientRequestStart:
             self._request(key, kind)  # type: ignore[arg-type]
         elif what is ToClientWebSocketOpen:
-            self._open(key, kind)  # type: ignore[arg-type]
+            self._open(key, identity.message_index, kind)  # type: ignore[arg-type]
         elif what is ToClientWebSocketClose:
             self._close(key, kind)  # type: ignore[arg-type]
         elif what is ToClientRequestChunk:
@@ -139,7 +139,7 @@ class Tunnel:
 
     # WebSockets
 
-    def _open(self, key: bytes, opened: ToClientWebSocketOpen) -> None:
+    def _open(self, key: bytes, index: int, opened: ToClientWebSocketOpen) -> None:
         generation = self._registry.find(opened.actor_id)
         if generation is None and self._registry.is_going_to_sleep(opened.actor_id):
             return
@@ -150,7 +150,7 @@ class Tunnel:
             return
         # Thousands of open sockets keep their headers, and the names are always the same few.
         headers = {sys.intern(name): value for name, value in opened.headers.items()}
-        generation.sockets.open(key, Request("GET", opened.path, headers, b""))
+        generation.sockets.open(key, Request("GET", opened.path, headers, b""), index)
 
     def _close(self, key: bytes, closed: ToClientWebSocketClose) -> None:
         ws = self._find_socket(key)

@@ -85,6 +85,7 @@ class ClientSocket(WebSocket):
         "delivery",
         "gateway_id",
         "hold",
+        "open_index",
         "request_id",
         "sent_index",
         "state",
@@ -94,6 +95,8 @@ class ClientSocket(WebSocket):
         super().__init__(request)
         self.gateway_id, self.request_id = split_request_key(key)
         self.state = SocketState.OPENING
+        self.open_index = 0
+        """The index of the gateway's open."""
         self.sent_index = 0
         """The index of the next message to the client."""
         self.delivery: Delivery | None = None

@@ -221,3 +221,23 @@ async def test_the_first_socket_ends_and_the_engine_is_not_told_when_its_key_is_
         assert [reply.message_kind for reply in socket.replies] == [opened.message_kind] * 2
         socket.send("still one", index=1)
         assert await socket.receive() == "still one"
+
+
+@virtual_time
+async def test_messages_follow_the_open_that_was_answered_when_the_gateway_had_asked_before() -> None:
+    starts = asyncio.Event()
+
+    async def slow(_: Actor) -> None:
+        await starts.wait()
+
+    async with rooms(on_actor_start=slow) as (_current, runner, connection):
+        connection.start_actor("a1")
+        socket = connection.open_websocket("a1", "/")
+        socket.send_kind(ToClientWebSocketOpen("a1", "/", {}))  # as the gateway does after 15 s
+        starts.set()
+        await socket.opened()
+        socket.send("first")
+        await asyncio.sleep(60)
+        assert runner.received == [("/", "first")]
+        assert replays_asked(socket) == 0
+        assert socket.acknowledged == [2]
