@@ -98,6 +98,11 @@ class TaskGroup:
             self._forget(done)
         return True
 
+    def cancel(self) -> None:
+        """Cancel all tasks in spawn order, without waiting for them."""
+        for task in list(self._tasks):
+            task.cancel()
+
     async def cancel_all(self, timeout: float) -> bool:
         """Cancel all tasks in spawn order, including tasks spawned meanwhile, and wait until they have finished.
 

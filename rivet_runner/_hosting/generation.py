@@ -276,6 +276,7 @@ class Generation(StoppingGeneration):
             await self.run_steps(start, clock)
             self._report_stopped(error)
         finally:
+            self.end_all()
             self.phase = GenerationPhase.STOPPED
             self.open_gate(False)
             self.services.stopped(self.actor.id, self.actor.generation)

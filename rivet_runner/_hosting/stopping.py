@@ -76,6 +76,12 @@ class StoppingGeneration(GenerationState):
             await asyncio.sleep(ACKNOWLEDGEMENT_SECONDS)
         if not self.cut_off and not self.destroyed:
             await self.repeat_alarm(clock.remaining_for_step)
+
+    def end_all(self) -> None:
+        """Nothing of this generation goes on, also if the stop itself was cancelled before its last step."""
+        for group in (self._work, self._background):
+            if group is not None:
+                group.cancel()
         if self._sockets is not None:
             self._sockets.close()
         self.kv_store.close("this generation of the actor has stopped")

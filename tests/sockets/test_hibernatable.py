@@ -7,6 +7,8 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
+import pytest
+
 from rivet_runner import Actor, WebSocket, WebSocketClosed
 from rivet_runner.protocol.v3 import (
     MessageId,
@@ -241,3 +243,25 @@ async def test_messages_follow_the_open_that_was_answered_when_the_gateway_had_a
         assert runner.received == [("/", "first")]
         assert replays_asked(socket) == 0
         assert socket.acknowledged == [2]
+
+
+@virtual_time
+async def test_nothing_goes_on_when_a_shutdown_has_no_time_for_the_last_step_of_a_stop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with rooms() as (current, runner, connection):
+        await current.actor(connection)
+        socket = connection.open_websocket("a1", "/")
+        await socket.opened()
+        await asyncio.sleep(1)  # the record of the open is stored
+        current.engine.kv.answering = False
+        socket.send("it is processed, and never stored")
+        await settle()
+        draining = asyncio.create_task(runner.shutdown())
+        await settle()
+        connection.stop_actor("a1")
+        await asyncio.sleep(1)
+        await runner.shutdown(immediate=True)
+        await draining
+        await asyncio.sleep(60)
+        assert [record.message for record in caplog.records if "unprocessed" in record.message] == []
