@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from rivet_runner.testing.engine_api import EngineApi
     from rivet_runner.testing.engine_binary import EngineNotFound
     from rivet_runner.testing.engine_types import ActorInfo, EngineApiError
+    from rivet_runner.testing.faults import Faults
     from rivet_runner.testing.hibernation import MemoryHibernationStore, MemoryHibernationStores
     from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
     from rivet_runner.testing.local_engine import EngineStartFailed, LocalEngine
     from rivet_runner.testing.real_engine import RealActorHandle, RealEngine
-    from rivet_runner.testing.simulated_engine import SimulatedEngine
-    from rivet_runner.testing.virtual_clock import virtual_loop
+    from rivet_runner.testing.simulated_engine import SimulatedActorHandle, SimulatedEngine
+    from rivet_runner.testing.virtual_clock import VirtualLoop, virtual_loop
 
 __all__ = [
     "ActorInfo",
@@ -40,6 +41,7 @@ __all__ = [
     "EngineApiError",
     "EngineNotFound",
     "EngineStartFailed",
+    "Faults",
     "HttpExchangeFailed",
     "HttpResponse",
     "LocalEngine",
@@ -47,7 +49,9 @@ __all__ = [
     "MemoryHibernationStores",
     "RealActorHandle",
     "RealEngine",
+    "SimulatedActorHandle",
     "SimulatedEngine",
+    "VirtualLoop",
     "virtual_loop",
 ]
 
@@ -55,12 +59,13 @@ _MODULES = {
     "engine_api": ("EngineApi",),
     "engine_binary": ("EngineNotFound",),
     "engine_types": ("ActorInfo", "EngineApiError"),
+    "faults": ("Faults",),
     "hibernation": ("MemoryHibernationStore", "MemoryHibernationStores"),
     "http_client": ("HttpExchangeFailed", "HttpResponse"),
     "local_engine": ("EngineStartFailed", "LocalEngine"),
     "real_engine": ("RealActorHandle", "RealEngine"),
-    "simulated_engine": ("SimulatedEngine",),
-    "virtual_clock": ("virtual_loop",),
+    "simulated_engine": ("SimulatedActorHandle", "SimulatedEngine"),
+    "virtual_clock": ("VirtualLoop", "virtual_loop"),
 }
 
 # A type checker sees the imports above instead, and so finds misspelt names.

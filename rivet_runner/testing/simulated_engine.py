@@ -26,9 +26,10 @@ from rivet_runner.testing._simulated.handles import SimulatedActorHandle, api_er
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.storage import Storage
 from rivet_runner.testing._simulated.trace import Trace
+from rivet_runner.testing.faults import Faults
 from rivet_runner.testing.virtual_clock import VirtualLoop
 
-__all__ = ["SimulatedEngine"]
+__all__ = ["SimulatedActorHandle", "SimulatedEngine"]
 
 RunnerT = TypeVar("RunnerT", bound=Runner)
 
@@ -50,6 +51,8 @@ class SimulatedEngine:
 
     ``seed`` decides everything that a real engine leaves to chance. On virtual time, you repeat a run with its seed.
 
+    ``faults`` has connections break, the engine crash and more, by chance. See `Faults`. The default is none of them.
+
     ``clock="virtual"`` needs an event loop of `virtual_loop`. Your test then spends no real time on waiting, and you can
     `advance` the clock by days. Your code reads the time with `now`, or from ``asyncio.get_running_loop().time()``.
 
@@ -67,6 +70,7 @@ class SimulatedEngine:
         self,
         *,
         seed: int = 0,
+        faults: Faults | None = None,
         data: str | os.PathLike[str] | None = None,
         clock: Literal["real", "virtual"] = "real",
         settings: Mapping[str, Any] | EngineSettings | None = None,
@@ -74,6 +78,7 @@ class SimulatedEngine:
         if clock not in ("real", "virtual"):
             raise ValueError(f'clock must be "real" or "virtual", not {clock!r}')
         self._seed = seed
+        self._faults = faults
         self._data = None if data is None else Path(data)
         self._virtual = clock == "virtual"
         self._settings = _settings(settings)
@@ -92,7 +97,9 @@ class SimulatedEngine:
             _require_virtual_loop()
         epoch_ms = VIRTUAL_EPOCH_MS if self._virtual else time.time_ns() // 1_000_000
         storage = None if self._data is None else Storage(self._data)
-        self._engine = RunningEngine(seed=self._seed, settings=self._settings, epoch_ms=epoch_ms, storage=storage)
+        self._engine = RunningEngine(
+            seed=self._seed, settings=self._settings, epoch_ms=epoch_ms, storage=storage, faults=self._faults
+        )
         return self
 
     async def __aexit__(
@@ -179,7 +186,7 @@ class SimulatedEngine:
         return runner(**{**fixed, "runner_key": f"runner-{self._runner_keys}", **options})
 
     def _environment(self, engine: RunningEngine) -> Environment:
-        return Environment(engine.dial, engine.now_ms, engine.runner_random.random, busy_polls=False)
+        return Environment(engine.dial, engine.runner_now_ms, engine.runner_random.random, busy_polls=False)
 
     def find_hosted(self, actor_id: str) -> Actor | None:
         """The actor inside your runner, if a runner that you host here has it. Otherwise `None`."""
@@ -283,6 +290,18 @@ class SimulatedEngine:
     def partition(self, runner: Runner) -> None:
         """Silence the connection of your runner in both directions, without closing it, until you call `heal`."""
         self._running.partition(runner.config.runner_key)
+
+    async def kill(self, runner: Runner) -> None:
+        """End your runner as if its process was killed, and return when nothing of it is left.
+
+        Its connection breaks at once, and nothing that it does reaches the engine afterwards. Its hooks may still run for a
+        moment, because a process has no other way to end a part of itself. You can host another runner with its key next.
+        """
+        self._running.kill(runner.config.runner_key)
+        try:
+            await runner.shutdown(immediate=True)
+        finally:
+            self._running.bury(runner.config.runner_key)
 
     def heal(self) -> None:
         """End every partition, and deliver the messages that it held back."""

@@ -29,6 +29,7 @@ from rivet_runner.testing._simulated.actor_spec import CrashPolicy
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
 from rivet_runner.testing._simulated.api import ManagementApi
 from rivet_runner.testing._simulated.cluster import Cluster
+from rivet_runner.testing._simulated.fault_injection import NO_FAULTS, FaultInjector
 from rivet_runner.testing._simulated.runner_socket import RunnerSocket
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.timers import ManualClock, Timers
@@ -47,7 +48,9 @@ class BareRunner:
         self.received: list[ToClient] = []
         self.closed: tuple[int, str] | None = None
         self.next_event = 0
-        self.socket = RunnerSocket(self, cluster=engine.cluster, timers=engine.timers, settings=engine.cluster.settings)
+        self.socket = RunnerSocket(
+            self, cluster=engine.cluster, timers=engine.timers, settings=engine.cluster.settings, faults=engine.faults
+        )
         self.socket.open(target.format(key), ["rivet"])
 
     # The transport, for the engine
@@ -126,6 +129,7 @@ class BareEngine:
         self.clock = ManualClock()
         self.timers = Timers(self.clock)
         self.cluster = Cluster(timers=self.timers, random=Random(seed), settings=EngineSettings(**settings))
+        self.faults = FaultInjector(NO_FAULTS, Random(seed), self.timers, self.cluster.trace)
         self.api = ManagementApi(self.cluster)
         self.api.upsert_runner_config("default")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from rivet_runner.protocol.wire import (
     MessageId,
@@ -23,6 +24,9 @@ from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.timers import Timer, Timers
 
 __all__ = ["Gateway", "GatewayCluster", "Keepalive"]
+
+RESENT_AT_ONCE: Final = 64
+"""Messages that are sent again in a turn of the event loop. So the ring of the runner's connection takes them all."""
 
 
 class GatewayCluster(Protocol):
@@ -140,11 +144,18 @@ class Gateway:
         self._send(record, index, message)
         return True
 
-    def resend_pending(self, record: InFlightRequest) -> None:
-        """Send every unacknowledged message again, with its old index."""
-        if record.pending is not None:
-            for pending in record.pending.messages:
-                self._send(record, pending.index, pending.message)
+    async def resend_pending(self, record: InFlightRequest, *, ended: Callable[[], bool]) -> None:
+        """Send every unacknowledged message again, with its old index, until ``ended`` says that it is of no use any more.
+
+        Cancelling is safe.
+        """
+        messages = [] if record.pending is None else record.pending.messages
+        for count, pending in enumerate(messages, start=1):
+            if ended():
+                return
+            self._send(record, pending.index, pending.message)
+            if count % RESENT_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def allow_hibernation(self, record: InFlightRequest) -> None:
         if record.pending is None:

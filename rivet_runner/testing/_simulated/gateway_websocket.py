@@ -125,7 +125,9 @@ class Attachment:
         record.handler, record.on_drop = self._from_runner, self._dropped
         keepalive = gateway.keepalive(record) if record.hibernatable else None
         try:
-            self._begin(restored=restored)
+            self._begin()
+            if restored:
+                await gateway.resend_pending(record, ended=self._ended.done)
             client.on_arrival = self._from_client
             self._from_client()
             ending = await self._ended
@@ -141,7 +143,7 @@ class Attachment:
             raise EngineError(self._error)
         return ending
 
-    def _begin(self, *, restored: bool) -> None:
+    def _begin(self) -> None:
         record = self._record
         early, record.early = record.early, []
         for message in early:
@@ -149,8 +151,6 @@ class Attachment:
                 self._signalled(message)
             elif not self._ended.done():
                 self._from_runner(message)
-        if restored:
-            self._gateway.resend_pending(record)
 
     def _last_word(self, ending: Ending) -> ToClientWebSocketClose:
         if ending is Ending.FAILED or (ending is Ending.CLIENT_CLOSED and self.close_code is None):

@@ -14,6 +14,7 @@ from rivet_runner.protocol.wire import (
     PROTOCOL_VERSION,
     CommandStartActor,
     HibernatingRequest,
+    KvErrorResponse,
     KvResponseData,
     ToClient,
     ToClientCommands,
@@ -32,12 +33,18 @@ from rivet_runner.protocol.wire import (
     decode_to_server,
     encode_to_client,
 )
+from rivet_runner.testing._simulated.fault_injection import FaultInjector
 from rivet_runner.testing._simulated.runner_state import SimulatedRunner
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.timers import Timer, Timers
 from rivet_runner.testing._simulated.trace import FROM_RUNNER, TO_RUNNER
 
 __all__ = ["NORMAL_CLOSE", "RunnerSocket", "RunnerTransport", "SocketCluster"]
+
+CALL_TAG: Final = b"\x05"
+TUNNEL_TO_ENGINE_TAG: Final = b"\x06"
+TUNNEL_TO_RUNNER_TAG: Final = b"\x05"
+"""The first bytes of key-value calls and of tunnel messages."""
 
 NORMAL_CLOSE: Final = 1000
 ERROR_CLOSE: Final = 1011
@@ -86,10 +93,17 @@ class RunnerSocket:
     """One connection. Call `open` first, then `receive` for each frame, and `lost` at the end of either side."""
 
     def __init__(
-        self, transport: RunnerTransport, *, cluster: SocketCluster, timers: Timers, settings: EngineSettings
+        self,
+        transport: RunnerTransport,
+        *,
+        cluster: SocketCluster,
+        timers: Timers,
+        settings: EngineSettings,
+        faults: FaultInjector,
     ) -> None:
         self._transport = transport
         self._cluster = cluster
+        self._faults = faults
         self._timers = timers
         self._settings = settings
         self._state = SocketState.AWAITING_INIT
@@ -100,6 +114,15 @@ class RunnerSocket:
     @property
     def is_open(self) -> bool:
         return self._state is not SocketState.CLOSED
+
+    def is_call(self, frame: bytes) -> bool:
+        return frame[:1] == CALL_TAG
+
+    def is_tunnel_to_engine(self, frame: bytes) -> bool:
+        return frame[:1] == TUNNEL_TO_ENGINE_TAG
+
+    def is_tunnel_to_runner(self, frame: bytes) -> bool:
+        return frame[:1] == TUNNEL_TO_RUNNER_TAG
 
     def open(self, target: str, subprotocols: list[str]) -> None:
         """Begin after the upgrade. ``target`` is path and query. A refusal is a close frame."""
@@ -170,7 +193,18 @@ class RunnerSocket:
         self._state = SocketState.OPEN
         self.runner = self._cluster.runner_connected(self, self._key, message)
         self._cluster.traced(self.runner.runner_id, FROM_RUNNER, frame)
-        self.runner.init(message)
+        self._init(self.runner, message)
+
+    def _init(self, runner: SimulatedRunner, message: ToServerInit) -> None:
+        if not self._faults.loses_init():
+            runner.init(message)
+
+    def _events(self, runner: SimulatedRunner, message: ToServerEvents) -> None:
+        delay = self._faults.event_delay_ms()
+        if delay:
+            self._timers.call_later(delay, runner.events, message)
+        else:
+            runner.events(message)
 
     def _handle(self, message: ToServer, frame: bytes) -> None:
         runner = self.runner
@@ -183,16 +217,21 @@ class RunnerSocket:
             case ToServerTunnelMessage():
                 self._tunnel(message)
             case ToServerKvRequest():
-                answer = self._cluster.kv(runner.runner_id, message.actor_id, message.data)
+                answer = self._answer(runner, message)
                 self.send(ToClientKvResponse(message.request_id, answer))
             case ToServerEvents():
-                runner.events(message)
+                self._events(runner, message)
             case ToServerAckCommands():
                 runner.acknowledge_commands(message)
             case ToServerInit():
-                runner.init(message)
+                self._init(runner, message)
             case ToServerStopping():
                 runner.stopping()
+
+    def _answer(self, runner: SimulatedRunner, message: ToServerKvRequest) -> KvResponseData:
+        if self._faults.fails_call():
+            return KvErrorResponse("transaction failed")
+        return self._cluster.kv(runner.runner_id, message.actor_id, message.data)
 
     def _tunnel(self, message: ToServerTunnelMessage) -> None:
         if _payload_size(message) > self._settings.runner_max_response_payload_body_size:

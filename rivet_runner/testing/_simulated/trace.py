@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -61,14 +62,18 @@ class Trace:
         self._now = now
         self._began = now()
         self._entries: deque[_Raw] = deque(maxlen=KEPT)
+        self.added: int = 0
+        """The number of entries so far, those that were dropped included."""
 
     def add(self, part: str, subject: str, what: str, *details: Any) -> None:
         """Note a decision. ``details`` are texts, numbers or `None`."""
+        self.added += 1
         self._entries.append((self._now() - self._began, part, subject, what, details))
 
     def add_frame(self, runner_id: str, direction: str, frame: bytes) -> None:
         """Note a message of the protocol. ``direction`` is `FROM_RUNNER` or `TO_RUNNER`."""
         kept = frame if len(frame) <= LARGEST_FRAME else f"{len(frame)} bytes"
+        self.added += 1
         self._entries.append((self._now() - self._began, "link", runner_id, direction, (kept,)))
 
     def __len__(self) -> int:
@@ -79,6 +84,12 @@ class Trace:
 
     def __str__(self) -> str:
         return self.last(len(self))
+
+    def since(self, added: int) -> list[TraceEntry]:
+        """The entries after ``added`` was so many, as far as they are kept."""
+        new = min(self.added - added, len(self._entries))
+        newest = list(itertools.islice(reversed(self._entries), new))
+        return [TraceEntry(*entry) for entry in reversed(newest)]
 
     def last(self, lines: int = 50) -> str:
         """The newest lines as text. Show them if your test fails."""
