@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 # The tests run in many processes. Without the compiled files, each of them would compile all of it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv engine test test-fast test-engine coverage sdist-test check public-types format demo dev dev-chat dev-serverless race bench soak clean
+.PHONY: help venv engine test test-fast test-engine coverage sdist-test check public-types format demo dev dev-chat dev-serverless race bench soak simulate clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,9 @@ bench: $(INSTALLED) ## measure beside the TypeScript runner (ARGS="--quick" for 
 
 soak: $(INSTALLED) engine ## load and network faults for ten minutes (ARGS="--minutes 2")
 	@$(BIN)/python -m reliability.soak $(ARGS)
+
+simulate: $(INSTALLED) ## the runner against thousands of seeds of faults (ARGS="--seeds 10000 --jobs 2")
+	@$(BIN)/python -m reliability.simulation $(ARGS)
 
 clean: ## remove everything that these targets made
 	@rm -rf $(VENV) .engine .coverage .coverage.* benchmarks/typescript_runner/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

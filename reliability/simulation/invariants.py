@@ -1,0 +1,442 @@
+"""The promises of a runner, each as a reader of the trace that complains if the promise is broken.
+
+1. `ClientMessages`: a client message on a hibernatable WebSocket is delivered at least once, in order, none skipped, and
+   after its acknowledgement never again
+2. `Replies`: a message of an actor on a healthy connection arrives once, in order, and none arrives twice
+3. `Generations`: never two running generations of an actor in a process, start and stop once each, nothing after the stop
+4. `Values`: a write that returned is there, and no later write is undone by an earlier one
+5. `Alarms`: an alarm is not lost while its actor sleeps, moves or crashes
+6. `Shutdowns`: a graceful shutdown ends within its bounds, and answers the requests that are under way
+7. `Recovery`: after the last fault, everything works again within a stated time
+
+`load` looks for what the trace cannot show: tasks and timers that stay behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, Protocol
+
+from rivet_runner.protocol.messages import (
+    ActorStateStopped,
+    ToClientTunnelMessage,
+    ToClientWebSocketMessage,
+    ToClientWebSocketOpen,
+    ToServerTunnelMessage,
+    ToServerWebSocketMessageAck,
+)
+from rivet_runner.protocol.v3 import EventActorSetAlarm, EventActorStateUpdate, ToServerEvents
+
+__all__ = ["INVARIANTS", "Checker", "Entry", "Violation"]
+
+FRAMES: Final = {"->": (b"\x01", b"\x06"), "<-": (b"\x05",)}
+"""The first bytes of the messages that the invariants read: events and tunnel messages, to the engine and from it."""
+
+Place = tuple[str, int]
+"""An actor's id and a generation."""
+
+SHUTDOWN_SECONDS: Final = 45.0
+"""Bound of a graceful shutdown with the timeouts of `rivet_runner.Runner` that `load` sets."""
+
+TROUBLED_SECONDS: Final = 60.0
+"""A fault of so long ago may still keep an answer from its client."""
+
+OK: Final = 200
+
+RECOVERY_SECONDS: Final = 150.0
+"""Most of it is the engine's: 30 s until a runner has its first init after a crash, and 30 s until one counts as lost."""
+
+ALARM_SECONDS: Final = 100.0
+"""An alarm may have to wait for a runner, or for the back-off after crashes."""
+
+
+class Entry(Protocol):
+    """One line of the trace."""
+
+    @property
+    def time(self) -> int: ...
+    @property
+    def part(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def details(self) -> tuple[Any, ...]: ...
+    @property
+    def message(self) -> Any: ...
+
+
+class Violation(NamedTuple):
+    """``number`` is that of the invariant."""
+
+    number: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"invariant {self.number}: {self.text}"
+
+
+class Invariant:
+    """Reads the trace line by line. `broken` has the complaints so far."""
+
+    number: int
+
+    def __init__(self) -> None:
+        self.broken: list[Violation] = []
+
+    def complain(self, text: str) -> None:
+        self.broken.append(Violation(self.number, text))
+
+    def app(self, entry: Entry) -> None:
+        """A hook of an actor noted something. ``entry.details`` begins with its process and its generation."""
+
+    def client(self, entry: Entry) -> None:
+        """A client noted something."""
+
+    def engine(self, entry: Entry) -> None:
+        """The engine decided something, or a fault struck."""
+
+    def frame(self, message: Any) -> None:
+        """One of the messages of `FRAMES` passed."""
+
+    def tick(self, now: int) -> None:
+        """Time passed, also without anything in the trace. ``now`` is in milliseconds, as in its lines."""
+
+
+class ClientMessages(Invariant):
+    number = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.staying: dict[str, bool] = {}
+        self.expected: dict[str, int] = {}
+        self.in_serve: dict[int, int] = {}
+        self.names: dict[bytes, str] = {}
+        self.numbers: dict[tuple[bytes, int], int] = {}
+        self.acknowledged: dict[str, int] = {}
+        self.delivered_by: dict[tuple[str, int], str] = {}
+
+    def client(self, entry: Entry) -> None:
+        if entry.what == "connects":
+            name, stays = entry.details
+            self.staying[name], self.expected[name] = stays, 1
+
+    def app(self, entry: Entry) -> None:
+        if entry.what != "got":
+            return
+        process, _, name, serve, number = entry.details
+        before = self.in_serve.get(serve)
+        self.in_serve[serve] = number
+        if before is not None and number <= before:
+            self.complain(f"{name}: a handler got message {number} after {before}")
+        if not self.staying[name]:
+            return
+        if number > self.expected[name] or (before is not None and number > before + 1):
+            self.complain(f"{name}: message {self.expected[name]} was skipped, {number} came")
+        if number <= self.acknowledged.get(name, 0) and self.delivered_by.get((name, number)) == process:
+            self.complain(f"{name}: message {number} came again after its acknowledgement")
+        self.delivered_by[name, number] = process
+        self.expected[name] = max(self.expected[name], number + 1)
+
+    def frame(self, message: Any) -> None:
+        if isinstance(message, ToClientTunnelMessage | ToServerTunnelMessage):
+            message_id = message.message_id
+            self._tunnel(message_id.gateway_id + message_id.request_id, message_id.message_index, message.message_kind)
+
+    def _tunnel(self, key: bytes, index: int, kind: Any) -> None:
+        if isinstance(kind, ToClientWebSocketOpen):
+            self.names[key] = kind.path.rsplit("/", 1)[-1]
+        elif isinstance(kind, ToClientWebSocketMessage):
+            self.numbers[key, index] = int(kind.data)
+        elif isinstance(kind, ToServerWebSocketMessageAck) and (key, kind.index) in self.numbers:
+            name, number = self.names[key], self.numbers[key, kind.index]
+            self.acknowledged[name] = max(number, self.acknowledged.get(name, 0))
+            if number >= self.expected[name]:
+                self.complain(f"{name}: message {number} was acknowledged and never delivered")
+
+
+class Replies(Invariant):
+    number = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[str, dict[int, int]] = {}
+        self.received: dict[str, int] = {}
+        self.lines = 0
+        self.disturbed_at = 0
+        self.actor_disturbed_at: dict[str, int] = {}
+
+    def app(self, entry: Entry) -> None:
+        self.lines += 1
+        if entry.what == "sends":
+            _, _, name, number = entry.details
+            self.sent.setdefault(name, {})[number] = self.lines
+        elif entry.what == "could not send":
+            _, _, name, number = entry.details
+            self.sent[name].pop(number)
+        elif entry.what == "serves":
+            # The gateway has asked again, and listens to the new handler alone.
+            self.sent.pop(entry.details[2], None)
+
+    def engine(self, entry: Entry) -> None:
+        self.lines += 1
+        if entry.part == "actor":
+            self.actor_disturbed_at[entry.subject] = self.lines
+        elif entry.part in ("fault", "runner"):
+            self.disturbed_at = self.lines
+
+    def client(self, entry: Entry) -> None:
+        if entry.what != "receives":
+            return
+        name, number = entry.details
+        sent, before = self.sent.get(name, {}), self.received.get(name, 0)
+        self.received[name] = number
+        if number <= before:
+            self.complain(f"{name}: reply {number} arrived after {before}")
+        disturbed_at = max(self.disturbed_at, self.actor_disturbed_at.get(entry.subject, 0))
+        lost = [one for one in range(before + 1, number) if sent.get(one, 0) > disturbed_at]
+        if lost:
+            self.complain(f"{name}: replies {lost} did not arrive, and nothing was in their way")
+
+
+class Generations(Invariant):
+    number = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running: dict[tuple[str, str], int] = {}
+        self.seen: set[tuple[str, str, int, str]] = set()
+        self.stopped: set[Place] = set()
+
+    def app(self, entry: Entry) -> None:
+        process, generation = entry.details[:2]
+        actor, what = entry.subject, entry.what
+        if (actor, generation) in self.stopped:
+            self.complain(f"{actor}: {what} of generation {generation} after it was reported as stopped")
+        newest = self.running.get((process, actor), -1)
+        if newest > generation:
+            self.complain(f"{actor}: {what} of generation {generation} while {newest} runs in the same process")
+        self.running[process, actor] = max(newest, generation)
+        if what in ("start", "stop"):
+            self._once(process, actor, generation, what)
+
+    def _once(self, process: str, actor: str, generation: int, what: str) -> None:
+        if (process, actor, generation, what) in self.seen:
+            self.complain(f"{actor}: {what} of generation {generation} a second time in {process}")
+        self.seen.add((process, actor, generation, what))
+
+    def frame(self, message: Any) -> None:
+        if isinstance(message, ToServerEvents):
+            for event in (wrapper.inner for wrapper in message.items):
+                if isinstance(event, EventActorStateUpdate) and isinstance(event.state, ActorStateStopped):
+                    self.stopped.add((event.actor_id, event.generation))
+
+
+class Values(Invariant):
+    number = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put: dict[str, int] = {}
+        self.stored: dict[str, int] = {}
+        self.asked: dict[tuple[str, str, int], int] = {}
+
+    def app(self, entry: Entry) -> None:
+        actor = entry.subject
+        reader = (actor, *entry.details[:2])
+        if entry.what == "put":
+            self.put[actor] = max(self.put.get(actor, 0), entry.details[2])
+        elif entry.what == "gets":
+            self.asked[reader] = self.put.get(actor, 0)
+        elif entry.what == "got value" and entry.details[2] < self.asked[reader]:
+            self.complain(f"{actor}: read {entry.details[2]}, after a put of {self.asked[reader]} had returned")
+
+    def engine(self, entry: Entry) -> None:
+        if entry.part == "actor" and entry.what == "destroyed":
+            self.put.pop(entry.subject, None)
+            self.stored.pop(entry.subject, None)
+        elif entry.part == "store":
+            self._look(entry.subject, entry.details[0])
+
+    def _look(self, actor: str, value: int) -> None:
+        if value < self.put.get(actor, 0):
+            self.complain(f"{actor}: the store has {value}, after a put of {self.put[actor]} had returned")
+        if value < self.stored.get(actor, 0):
+            self.complain(f"{actor}: the store had {self.stored[actor]}, and has {value} now")
+        self.stored[actor] = value
+
+
+class Alarms(Invariant):
+    """An alarm is over if its actor runs after it was due, or if the engine took the actor to run when it was due.
+
+    The engine may be wrong there: it learns only later that a process was killed.
+    """
+
+    number = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: dict[str, tuple[int, int, Place]] = {}
+        self.running: dict[Place, str] = {}
+        self.set: set[tuple[str, int]] = set()
+        self.told: set[tuple[str, int]] = set()
+        self.gone: set[Place] = set()
+        self.allocated: set[str] = set()
+        self.destroyed: set[str] = set()
+        self.clock_is_wrong = False
+
+    def app(self, entry: Entry) -> None:
+        place = (entry.subject, entry.details[1])
+        if entry.what == "alarm":
+            self.set.add((entry.subject, entry.details[2]))
+        if entry.what == "alarm" and entry.subject not in self.destroyed:
+            self.waiting[entry.subject] = (entry.time + entry.details[3], entry.details[2], place)
+        elif entry.what == "start":
+            self.running[place] = entry.details[0]
+            self._is_over_if_due(entry)
+        elif entry.what == "stop" and self.running.pop(place, None) is not None:
+            self._is_over_if_due(entry)
+
+    def _is_over_if_due(self, entry: Entry) -> None:
+        """The actor runs at the time of ``entry``."""
+        if entry.subject in self.waiting and self.waiting[entry.subject][0] <= entry.time:
+            del self.waiting[entry.subject]
+
+    def engine(self, entry: Entry) -> None:
+        actor = entry.subject
+        if entry.what == "clock_steps":
+            self.clock_is_wrong = True
+        elif entry.what == "kill":
+            self._process_is_gone(actor)
+        elif entry.part == "actor":
+            self._decided(entry)
+
+    def _decided(self, entry: Entry) -> None:
+        actor = entry.subject
+        if entry.what == "allocated":
+            self.allocated.add(actor)
+        elif entry.what == "destroyed":
+            self.waiting.pop(actor, None)
+            self.destroyed.add(actor)
+        elif entry.what in ("stopped", "crashed", "lost"):
+            self.allocated.discard(actor)
+            if entry.what == "lost":
+                self.gone.add((actor, entry.details[0]))
+        elif entry.what == "alarm is due" and actor in self.allocated:
+            self.waiting.pop(actor, None)
+
+    def _process_is_gone(self, process: str) -> None:
+        for place in [place for place, its in self.running.items() if its == process]:
+            del self.running[place]
+            self.gone.add(place)
+
+    def frame(self, message: Any) -> None:
+        if isinstance(message, ToServerEvents):
+            for event in (wrapper.inner for wrapper in message.items):
+                if isinstance(event, EventActorSetAlarm) and event.alarm_ts is not None:
+                    self._told((event.actor_id, event.alarm_ts))
+
+    def _told(self, alarm: tuple[str, int]) -> None:
+        self.told.add(alarm)
+        if alarm not in self.set:
+            self.complain(f"{alarm[0]}: the engine was told of an alarm at {alarm[1]}, which the actor has not set")
+
+    def tick(self, now: int) -> None:
+        for actor, (due, alarm_ts, place) in list(self.waiting.items()):
+            if now < due:
+                continue
+            if any(running == actor for running, _ in self.running):
+                del self.waiting[actor]
+            elif now > due + ALARM_SECONDS * 1000:
+                del self.waiting[actor]
+                never_told = (actor, alarm_ts) not in self.told and place in self.gone
+                if not never_told and not self.clock_is_wrong:
+                    self.complain(f"{actor}: it was not woken by its alarm of {due / 1000:.3f}")
+
+
+class Shutdowns(Invariant):
+    number = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began: dict[str, tuple[int, list[int]]] = {}
+        self.serving: dict[int, str] = {}
+        self.statuses: dict[int, int] = {}
+        self.troubled_at = -TROUBLED_SECONDS * 1000
+
+    def app(self, entry: Entry) -> None:
+        if entry.what == "request":
+            process, _, _, number = entry.details
+            self.serving[number] = process
+
+    def client(self, entry: Entry) -> None:
+        if entry.what == "has answer":
+            number, self.statuses[number] = entry.details[1:]
+            self.serving.pop(number, None)
+
+    def engine(self, entry: Entry) -> None:
+        process = entry.subject
+        if entry.what == "shuts down":
+            self.began[process] = (entry.time, [number for number, its in self.serving.items() if its == process])
+        elif entry.what == "is down" and process in self.began:
+            self._look(process, entry.time, *self.began.pop(process))
+        elif entry.part == "left":
+            self.complain(f"left behind at the end: {process} {entry.what}")
+        elif entry.part == "fault" or entry.what == "disconnected":
+            self.troubled_at = entry.time
+
+    def _look(self, process: str, now: int, began: int, under_way: list[int]) -> None:
+        if now - began > SHUTDOWN_SECONDS * 1000:
+            self.complain(f"{process}: the shutdown took {(now - began) / 1000:.1f} s")
+        if self.troubled_at > began - TROUBLED_SECONDS * 1000:
+            return
+        unanswered = [number for number in under_way if self.statuses.get(number) != OK]
+        if unanswered:
+            self.complain(f"{process}: the requests {unanswered} had no answer, or a bad one")
+
+
+class Recovery(Invariant):
+    number = 7
+
+    def engine(self, entry: Entry) -> None:
+        if entry.part == "calm" and entry.what == "does not work":
+            self.complain(f"{entry.subject} did not work {RECOVERY_SECONDS:g} s after the last fault: {entry.details[0]}")
+
+
+INVARIANTS: Final = (ClientMessages, Replies, Generations, Values, Alarms, Shutdowns, Recovery)
+
+
+class Checker:
+    """All invariants, fed with the trace as it grows."""
+
+    def __init__(self) -> None:
+        self._all = [invariant() for invariant in INVARIANTS]
+        self._readers = {
+            part: [getattr(one, part) for one in self._all if getattr(type(one), part) is not getattr(Invariant, part)]
+            for part in ("app", "client", "engine", "frame", "tick")
+        }
+
+    def read(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.part == "link":
+                self._read_frame(entry)
+            else:
+                for reader in self._readers.get(entry.part, self._readers["engine"]):
+                    reader(entry)
+
+    def _read_frame(self, entry: Entry) -> None:
+        if entry.details[0][:1] in FRAMES[entry.what]:
+            message = entry.message
+            for reader in self._readers["frame"]:
+                reader(message)
+
+    def tick(self, now: int) -> None:
+        """Time passed: ``now`` milliseconds since the trace began."""
+        for reader in self._readers["tick"]:
+            reader(now)
+
+    @property
+    def broken(self) -> list[Violation]:
+        """Every complaint so far."""
+        return [violation for invariant in self._all for violation in invariant.broken]

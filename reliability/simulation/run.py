@@ -1,0 +1,61 @@
+"""One seed, from begin to end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from reliability.simulation.invariants import Checker
+from reliability.simulation.load import FAULTY_SECONDS, Load
+from rivet_runner.testing import Faults, SimulatedEngine, VirtualLoop, virtual_loop
+
+__all__ = ["FAULTS", "LOGGERS", "Outcome", "run_seed"]
+
+FAULTS: Final = Faults(every=3.0, limit=10, until=FAULTY_SECONDS)
+
+TRACE_LINES: Final = 60
+
+LOGGERS: Final = ("rivet_runner", "asyncio")
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The result of one run. ``trace`` has its last lines if a promise was broken."""
+
+    seed: int
+    violations: list[str]
+    trace: str
+    entries: int
+    """Lines of the whole trace."""
+    faults: int
+
+
+async def _run(seed: int, faults: Faults, lines: int | None) -> Outcome:
+    checker = Checker()
+    async with SimulatedEngine(seed=seed, clock="virtual", faults=faults) as engine:
+        await Load(engine, seed, checker).run()
+        trace = engine.trace
+        struck = sum(entry.part == "fault" for entry in trace)
+    before = trace.added
+    for kind, name in _leftovers():
+        trace.add("left", kind, name)
+    checker.read(trace.since(before))
+    violations = [str(violation) for violation in checker.broken]
+    shown = trace.last(TRACE_LINES if lines is None else lines) if violations or lines is not None else ""
+    return Outcome(seed, violations, shown, trace.added, struck)
+
+
+def _leftovers() -> list[tuple[str, str]]:
+    """Tasks and timers that outlive everything that made them."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    tasks = sorted(task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task())
+    left = [("task", name) for name in tasks]
+    return [*left, ("timers", str(loop.timers))] if loop.timers else left
+
+
+def run_seed(seed: int, *, faults: Faults = FAULTS, lines: int | None = None) -> Outcome:
+    """Run one seed on a virtual clock. ``lines`` of the trace are kept, or the last ones of a run that failed."""
+    with asyncio.Runner(loop_factory=virtual_loop) as runner:
+        return runner.run(_run(seed, faults, lines))

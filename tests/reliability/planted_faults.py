@@ -1,0 +1,82 @@
+"""Faults planted in the runner: for each promise a change of one method that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rivet_runner._connection.backoff import Backoff
+from rivet_runner._hosting.generation import Generation
+from rivet_runner._session.events import EventLog
+from rivet_runner._session.kv_ledger import KvLedger
+from rivet_runner._sockets.hold import Hold
+from rivet_runner._sockets.inbound import InboundStream, Verdict, ahead
+from rivet_runner._sockets.journal import Journal
+
+__all__ = ["PLANTED", "PlantedFault"]
+
+
+@dataclass(frozen=True)
+class PlantedFault:
+    """``method`` of ``owner`` becomes ``mutation``, which gets the method itself and returns the one to use."""
+
+    owner: type
+    method: str
+    mutation: Callable[[Any], Any]
+
+
+def _deliver_across_a_gap(_: Any) -> Any:
+    def receive(self: InboundStream, index: int) -> Verdict:
+        if ahead(index, self.last) < 1:
+            return Verdict.REPETITION
+        self.last = index
+        return Verdict.DELIVER
+
+    return receive
+
+
+def _release_twice(end: Any) -> Any:
+    return lambda self: end(self) * 2
+
+
+def _report_stopped_first(stop: Any) -> Any:
+    async def report_and_stop(self: Generation, start: Any, clock: Any, error: Any) -> None:
+        self._report_stopped(error)
+        await stop(self, start, clock, error)
+
+    return report_and_stop
+
+
+def _send_calls_again_in_another_order(_: Any) -> Any:
+    def resume(self: KvLedger) -> None:
+        self._unsent = dict.fromkeys(reversed(self._frames))
+
+    return resume
+
+
+def _forget_unconfirmed(_: Any) -> Any:
+    def resume(self: EventLog, last_event_idx: int) -> None:
+        self.start_over(last_event_idx)
+
+    return resume
+
+
+def _nothing(_: Any) -> Any:
+    return lambda *_: None
+
+
+def _wait_for_an_hour(_: Any) -> Any:
+    return lambda self: 3600.0
+
+
+PLANTED: Final = {
+    1: PlantedFault(InboundStream, "receive", _deliver_across_a_gap),
+    2: PlantedFault(Hold, "end", _release_twice),
+    3: PlantedFault(Generation, "_stop", _report_stopped_first),
+    4: PlantedFault(KvLedger, "resume", _send_calls_again_in_another_order),
+    5: PlantedFault(EventLog, "resume", _forget_unconfirmed),
+    6: PlantedFault(Journal, "close", _nothing),
+    7: PlantedFault(Backoff, "next_delay", _wait_for_an_hour),
+}
+"""By the number of the promise that it breaks."""
