@@ -61,7 +61,7 @@ class ActorSockets:
         """
         replaced = self.by_key.get(key)
         if replaced is not None:
-            replaced.end(SocketState.CLOSED, 1006, "ws.replaced")
+            replaced.replace()
         ws = self.add(key, request)
         ws.open_index = index
         self.spawn_handler(ws)

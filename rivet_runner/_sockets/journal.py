@@ -62,6 +62,7 @@ class Journal:
     def changed(self, delivery: Delivery) -> None:
         """``delivery`` has something new to store. It says so once until that is stored."""
         self._changed[delivery] = None
+        self._ended.pop(delivery.key, None)  # of the socket that this one has replaced
         self._schedule(DEBOUNCE_SECONDS)
 
     def ended(self, delivery: Delivery) -> None:

@@ -341,6 +341,13 @@ class ClientSocket(WebSocket):
         if self.state in (SocketState.OPENING, SocketState.OPEN):
             self.end(SocketState.CLOSED, 1005 if code is None else code, reason or "")
 
+    def replace(self) -> None:
+        """The gateway opens it anew, as the first answer was lost. Nothing that is held back may reach the client now."""
+        if self.hold is not None:
+            self.hold.end()
+            self.hold = None
+        self.end(SocketState.CLOSED, 1006, "ws.replaced")
+
     def hibernate(self) -> None:
         """The actor goes to sleep: the loop ends, the client stays, and unprocessed messages come again."""
         if self.state is _OPEN:

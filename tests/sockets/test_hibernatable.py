@@ -14,6 +14,7 @@ from rivet_runner.protocol.v3 import (
     MessageId,
     ToClientTunnelMessage,
     ToClientWebSocketOpen,
+    ToServerTunnelMessage,
     ToServerWebSocketClose,
     ToServerWebSocketMessage,
 )
@@ -265,3 +266,30 @@ async def test_nothing_goes_on_when_a_shutdown_has_no_time_for_the_last_step_of_
         await draining
         await asyncio.sleep(60)
         assert [record.message for record in caplog.records if "unprocessed" in record.message] == []
+
+
+@virtual_time
+async def test_nothing_of_a_socket_is_left_when_the_gateway_opens_it_anew() -> None:
+    async with rooms() as (current, runner, connection):
+        actor = await current.actor(connection)
+        socket = connection.open_websocket("a1", "/")
+        await socket.opened()
+        connection.abort()  # the gateway has not got the answer
+        second = await current.reconnected()
+        socket.connection = second
+        await actor.broadcast("held back, as the client may have to be attached again")
+        socket.send_kind(ToClientWebSocketOpen("a1", "/", {}))
+        await socket.opened()
+        await actor.broadcast("first")
+        await asyncio.sleep(60)
+        assert [reply.message_kind.data for reply in socket.replies if is_message(reply)] == [b"first"]
+        await asleep(runner, second)
+        second.start_actor("a1", generation=2, hibernating=[socket.hibernating])
+        await second.running("a1")
+        socket.send("second")
+        await asyncio.sleep(1)
+        assert runner.received == [("/", "second")]
+
+
+def is_message(reply: ToServerTunnelMessage) -> bool:
+    return isinstance(reply.message_kind, ToServerWebSocketMessage)
