@@ -1,7 +1,11 @@
-"""A tour through the life of an actor, with a real engine. ``make demo`` runs this program."""
+"""A tour through the life of an actor, with a real engine. ``make demo`` runs this program.
+
+``--simulated`` takes the simulated engine instead, which needs neither npm nor a binary.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -9,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from examples.console import Steps, fail
 from examples.counter import Counter
 from rivet_runner import Actor, Request, Response, WebSocket
-from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine
+from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine, SimulatedEngine
 
 ALARM = timedelta(seconds=1)
 
@@ -98,16 +102,24 @@ async def hibernate(steps: Steps, api: EngineApi, runner: Counter, actor_id: str
             raise AssertionError("a client was disconnected while the actor slept")
 
 
-async def tour() -> None:
+async def start_engine(stack: AsyncExitStack, *, simulated: bool) -> str:
+    """Start an engine that ends with ``stack``, and return its URL."""
+    if simulated:
+        return await (await stack.enter_async_context(SimulatedEngine())).listen()
+    return (await stack.enter_async_context(LocalEngine())).endpoint
+
+
+async def tour(*, simulated: bool) -> None:
     steps = Steps()
-    steps.title("A tour of rivet-runner with a real Rivet Engine on this machine:")
+    kind = "simulated" if simulated else "real"
+    steps.title(f"A tour of rivet-runner with a {kind} Rivet Engine on this machine:")
     async with AsyncExitStack() as stack:
         with steps.step("The engine started.") as details:
-            engine = await stack.enter_async_context(LocalEngine())
-            api = EngineApi(engine.endpoint)
+            endpoint = await start_engine(stack, simulated=simulated)
+            api = EngineApi(endpoint)
             await api.upsert_runner_config("counter")
-            details.append(engine.endpoint)
-        runner = TouredCounter(endpoint=engine.endpoint, runner_name="counter")
+            details.append(endpoint)
+        runner = TouredCounter(endpoint=endpoint, runner_name="counter")
         with steps.step("The runner connected.") as details:
             await runner.start()
             details.append(runner.runner_id or "")
@@ -120,8 +132,11 @@ async def tour() -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m examples.tour", description=__doc__)
+    parser.add_argument("--simulated", action="store_true", help="take the simulated engine instead of the real one")
+    options = parser.parse_args()
     try:
-        asyncio.run(asyncio.wait_for(tour(), timeout=120))
+        asyncio.run(asyncio.wait_for(tour(simulated=options.simulated), timeout=120))
     except EngineNotFound as error:
         fail(str(error))
     except KeyboardInterrupt:

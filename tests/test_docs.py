@@ -21,6 +21,7 @@ from tests.support.markdown import Block, anchors, blocks, links, prose
 PROJECT = Path(__file__).parents[1]
 DOCS = sorted((PROJECT / "docs").glob("*.md"))
 README = PROJECT / "README.md"
+TESTING = PROJECT / "docs" / "testing.md"
 OTHERS = [
     PROJECT / name
     for name in (
@@ -165,10 +166,13 @@ def test_variable_sets_its_option_when_the_page_says_so(monkeypatch: pytest.Monk
         assert getattr(RunnerConfig(), option) == value, variable
 
 
-def test_installation_names_this_package_and_the_tested_engine_when_the_readme_begins() -> None:
-    package, engine = (block.text.strip() for block in blocks(README) if " install " in block.text)
-    project = (PROJECT / "pyproject.toml").read_text()
-    assert tomllib.loads(project)["project"]["name"] == package.removeprefix("pip install ")
+def test_installation_names_this_package_and_the_tested_engine() -> None:
+    (package,) = (block.text.strip() for block in blocks(README) if " install " in block.text)
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    name, _, extra = package.removeprefix('pip install "').removesuffix(']"').partition("[")
+    assert name == project["name"]
+    assert extra in project["optional-dependencies"]
+    (engine,) = (block.text.strip() for block in blocks(TESTING) if " install " in block.text)
     assert engine == INSTALL_COMMAND
     assert engine.rpartition("@")[2] == ENGINE_VERSION
 

@@ -14,7 +14,8 @@ You can do without a binary, a port and real waiting::
         counter = await engine.create("counter", key="a")
         response = await counter.request("GET", "/count")
 
-The runner itself imports nothing from here. The tools need no further dependencies.
+The runner itself imports nothing from here. `SimulatedEngine.listen` requires ``rivet-runner[simulated]``. The other tools
+need no further dependencies.
 """
 
 from __future__ import annotations

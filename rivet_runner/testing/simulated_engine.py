@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
 import msgspec
 
@@ -23,11 +23,15 @@ from rivet_runner.testing._simulated.cluster import NAMESPACE
 from rivet_runner.testing._simulated.engine import RunningEngine
 from rivet_runner.testing._simulated.errors import EngineError
 from rivet_runner.testing._simulated.handles import SimulatedActorHandle, api_error
+from rivet_runner.testing._simulated.port_api import PortApi
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.storage import Storage
 from rivet_runner.testing._simulated.trace import Trace
 from rivet_runner.testing.faults import Faults
 from rivet_runner.testing.virtual_clock import VirtualLoop
+
+if TYPE_CHECKING:
+    from rivet_runner.testing._simulated.port import Port
 
 __all__ = ["SimulatedActorHandle", "SimulatedEngine"]
 
@@ -83,6 +87,7 @@ class SimulatedEngine:
         self._virtual = clock == "virtual"
         self._settings = _settings(settings)
         self._engine: RunningEngine | None = None
+        self._port: Port | None = None
         self._hosted: list[Runner] = []
         self._runner_keys = 0
 
@@ -106,7 +111,12 @@ class SimulatedEngine:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         engine, self._engine = self._running, None
-        await engine.close()
+        port, self._port = self._port, None
+        try:
+            await engine.close()
+        finally:
+            if port is not None:
+                await port.close()
 
     @property
     def _running(self) -> RunningEngine:
@@ -136,6 +146,33 @@ class SimulatedEngine:
     def open_requests(self) -> int:
         """The number of HTTP requests and WebSockets that the gateway knows of, hibernating ones included."""
         return len(self._running.cluster.gateway)
+
+    # The port
+
+    async def listen(self, port: int = 0, host: str = "127.0.0.1") -> str:
+        """Listen on a real port, for runners and clients of other processes, and return the URL, which is `endpoint` too.
+
+        The port has the management API, and the gateway over HTTP and WebSockets. ``port`` 0 means any free port. Anyone who
+        reaches the port may use the engine, so ``host`` is this machine alone by default. The port closes with the engine.
+
+        It requires ``pip install "rivet-runner[simulated]"`` and a real clock. Raises `ModuleNotFoundError` without the
+        former, `RuntimeError` on a virtual clock or if it listens already, and `OSError` if the port is taken.
+        """
+        engine = self._running
+        if self._virtual:
+            raise RuntimeError('a port has real clients, which know nothing of virtual time: use clock="real"')
+        if self._port is not None:
+            raise RuntimeError(f"the engine listens already, at {self._port.endpoint}")
+        listening = self._port = _port(host, port)
+        await listening.start(engine, PortApi(engine.api, engine.now_ms(), listening.endpoint))
+        return listening.endpoint
+
+    @property
+    def endpoint(self) -> str:
+        """The URL at which it listens. Raises `RuntimeError` before `listen`."""
+        if self._port is None:
+            raise RuntimeError("the engine has no port: await engine.listen() first")
+        return self._port.endpoint
 
     # Runners
 
@@ -306,6 +343,16 @@ class SimulatedEngine:
     def heal(self) -> None:
         """End every partition, and deliver the messages that it held back."""
         self._running.heal()
+
+
+def _port(host: str, port: int) -> Port:
+    try:
+        from rivet_runner.testing._simulated.port import Port
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'listen() requires uvicorn: pip install "rivet-runner[simulated]" ({error})', name=error.name
+        ) from None
+    return Port(host, port)
 
 
 def _settings(given: Mapping[str, Any] | EngineSettings | None) -> EngineSettings:

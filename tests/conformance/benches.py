@@ -17,7 +17,7 @@ from rivet_runner._connection.environment import Link
 from rivet_runner.testing import EngineApi, HttpResponse, SimulatedEngine
 from rivet_runner.testing.engine_api import CrashPolicy
 
-__all__ = ["Bench", "Client", "RealBench", "SimulatedBench"]
+__all__ = ["Bench", "Client", "PortBench", "RealBench", "SimulatedBench"]
 
 RunnerT = TypeVar("RunnerT", bound=Runner)
 
@@ -177,3 +177,9 @@ class RealBench:
     async def websocket(self, actor_id: str, path: str) -> AsyncIterator[Client]:
         async with self._api.websocket(actor_id, path) as connection:
             yield _RealClient(connection)
+
+
+class PortBench(RealBench):
+    """The simulated engine over a port, which is used as the real one is."""
+
+    name = "port"

@@ -1,4 +1,4 @@
-"""Each test here runs against the simulated engine and against the real one."""
+"""Each test here runs against the simulated engine, in memory and over a port, and against the real one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ import pytest
 
 from rivet_runner.testing import LocalEngine, SimulatedEngine
 from rivet_runner.testing.virtual_clock import VirtualLoop, virtual_loop
-from tests.conformance.benches import Bench, RealBench, SimulatedBench
+from tests.conformance.benches import Bench, PortBench, RealBench, SimulatedBench
 
 _HERE: Final = Path(__file__).parent
 
 
+class _PortLoop(VirtualLoop):
+    """For the simulated engine over a port. Both ends are in this process, so time can jump once all bytes have arrived."""
+
+
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Each test twice. Waiting for the simulated engine takes no real time."""
-    return {"simulated": virtual_loop, "real": asyncio.new_event_loop}
+    """Each test three times. Waiting for the simulated engine takes no real time."""
+    return {"simulated": virtual_loop, "port": _PortLoop, "real": asyncio.new_event_loop}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,7 +48,13 @@ def real_engine() -> Iterator[LocalEngine]:
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     """An engine with a runner name that no other test uses."""
     name = f"runner-{uuid4().hex[:12]}"
-    if isinstance(asyncio.get_running_loop(), VirtualLoop):
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, _PortLoop):
+        async with SimulatedEngine() as engine:
+            port = PortBench(await engine.listen(), name)
+            await port.prepare()
+            yield port
+    elif isinstance(loop, VirtualLoop):
         async with SimulatedEngine() as engine:
             yield SimulatedBench(engine, name)
     else:

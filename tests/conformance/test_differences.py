@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
-from rivet_runner.protocol.wire import ToClientRequestStart, ToServerResponseStart
 from tests.conformance.bare import bare_runner
 from tests.conformance.benches import Bench
 from tests.conformance.differences import DIFFERENCES, Difference
@@ -21,16 +19,6 @@ def expected(name: str, bench: Bench) -> Any:
 async def test_connection_of_another_protocol_version_is_refused_by_the_simulated_engine(bench: Bench) -> None:
     async with bare_runner(bench, init=False, protocol_version="4") as runner:
         assert await runner.closed() == expected("protocol versions", bench)
-
-
-async def test_host_header_names_a_port_of_the_real_engine(bench: Bench) -> None:
-    async with bare_runner(bench) as runner:
-        actor_id = await runner.started(bench)
-        asking = asyncio.create_task(bench.request(actor_id, "GET", "/"))
-        message_id, request = await runner.tunnel(ToClientRequestStart)
-        runner.reply(message_id, ToServerResponseStart(200, {}, None, stream=False))
-        await asking
-        assert (":" in request.headers["host"]) is expected("host header", bench)
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES.values(), ids=DIFFERENCES.keys())

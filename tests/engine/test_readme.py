@@ -156,7 +156,7 @@ async def test_tests_of_the_testing_page_pass_when_they_are_copied(tmp_path: Pat
     (tmp_path / "test_copied.py").write_text(text)
     has_its_own_loop = "asyncio.Runner" in text
     call = ["test_copied.py"] if has_its_own_loop else ["-m", "pytest", "-o", "asyncio_mode=auto", "-rs", "test_copied.py"]
-    environment = os.environ | {BINARY_VARIABLE: str(find_engine_binary())}
+    environment = os.environ | {BINARY_VARIABLE: str(find_engine_binary()), "PYTHONPATH": str(PROJECT)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *call,

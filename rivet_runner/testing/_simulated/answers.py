@@ -12,9 +12,10 @@ from rivet_runner.protocol.wire import ToServerResponseStart
 from rivet_runner.testing._simulated.errors import EngineError
 from rivet_runner.testing.http_client import HttpResponse
 
-__all__ = ["error_answer", "gateway_answer", "preflight_answer", "request_headers"]
+__all__ = ["error_answer", "forwarded_headers", "gateway_answer", "preflight_answer", "request_headers"]
 
-HOST: Final = "127.0.0.1"
+HOST: Final = "127.0.0.1:6420"
+"""The host of requests that come without a network."""
 VISIBLE: Final = re.compile(r"[\x20-\x7e\t]*")
 TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CORS: Final = (
@@ -31,7 +32,12 @@ def request_headers(
     """Headers as the actor gets them: names in lower case, the last of repeated ones, values of visible ASCII only."""
     pairs = headers.items() if isinstance(headers, Mapping) else (headers or ())
     wanted = {"host": HOST, **{name.replace("_", "-"): value for name, value in added.items()}}
-    wanted |= {name.lower(): value for name, value in pairs if VISIBLE.fullmatch(value)}
+    return {**wanted, **forwarded_headers(pairs, ray_id)}
+
+
+def forwarded_headers(pairs: Iterable[tuple[str, str]], ray_id: str) -> dict[str, str]:
+    """The headers of a request, as the gateway forwards them."""
+    wanted = {name.lower(): value for name, value in pairs if VISIBLE.fullmatch(value)}
     return {**wanted, "x-rivet-ray-id": ray_id}
 
 

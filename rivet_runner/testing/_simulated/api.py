@@ -147,6 +147,14 @@ class ManagementApi:
         """PUT /runner-configs/{name}, for runners that connect by themselves."""
         self._cluster.runner_names[runner_name] = None
 
+    def runner_names(self) -> list[str]:
+        """GET /runner-configs: the names."""
+        return list(self._cluster.runner_names)
+
+    def delete_runner_config(self, runner_name: str) -> None:
+        """DELETE /runner-configs/{name}. One that is not there stays away."""
+        self._cluster.runner_names.pop(runner_name, None)
+
     def list_runners(self, name: str | None = None, *, include_stopped: bool = False) -> list[dict[str, Any]]:
         """GET /runners. The list has draining runners too."""
         return [

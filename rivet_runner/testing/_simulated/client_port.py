@@ -41,6 +41,8 @@ class ClientPort:
         self._transport = transport
         self.incoming: deque[ClientMessage | ClientClose] = deque()
         self.on_arrival: Callable[[], None] | None = None
+        self.on_taken: Callable[[], None] | None = None
+        """Called for each message that the gateway takes out."""
         self.is_closed: bool = False
         """Whether the engine has closed the client."""
 
@@ -51,6 +53,13 @@ class ClientPort:
         self.incoming.append(item)
         if self.on_arrival is not None:
             self.on_arrival()
+
+    def take(self) -> ClientMessage | ClientClose:
+        """Take the oldest out."""
+        item = self.incoming.popleft()
+        if self.on_taken is not None:
+            self.on_taken()
+        return item
 
     def deliver(self, message: ClientMessage) -> None:
         if not self.is_closed:

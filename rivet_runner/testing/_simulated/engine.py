@@ -18,6 +18,7 @@ from rivet_runner.testing._simulated.loop_clock import LoopClock
 from rivet_runner.testing._simulated.memory_link import EngineEnd, MemoryLink
 from rivet_runner.testing._simulated.runner_socket import RunnerSocket
 from rivet_runner.testing._simulated.settings import EngineSettings
+from rivet_runner.testing._simulated.socket_link import SocketLink
 from rivet_runner.testing._simulated.storage import Storage
 from rivet_runner.testing.faults import Faults
 
@@ -57,7 +58,7 @@ class RunningEngine:
         self.api = ManagementApi(self.cluster)
         if storage is not None:
             storage.load(self.cluster)
-        self._links: dict[MemoryLink, str] = {}
+        self._links: dict[MemoryLink | SocketLink, str] = {}
         self._partitioned: dict[str, None] = {}
         self._killed: dict[str, None] = {}
         self._healed: asyncio.Future[None] | None = None
@@ -102,7 +103,28 @@ class RunningEngine:
         async with asyncio.timeout(DIAL_TIMEOUT):
             await asyncio.shield(self._healed)
 
-    def _link_ended(self, link: MemoryLink) -> None:
+    @property
+    def is_down(self) -> bool:
+        """Whether it is between a stop and a start."""
+        return self._down
+
+    async def serve_runner(self, target: str, subprotocols: list[str], link: SocketLink) -> None:
+        """Serve a runner's connection over a network until it ends. ``target`` is path and query."""
+        socket = RunnerSocket(
+            link, cluster=self.cluster, timers=self._clock.timers, settings=self._settings, faults=self._faults
+        )
+        link.connect(socket)
+        key = parse_qs(urlsplit(target).query).get("runner_key", [""])[-1]
+        self._links[link] = key
+        if key in self._partitioned:
+            link.silence()
+        try:
+            socket.open(target, subprotocols)
+            await link.serve()
+        finally:
+            self._link_ended(link)
+
+    def _link_ended(self, link: MemoryLink | SocketLink) -> None:
         self._links.pop(link, None)
 
     def partition(self, runner_key: str) -> None:
@@ -131,7 +153,7 @@ class RunningEngine:
         """The runner that was killed is down: a new one may have its key."""
         self._killed.pop(runner_key, None)
 
-    def _links_of(self, runner_key: str) -> list[MemoryLink]:
+    def _links_of(self, runner_key: str) -> list[MemoryLink | SocketLink]:
         return [link for link, key in self._links.items() if key == runner_key]
 
     # Faults by chance: each returns whom it has struck
@@ -157,7 +179,7 @@ class RunningEngine:
         self._clock.timers.call_later(milliseconds, self._stall_over, link)
         return self._links[link]
 
-    def _stall_over(self, link: MemoryLink) -> None:
+    def _stall_over(self, link: MemoryLink | SocketLink) -> None:
         if self._links.get(link) not in self._partitioned:
             link.heal()
 

@@ -194,9 +194,8 @@ class Attachment:
         self._fail(reason.value)
 
     def _from_client(self) -> None:
-        incoming = self._client.incoming
-        while incoming and not self._ended.done():
-            item = incoming.popleft()
+        while self._client.incoming and not self._ended.done():
+            item = self._client.take()
             if isinstance(item, ClientClose):
                 self.close_code, self.close_reason = item.code, item.reason
                 self._end(Ending.CLIENT_CLOSED)

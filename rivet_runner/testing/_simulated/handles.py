@@ -11,14 +11,13 @@ from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner.actor import Actor
 from rivet_runner.testing._simulated.actor_spec import ActorSignal
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
-from rivet_runner.testing._simulated.answers import error_answer, gateway_answer, preflight_answer, request_headers
+from rivet_runner.testing._simulated.answers import request_headers
+from rivet_runner.testing._simulated.client_calls import call_actor, open_websocket
 from rivet_runner.testing._simulated.client_socket import SimulatedWebSocket
 from rivet_runner.testing._simulated.cluster import Cluster
 from rivet_runner.testing._simulated.errors import EngineError
-from rivet_runner.testing._simulated.gateway_request import ClientRequest
-from rivet_runner.testing._simulated.gateway_websocket import ClientUpgrade
 from rivet_runner.testing.engine_types import EngineApiError
-from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
+from rivet_runner.testing.http_client import HttpResponse
 
 __all__ = ["SimulatedActorHandle", "api_error"]
 
@@ -96,27 +95,9 @@ class SimulatedActorHandle:
         hear of it.
         """
         cluster = self._cluster
-        ray_id = cluster.ids.new()
         sent = {"content-length": str(len(body))} if body else {}
-        described = request_headers(headers, ray_id, **sent)
-        cluster.trace.add("client", self.id, method, path)
-        if method.upper() == "OPTIONS":
-            return preflight_answer(described)
-        request = ClientRequest(self.id, method, _absolute(path), described, body)
-        task = cluster.guard.tasks.spawn(cluster.guard.request(request), name=f"request {method} {path}", on_error=_ignore)
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if task.cancelled():
-            raise HttpExchangeFailed(f"{method} {path}: the engine closed the connection before it answered")
-        try:
-            answer = gateway_answer(task.result(), described)
-        except EngineError as error:
-            answer = error_answer(error, described)
-        cluster.trace.add("client", self.id, "answered", answer.status)
-        return answer
+        described = request_headers(headers, cluster.ids.new(), **sent)
+        return await call_actor(cluster, self.id, method, _absolute(path), described, body)
 
     def websocket(self, path: str, headers: Headers | None = None) -> _Connecting:
         """Open a WebSocket through the gateway. Write ``async with actor.websocket("/") as ws``, or ``await`` it.
@@ -129,10 +110,8 @@ class SimulatedActorHandle:
     def _connect(self, path: str, headers: Headers | None) -> SimulatedWebSocket:
         cluster = self._cluster
         described = request_headers(headers, cluster.ids.new(), sec_websocket_protocol="rivet")
-        upgrade = ClientUpgrade(self.id, _absolute(path), described)
         client = SimulatedWebSocket()
-        cluster.trace.add("client", self.id, "websocket", path)
-        cluster.guard.tasks.spawn(cluster.guard.serve_websocket(upgrade, client.port), name=f"websocket {path}")
+        open_websocket(cluster, self.id, _absolute(path), described, client.port)
         return client
 
     # Its life
@@ -223,7 +202,3 @@ def api_error(error: EngineError, status: int = API_STATUS) -> EngineApiError:
 
 def _absolute(path: str) -> str:
     return path if path.startswith("/") else f"/{path}"
-
-
-def _ignore(error: BaseException) -> None:
-    """The task that asked gets it."""

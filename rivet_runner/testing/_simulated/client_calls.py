@@ -1,0 +1,54 @@
+"""A client's calls, from the request as it comes to the answer as it leaves, without a transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from rivet_runner.testing._simulated.answers import error_answer, gateway_answer, preflight_answer
+from rivet_runner.testing._simulated.client_port import ClientPort
+from rivet_runner.testing._simulated.cluster import Cluster
+from rivet_runner.testing._simulated.errors import EngineError
+from rivet_runner.testing._simulated.gateway_request import ClientRequest
+from rivet_runner.testing._simulated.gateway_websocket import ClientUpgrade
+from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
+
+__all__ = ["call_actor", "open_websocket"]
+
+
+async def call_actor(
+    cluster: Cluster, actor_id: str, method: str, path: str, headers: Mapping[str, str], body: bytes
+) -> HttpResponse:
+    """Send a request to an actor and return the answer, that of an error too. ``headers`` are as the actor gets them.
+
+    Raises `HttpExchangeFailed` if the engine goes down before it answers. Cancelling is a client that leaves.
+    """
+    cluster.trace.add("client", actor_id, method, path)
+    if method.upper() == "OPTIONS":
+        return preflight_answer(headers)
+    request = ClientRequest(actor_id, method, path, headers, body)
+    task = cluster.guard.tasks.spawn(cluster.guard.request(request), name=f"request {method} {path}", on_error=_ignore)
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if task.cancelled():
+        raise HttpExchangeFailed(f"{method} {path}: the engine closed the connection before it answered")
+    try:
+        answer = gateway_answer(task.result(), headers)
+    except EngineError as error:
+        answer = error_answer(error, headers)
+    cluster.trace.add("client", actor_id, "answered", answer.status)
+    return answer
+
+
+def open_websocket(cluster: Cluster, actor_id: str, path: str, headers: Mapping[str, str], client: ClientPort) -> None:
+    """Serve a client's WebSocket, in a task of the guard."""
+    cluster.trace.add("client", actor_id, "websocket", path)
+    upgrade = ClientUpgrade(actor_id, path, headers)
+    cluster.guard.tasks.spawn(cluster.guard.serve_websocket(upgrade, client), name=f"websocket {path}")
+
+
+def _ignore(error: BaseException) -> None:
+    """The task that asked gets it."""

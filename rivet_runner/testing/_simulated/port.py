@@ -1,0 +1,85 @@
+"""The server behind `SimulatedEngine.listen`: uvicorn, on the event loop of the engine.
+
+It is imported only by `listen`, because it requires uvicorn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any, Final
+
+import uvicorn
+
+from rivet_runner.testing._simulated.asgi import Scope
+from rivet_runner.testing._simulated.port_api import PortApi
+from rivet_runner.testing._simulated.port_app import ListeningEngine, PortApp
+
+__all__ = ["Port"]
+
+LARGEST_MESSAGE: Final = 64 * 1024 * 1024
+"""Bytes of a WebSocket message that the server reads. The engine's own limits are below it, and answer for themselves."""
+
+START_POLL_SECONDS: Final = 0.005
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the program around it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Port:
+    """One listening socket and its server. Call `start` once, and `close` at the end."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Raises `OSError` if the port is taken."""
+        self._socket = socket.create_server((host, port))
+        self.endpoint: str = f"http://{host}:{self._socket.getsockname()[1]}"
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self, engine: ListeningEngine, api: PortApi) -> None:
+        """Serve, and return once the port answers. Cancelling is safe if you call `close`."""
+        app: Any = PortApp(engine, api, self._abort)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            interface="asgi3",
+            http="h11",
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_MESSAGE,
+            ws_ping_interval=None,
+            ws_per_message_deflate=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = self._server = _Server(config)
+        self._serving = asyncio.create_task(server.serve(sockets=[self._socket]), name="simulated engine: port")
+        while not server.started and not self._serving.done():  # noqa: ASYNC110
+            await asyncio.sleep(START_POLL_SECONDS)
+
+    async def close(self) -> None:
+        """Stop listening. Break connections that are still open."""
+        if self._server is None or self._serving is None:
+            self._socket.close()
+            return
+        self._server.should_exit = True
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+        await self._serving
+
+    def _abort(self, scope: Scope) -> None:
+        """Break the connection of a request or a WebSocket, whose client has no other."""
+        if self._server is None:
+            return
+        for connection in list(self._server.server_state.connections):
+            if getattr(connection, "client", None) == scope["client"]:
+                connection.transport.abort()

@@ -1,0 +1,176 @@
+"""The engine's one port as an ASGI application: runners, the gateway for clients, and the management API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, Protocol
+from urllib.parse import unquote
+
+import msgspec
+from multidict import CIMultiDict
+
+from rivet_runner.testing._simulated.answers import error_answer, forwarded_headers
+from rivet_runner.testing._simulated.asgi import Receive, Scope, Send, headers_of, target_of
+from rivet_runner.testing._simulated.client_calls import call_actor, open_websocket
+from rivet_runner.testing._simulated.cluster import Cluster
+from rivet_runner.testing._simulated.errors import EngineError, close_reason
+from rivet_runner.testing._simulated.ids import is_id
+from rivet_runner.testing._simulated.port_api import PortApi, status_of
+from rivet_runner.testing._simulated.socket_client import SocketClient
+from rivet_runner.testing._simulated.socket_link import SocketLink
+from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
+
+__all__ = ["ListeningEngine", "PortApp"]
+
+SUBPROTOCOL: Final = "rivet"
+RUNNERS: Final = re.compile(r"/runners/connect/?")
+GATEWAY: Final = re.compile(r"/gateway/(?P<id>[^/@]+)(?:@[^/]*)?(?P<rest>/.*)?")
+NO_ROUTE_CODE: Final = 1011
+
+
+class ListeningEngine(Protocol):
+    """The engine, as its port sees it."""
+
+    cluster: Cluster
+
+    @property
+    def is_down(self) -> bool: ...
+
+    async def serve_runner(self, target: str, subprotocols: list[str], link: SocketLink) -> None:
+        """Serve a runner's connection until it ends."""
+
+
+class _Target(NamedTuple):
+    """An actor's id, and path and query as the actor gets them."""
+
+    actor_id: str
+    path: str
+
+
+class PortApp:
+    """``abort`` breaks the connection of a scope, without an answer or a close frame."""
+
+    def __init__(self, engine: ListeningEngine, api: PortApi, abort: Callable[[Scope], None]) -> None:
+        self._engine = engine
+        self._api = api
+        self._abort = abort
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._engine.is_down:
+            self._abort(scope)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._http(scope, receive, send)
+
+    # HTTP
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._answer(scope, receive)
+        except HttpExchangeFailed:
+            self._abort(scope)
+            return
+        # The server breaks the connection over a length that is wrong. The real engine passes it on, with the same effect.
+        answer.headers["content-length"] = str(len(answer.body))
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> HttpResponse:
+        cluster = self._engine.cluster
+        headers = forwarded_headers(headers_of(scope), cluster.ids.new())
+        try:
+            body = await self._body(receive)
+            target = _gateway_target(target_of(scope))
+            if target is not None:
+                if not is_id(target.actor_id):
+                    raise EngineError("core.internal_error")
+                return await call_actor(cluster, target.actor_id, scope["method"], target.path, headers, body)
+        except EngineError as error:
+            return error_answer(error, headers)
+        return self._api_answer(scope, headers["x-rivet-ray-id"], body)
+
+    def _api_answer(self, scope: Scope, ray_id: str, body: bytes) -> HttpResponse:
+        path, _, query = target_of(scope).partition("?")
+        if path == "/":
+            return _plain(308, b"", ray_id, ("location", "/ui/"))
+        if RUNNERS.fullmatch(path) and scope["method"] == "GET":
+            return _plain(200, b"pegboard-runner WebSocket endpoint", ray_id)
+        try:
+            status, text = 200, msgspec.json.encode(self._api.answer(scope["method"], path, query, body))
+        except EngineError as error:
+            status, text = status_of(error), error.body()
+        return _plain(status, text, ray_id, ("content-type", "application/json"))
+
+    async def _body(self, receive: Receive) -> bytes:
+        """The whole body. Raises `EngineError` if it is too large, without reading the rest."""
+        pieces: list[bytes] = []
+        size = 0
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise HttpExchangeFailed("the client left before its request had come")
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > self._engine.cluster.settings.http_max_request_body_size:
+                raise EngineError("guard.invalid_request_body")
+            more = message.get("more_body", False)
+        return b"".join(pieces)
+
+    # WebSockets. The engine accepts each of them, and refuses with a close frame.
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        ray_id = self._engine.cluster.ids.new()
+        await send(
+            {
+                "type": "websocket.accept",
+                "subprotocol": SUBPROTOCOL,
+                "headers": [(b"x-rivet-ray-id", ray_id.encode())],
+            }
+        )
+        target = target_of(scope)
+        if RUNNERS.fullmatch(target.partition("?")[0]):
+            link = SocketLink(receive, send, lambda: self._abort(scope))
+            await self._engine.serve_runner(target, scope["subprotocols"], link)
+            return
+        refusal = _refusal(target, scope["subprotocols"])
+        if refusal is not None:
+            await send({"type": "websocket.close", "code": NO_ROUTE_CODE, "reason": close_reason(refusal, ray_id)})
+        else:
+            await self._client(scope, receive, send, ray_id)
+
+    async def _client(self, scope: Scope, receive: Receive, send: Send, ray_id: str) -> None:
+        target = _gateway_target(target_of(scope))
+        assert target is not None
+        client = SocketClient(receive, send, lambda: self._abort(scope))
+        headers = forwarded_headers(headers_of(scope), ray_id)
+        open_websocket(self._engine.cluster, target.actor_id, target.path, headers, client.port)
+        await client.serve()
+
+
+def _gateway_target(target: str) -> _Target | None:
+    """The actor of a gateway path, or `None` for any other path."""
+    path, mark, query = target.partition("#")[0].partition("?")
+    match = None if "//" in path else GATEWAY.fullmatch(path)
+    if match is None:
+        return None
+    return _Target(unquote(match["id"]), f"{match['rest'] or '/'}{mark}{query}")
+
+
+def _refusal(target: str, subprotocols: Iterable[str]) -> str | None:
+    """The error for which a client's WebSocket is refused, or `None`."""
+    found = _gateway_target(target)
+    if found is None:
+        return "guard.no_route"
+    if not list(subprotocols):
+        return "guard.missing_header"
+    return None if is_id(found.actor_id) else "core.internal_error"
+
+
+def _plain(status: int, body: bytes, ray_id: str, *headers: tuple[str, str]) -> HttpResponse:
+    all_headers = [*headers, ("content-length", str(len(body))), ("x-rivet-ray-id", ray_id)]
+    return HttpResponse(status, CIMultiDict(all_headers), body)
