@@ -27,7 +27,7 @@ DIFFERENCES: Final = {
     "protocol versions": Difference(
         simulated=(1011, "ws.invalid_packet"),
         real=(1011, "ws.timed_out_waiting_for_init"),
-        reason="The simulated engine speaks version 3 alone. The real one takes each version up to 7, and waits for init.",
+        reason="The simulated engine speaks versions 3 and 7. The real one takes each version up to 7, and waits for init.",
         shown_by="test_differences.test_connection_of_another_protocol_version_is_refused_by_the_simulated_engine",
     ),
     "namespaces": Difference(

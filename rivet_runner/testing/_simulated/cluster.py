@@ -20,8 +20,6 @@ from rivet_runner.protocol.wire import (
     HibernatingRequest,
     KvErrorResponse,
     KvResponseData,
-    ToClient,
-    ToServerInit,
     ToServerTunnelMessage,
 )
 from rivet_runner.testing._simulated.actor_spec import ActorSignal, ActorSpec
@@ -34,9 +32,9 @@ from rivet_runner.testing._simulated.hibernation import HibernationIndex
 from rivet_runner.testing._simulated.ids import Ids, is_id
 from rivet_runner.testing._simulated.in_flight import InFlightRequest
 from rivet_runner.testing._simulated.kv_store import KvStore
-from rivet_runner.testing._simulated.runner_indexes import RunnerIndexesV3
-from rivet_runner.testing._simulated.runner_socket import RunnerSocket, missing_parameter, speaks
+from rivet_runner.testing._simulated.runner_socket import RunnerSocket, missing_parameter
 from rivet_runner.testing._simulated.runner_state import SimulatedRunner
+from rivet_runner.testing._simulated.runner_wire import WIRES, RunnerWire
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.timers import Timers
 from rivet_runner.testing._simulated.trace import Trace
@@ -187,12 +185,12 @@ class Cluster:
             return "ws.invalid_url"
         if query["namespace"] != NAMESPACE:
             return "namespace.not_found"
-        return None if speaks(query) else "ws.invalid_packet"
+        return None if int(query["protocol_version"]) in WIRES else "ws.invalid_packet"
 
-    def runner_connected(self, socket: RunnerSocket, key: str, init: ToServerInit) -> SimulatedRunner:
+    def runner_connected(self, socket: RunnerSocket, key: str, init: Any) -> SimulatedRunner:
         runner = self.runners_by_key.get((init.name, key))
         if runner is None:
-            runner = self._new_runner(key, init)
+            runner = self._new_runner(key, init, socket.wire)
         former = self._sockets.get(runner.runner_id)
         self._sockets[runner.runner_id] = socket
         if former is not None:
@@ -203,12 +201,14 @@ class Cluster:
         self.decided(runner, "connected", init.name, key)
         return runner
 
-    def _new_runner(self, key: str, init: ToServerInit) -> SimulatedRunner:
+    def _new_runner(self, key: str, init: Any, wire: RunnerWire) -> SimulatedRunner:
+        if wire.drains_older:
+            self._drain_older(init.name, init.version)
         runner = SimulatedRunner(
             self.ids.new(),
             key,
             init,
-            RunnerIndexesV3(ack_batch=self.settings.event_ack_batch),
+            wire.indexes(self.settings),
             cluster=self,
             timers=self.timers,
             settings=self.settings,
@@ -216,6 +216,12 @@ class Cluster:
         self.runners[runner.runner_id] = runner
         self.runners_by_key[init.name, key] = runner
         return runner
+
+    def _drain_older(self, name: str, version: int) -> None:
+        """The first init of a newer version drains the older runners that speak protocol 7."""
+        for runner in list(self.runners.values()):
+            if runner.name == name and runner.version < version and runner.indexes.survives_crashes:
+                runner.stopping()
 
     def runner_disconnected(self, socket: RunnerSocket) -> None:
         runner = socket.runner
@@ -235,7 +241,7 @@ class Cluster:
         """The connections of runners that the engine has accepted."""
         return list(self._sockets.values())
 
-    def send_to_runner(self, runner_id: str, message: ToClient) -> None:
+    def send_to_runner(self, runner_id: str, message: Any) -> None:
         socket = self._sockets.get(runner_id)
         if socket is None:
             self.trace.add("runner", runner_id, "is not connected, so it misses a", type(message).__name__)
@@ -256,11 +262,11 @@ class Cluster:
             actor = self.actors[actor_id]
             actor.going_away(runner.runner_id, actor.generation)
 
-    def runner_ended(self, runner: SimulatedRunner) -> None:
+    def runner_ended(self, runner: SimulatedRunner, error: Any) -> None:
         self._free_key(runner)
         for actor_id in list(runner.slots):
             actor = self.actors[actor_id]
-            actor.lost(runner.runner_id, actor.generation)
+            actor.lost(runner.runner_id, actor.generation, error=error)
         socket = self._sockets.get(runner.runner_id)
         if socket is not None:
             socket.close("ws.eviction")
@@ -317,8 +323,8 @@ class Cluster:
     def close_reason(self, name: str) -> str:
         return close_reason(name, self.ids.new())
 
-    def traced(self, runner_id: str, direction: str, frame: bytes) -> None:
-        self.trace.add_frame(runner_id, direction, frame)
+    def traced(self, runner_id: str, direction: str, frame: bytes, version: int) -> None:
+        self.trace.add_frame(runner_id, direction, frame, version)
 
     def decided_on_request(self, record: InFlightRequest, what: str, *details: Any) -> None:
         self.trace.add("gateway", record.actor_id, what, record.key.hex(), *details)

@@ -9,42 +9,31 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from rivet_runner.errors import DecodeError
-from rivet_runner.protocol.messages import KvRequestData
-from rivet_runner.protocol.wire import (
-    PROTOCOL_VERSION,
-    CommandStartActor,
+from rivet_runner.protocol import v3, v7
+from rivet_runner.protocol.messages import (
     HibernatingRequest,
     KvErrorResponse,
-    KvResponseData,
-    ToClient,
-    ToClientCommands,
-    ToClientKvResponse,
-    ToServer,
-    ToServerAckCommands,
-    ToServerEvents,
-    ToServerInit,
+    KvRequestData,
+    ToClientPing,
     ToServerKvRequest,
     ToServerPing,
+    ToServerPong,
     ToServerResponseChunk,
     ToServerResponseStart,
     ToServerStopping,
     ToServerTunnelMessage,
     ToServerWebSocketMessage,
-    decode_to_server,
-    encode_to_client,
 )
+from rivet_runner.protocol.v3 import KvResponseData
+from rivet_runner.protocol.wire import PROTOCOL_VERSION
 from rivet_runner.testing._simulated.fault_injection import FaultInjector
 from rivet_runner.testing._simulated.runner_state import SimulatedRunner
+from rivet_runner.testing._simulated.runner_wire import WIRES, RunnerWire
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.timers import Timer, Timers
 from rivet_runner.testing._simulated.trace import FROM_RUNNER, TO_RUNNER
 
 __all__ = ["NORMAL_CLOSE", "RunnerSocket", "RunnerTransport", "SocketCluster"]
-
-CALL_TAG: Final = b"\x05"
-TUNNEL_TO_ENGINE_TAG: Final = b"\x06"
-TUNNEL_TO_RUNNER_TAG: Final = b"\x05"
-"""The first bytes of key-value calls and of tunnel messages."""
 
 NORMAL_CLOSE: Final = 1000
 ERROR_CLOSE: Final = 1011
@@ -73,7 +62,7 @@ class SocketCluster(Protocol):
     def refusal(self, query: dict[str, str], subprotocols: list[str]) -> str | None:
         """The error, ``group.code``, for which this connection is refused, or `None` if it is accepted."""
 
-    def runner_connected(self, socket: RunnerSocket, key: str, init: ToServerInit) -> SimulatedRunner:
+    def runner_connected(self, socket: RunnerSocket, key: str, init: Any) -> SimulatedRunner:
         """The runner of this connection: the one that had its name and key before, or a new one."""
 
     def runner_disconnected(self, socket: RunnerSocket) -> None: ...
@@ -86,7 +75,7 @@ class SocketCluster(Protocol):
 
     def close_reason(self, name: str) -> str: ...
 
-    def traced(self, runner_id: str, direction: str, frame: bytes) -> None: ...
+    def traced(self, runner_id: str, direction: str, frame: bytes, version: int) -> None: ...
 
 
 class RunnerSocket:
@@ -109,6 +98,10 @@ class RunnerSocket:
         self._state = SocketState.AWAITING_INIT
         self._init_timer: Timer | None = None
         self._key = ""
+        self.wire: RunnerWire = WIRES[PROTOCOL_VERSION]
+        """Its version of the protocol, once it is open."""
+        self._ping_timer: Timer | None = None
+        self._pong_ts = 0
         self.runner: SimulatedRunner | None = None
 
     @property
@@ -116,13 +109,13 @@ class RunnerSocket:
         return self._state is not SocketState.CLOSED
 
     def is_call(self, frame: bytes) -> bool:
-        return frame[:1] == CALL_TAG
+        return frame[:1] == self.wire.call
 
     def is_tunnel_to_engine(self, frame: bytes) -> bool:
-        return frame[:1] == TUNNEL_TO_ENGINE_TAG
+        return frame[:1] == self.wire.tunnel_up
 
     def is_tunnel_to_runner(self, frame: bytes) -> bool:
-        return frame[:1] == TUNNEL_TO_RUNNER_TAG
+        return frame[:1] == self.wire.tunnel_down
 
     def open(self, target: str, subprotocols: list[str]) -> None:
         """Begin after the upgrade. ``target`` is path and query. A refusal is a close frame."""
@@ -133,6 +126,7 @@ class RunnerSocket:
             self.close(refusal)
             return
         self._key = query["runner_key"]
+        self.wire = WIRES[int(query["protocol_version"])]
         self._init_timer = self._timers.call_later(
             self._settings.init_timeout_ms, self.close, "ws.timed_out_waiting_for_init"
         )
@@ -144,7 +138,7 @@ class RunnerSocket:
         try:
             if isinstance(frame, str):
                 raise DecodeError("a text frame")
-            message = decode_to_server(frame)
+            message = self.wire.codec.decode_to_server(frame)
         except DecodeError:
             if self._state is SocketState.AWAITING_INIT:
                 self.close("ws.invalid_initial_packet" if isinstance(frame, str) else "ws.invalid_packet")
@@ -154,15 +148,15 @@ class RunnerSocket:
         else:
             self._handle(message, frame)
 
-    def send(self, message: ToClient) -> None:
+    def send(self, message: Any) -> None:
         """Send to the runner. Start commands get the hibernating requests of this moment."""
         if self._state is not SocketState.OPEN:
             return
-        if isinstance(message, ToClientCommands):
+        if isinstance(message, v3.ToClientCommands | v7.ToClientCommands):
             message = self._with_hibernating_requests(message)
         assert self.runner is not None
-        frame = encode_to_client(message)
-        self._cluster.traced(self.runner.runner_id, TO_RUNNER, frame)
+        frame = self.wire.codec.encode_to_client(message)
+        self._cluster.traced(self.runner.runner_id, TO_RUNNER, frame, self.wire.version)
         self._transport.send(frame)
 
     def close(self, name: str) -> None:
@@ -179,51 +173,68 @@ class RunnerSocket:
         if self._state is SocketState.CLOSED:
             return
         self._state = SocketState.CLOSED
-        if self._init_timer is not None:
-            self._init_timer.cancel()
+        for timer in (self._init_timer, self._ping_timer):
+            if timer is not None:
+                timer.cancel()
         if self.runner is not None:
             self._cluster.runner_disconnected(self)
 
-    def _first(self, message: ToServer, frame: bytes) -> None:
-        if not isinstance(message, ToServerInit):
+    def _first(self, message: Any, frame: bytes) -> None:
+        if not isinstance(message, v3.ToServerInit | v7.ToServerInit):
             self.close("ws.invalid_initial_packet")
             return
         assert self._init_timer is not None
         self._init_timer.cancel()
         self._state = SocketState.OPEN
         self.runner = self._cluster.runner_connected(self, self._key, message)
-        self._cluster.traced(self.runner.runner_id, FROM_RUNNER, frame)
+        self._cluster.traced(self.runner.runner_id, FROM_RUNNER, frame, self.wire.version)
         self._init(self.runner, message)
+        if self.wire.pings:
+            self._pong_ts = self._timers.now()
+            self._ping()
 
-    def _init(self, runner: SimulatedRunner, message: ToServerInit) -> None:
+    def _ping(self) -> None:
+        """Ping now and then. A runner that does not answer is closed."""
+        now = self._timers.now()
+        if now - self._pong_ts > self._settings.runner_ping_timeout_ms:
+            self.close("core.internal_error")
+            return
+        self._ping_timer = self._timers.call_later(self._settings.runner_update_ping_interval_ms, self._ping)
+        self.send(ToClientPing(now))
+
+    def _init(self, runner: SimulatedRunner, message: Any) -> None:
         if not self._faults.loses_init():
             runner.init(message)
 
-    def _events(self, runner: SimulatedRunner, message: ToServerEvents) -> None:
+    def _events(self, runner: SimulatedRunner, message: Any) -> None:
         delay = self._faults.event_delay_ms()
         if delay:
             self._timers.call_later(delay, runner.events, message)
         else:
             runner.events(message)
 
-    def _handle(self, message: ToServer, frame: bytes) -> None:
+    def _handle(self, message: Any, frame: bytes) -> None:
         runner = self.runner
         assert runner is not None
         if isinstance(message, ToServerPing):
             runner.ping(message.ts)
             return
-        self._cluster.traced(runner.runner_id, FROM_RUNNER, frame)
+        if isinstance(message, ToServerPong):
+            runner.ping(message.ts)
+            self._pong_ts = self._timers.now()
+            return
+        self._cluster.traced(runner.runner_id, FROM_RUNNER, frame, self.wire.version)
         match message:
             case ToServerTunnelMessage():
                 self._tunnel(message)
             case ToServerKvRequest():
                 answer = self._answer(runner, message)
-                self.send(ToClientKvResponse(message.request_id, answer))
-            case ToServerEvents():
+                self.send(self.wire.kv_response(message.request_id, answer))
+            case v3.ToServerEvents() | v7.ToServerEvents():
                 self._events(runner, message)
-            case ToServerAckCommands():
+            case v3.ToServerAckCommands() | v7.ToServerAckCommands():
                 runner.acknowledge_commands(message)
-            case ToServerInit():
+            case v3.ToServerInit() | v7.ToServerInit():
                 self._init(runner, message)
             case ToServerStopping():
                 runner.stopping()
@@ -239,16 +250,14 @@ class RunnerSocket:
         else:
             self._cluster.tunnel_received(message)
 
-    def _with_hibernating_requests(self, message: ToClientCommands) -> ToClientCommands:
-        if not any(isinstance(wrapper.inner, CommandStartActor) for wrapper in message.items):
-            return message
-        return ToClientCommands([self._filled(wrapper) for wrapper in message.items])
+    def _with_hibernating_requests(self, message: v3.ToClientCommands | v7.ToClientCommands) -> Any:
+        return type(message)([self._filled(wrapper) for wrapper in message.items])
 
     def _filled(self, wrapper: Any) -> Any:
-        if not isinstance(wrapper.inner, CommandStartActor):
+        if not isinstance(wrapper.inner, v3.CommandStartActor | v7.CommandStartActor):
             return wrapper
-        requests = self._cluster.hibernating(wrapper.inner.actor_id)
-        command = msgspec.structs.replace(wrapper.inner, hibernating_requests=requests)
+        place = wrapper.inner if isinstance(wrapper, v3.CommandWrapper) else wrapper.checkpoint
+        command = msgspec.structs.replace(wrapper.inner, hibernating_requests=self._cluster.hibernating(place.actor_id))
         return msgspec.structs.replace(wrapper, inner=command)
 
 
@@ -267,7 +276,3 @@ def missing_parameter(query: dict[str, str]) -> bool:
     """Whether a connection's query lacks a parameter, or has a protocol version that is not a number."""
     needed = ("protocol_version", "namespace", "runner_key")
     return any(name not in query for name in needed) or not query["protocol_version"].isdecimal()
-
-
-def speaks(query: dict[str, str]) -> bool:
-    return query["protocol_version"] == str(PROTOCOL_VERSION)

@@ -14,10 +14,6 @@ from rivet_runner.protocol.wire import (
     CommandStartActor,
     CommandStopActor,
     Event,
-    ToClient,
-    ToServerAckCommands,
-    ToServerEvents,
-    ToServerInit,
 )
 from rivet_runner.testing._simulated.runner_indexes import RunnerIndexes
 from rivet_runner.testing._simulated.settings import EngineSettings
@@ -31,7 +27,7 @@ MILLI: Final = 1_000
 class RunnerCluster(Protocol):
     """The rest of the engine, as a runner sees it."""
 
-    def send_to_runner(self, runner_id: str, message: ToClient) -> None:
+    def send_to_runner(self, runner_id: str, message: Any) -> None:
         """Send to its connection. Without a connection the message is lost."""
 
     def event(self, runner_id: str, event: Event) -> None: ...
@@ -44,8 +40,8 @@ class RunnerCluster(Protocol):
     def runner_draining(self, runner: SimulatedRunner) -> None:
         """Its name and key are free, and its actors are told that it goes away."""
 
-    def runner_ended(self, runner: SimulatedRunner) -> None:
-        """Its actors are lost, and a connection that is still open is closed."""
+    def runner_ended(self, runner: SimulatedRunner, error: Any) -> None:
+        """Its actors are lost, with this error if there is one, and a connection that is still open is closed."""
 
     def actor_lost(self, runner_id: str, actor_id: str, generation: int, *, force_reschedule: bool) -> None: ...
 
@@ -59,7 +55,7 @@ class SimulatedRunner:
         self,
         runner_id: str,
         key: str,
-        init: ToServerInit,
+        init: Any,
         indexes: RunnerIndexes,
         *,
         cluster: RunnerCluster,
@@ -143,14 +139,14 @@ class SimulatedRunner:
 
     # Messages to the workflow
 
-    def init(self, message: ToServerInit) -> None:
-        self._take(lambda: self._init(message))
+    def init(self, message: Any) -> None:
+        self._take(lambda: self._init(message), keeps_alive=not self.indexes.survives_crashes)
 
-    def events(self, message: ToServerEvents) -> None:
-        self._take(lambda: self._events(message))
+    def events(self, message: Any) -> None:
+        self._take(lambda: self._events(message), keeps_alive=not self.indexes.survives_crashes)
 
-    def acknowledge_commands(self, message: ToServerAckCommands) -> None:
-        self._take(lambda: self.indexes.acknowledge(message))
+    def acknowledge_commands(self, message: Any) -> None:
+        self._take(lambda: self.indexes.acknowledge(message), keeps_alive=not self.indexes.survives_crashes)
 
     def stopping(self) -> None:
         self._take(self._drain)
@@ -159,17 +155,23 @@ class SimulatedRunner:
         self._take(lambda: self._command(actor_id, command))
 
     def lease(self, until: int) -> None:
-        """Hold messages until ``until``: after a crash of the engine, a dead worker holds the lease of this workflow."""
+        """Hold messages until ``until``: after a crash of the engine, a dead worker holds the lease of this workflow.
+
+        Connections of protocol 7 do without the workflow.
+        """
+        if self.indexes.survives_crashes:
+            return
         self._leased_until = until
         self._timers.call_at(until, self._lease_over)
 
-    def _take(self, handle: Callable[[], None]) -> None:
+    def _take(self, handle: Callable[[], None], *, keeps_alive: bool = True) -> None:
         if self.stop_ts is not None:
             return
         if self._timers.now() < self._leased_until:
             self._held.append(handle)
             return
-        self._last_message_ts = self._timers.now()
+        if keeps_alive:
+            self._last_message_ts = self._timers.now()
         handle()
         self._arm()
 
@@ -179,10 +181,10 @@ class SimulatedRunner:
             self._take(handle)
         self._arm()
 
-    def _init(self, message: ToServerInit) -> None:
+    def _init(self, message: Any) -> None:
         if message.metadata is not None:
             self.metadata = message.metadata
-        self._cluster.decided(self, "init", message.last_command_idx)
+        self._cluster.decided(self, "init", getattr(message, "last_command_idx", None))
         threshold = self._settings.runner_lost_threshold
         self._cluster.send_to_runner(self.runner_id, self.indexes.init_answer(self.runner_id, threshold))
         commands = self.indexes.unacknowledged(message)
@@ -191,7 +193,7 @@ class SimulatedRunner:
         if not self.draining and self._connected:
             self._cluster.list_runner(self)
 
-    def _events(self, message: ToServerEvents) -> None:
+    def _events(self, message: Any) -> None:
         for event in self.indexes.accept(message):
             self._cluster.event(self.runner_id, event)
         acknowledgement = self.indexes.acknowledgement()
@@ -241,4 +243,6 @@ class SimulatedRunner:
         self.stop_ts = self._timers.now()
         self._cluster.decided(self, why)
         self._cluster.unlist_runner(self)
-        self._cluster.runner_ended(self)
+        failure = "runner_draining_timeout" if self.draining else "runner_connection_lost"
+        error = {failure: {"runner_id": self.runner_id}} if self.indexes.tells_failures else None
+        self._cluster.runner_ended(self, error)

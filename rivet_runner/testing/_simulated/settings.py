@@ -49,6 +49,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     retry_initial_interval_ms: int = 150
     wake_retries: int = 8
     event_ack_batch: int = 500
+    actor_event_ack_batch: int = 250
+    """The same for one actor, on protocol 7."""
+    runner_ping_timeout_ms: int = 15_000
+    """On protocol 7: without an answer to its pings for so long, the engine closes the connection."""
     keepalive_jitter_ms: int = 128
     """The keepalive of a hibernating request is late by 0 to this many milliseconds, exclusive."""
     max_pending_messages: int = 65_535

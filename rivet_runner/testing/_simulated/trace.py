@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from rivet_runner.protocol.wire import ToClient, ToServer, decode_to_client, decode_to_server
+from rivet_runner.protocol import v3, v7
 
 __all__ = ["FROM_RUNNER", "TO_RUNNER", "Trace", "TraceEntry"]
 
@@ -39,12 +39,14 @@ class TraceEntry(NamedTuple):
     details: tuple[Any, ...]
 
     @property
-    def message(self) -> ToServer | ToClient | None:
+    def message(self) -> v3.ToServer | v3.ToClient | v7.ToServer | v7.ToClient | None:
         """The message of the protocol, decoded, if this line is a message of at most 64 KiB. Otherwise `None`."""
         if self.part != "link" or not isinstance(self.details[0], bytes):
             return None
-        frame = self.details[0]
-        return decode_to_server(frame) if self.what == FROM_RUNNER else decode_to_client(frame)
+        frame, version = self.details
+        if version == 7:
+            return v7.decode_to_server(frame) if self.what == FROM_RUNNER else v7.decode_to_client(frame)
+        return v3.decode_to_server(frame) if self.what == FROM_RUNNER else v3.decode_to_client(frame)
 
     def __str__(self) -> str:
         message = self.message
@@ -70,11 +72,11 @@ class Trace:
         self.added += 1
         self._entries.append((self._now() - self._began, part, subject, what, details))
 
-    def add_frame(self, runner_id: str, direction: str, frame: bytes) -> None:
-        """Note a message of the protocol. ``direction`` is `FROM_RUNNER` or `TO_RUNNER`."""
+    def add_frame(self, runner_id: str, direction: str, frame: bytes, version: int) -> None:
+        """Note a message of the protocol's ``version``. ``direction`` is `FROM_RUNNER` or `TO_RUNNER`."""
         kept = frame if len(frame) <= LARGEST_FRAME else f"{len(frame)} bytes"
         self.added += 1
-        self._entries.append((self._now() - self._began, "link", runner_id, direction, (kept,)))
+        self._entries.append((self._now() - self._began, "link", runner_id, direction, (kept, version)))
 
     def __len__(self) -> int:
         return len(self._entries)
