@@ -38,8 +38,9 @@ class Port:
 
     def __init__(self, host: str, port: int) -> None:
         """Raises `OSError` if the port is taken."""
-        self._socket = socket.create_server((host, port))
-        self.endpoint: str = f"http://{host}:{self._socket.getsockname()[1]}"
+        self._socket = _bound(host, port)
+        shown = f"[{host}]" if ":" in host else host
+        self.endpoint: str = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -83,3 +84,17 @@ class Port:
         for connection in list(self._server.server_state.connections):
             if getattr(connection, "client", None) == scope["client"]:
                 connection.transport.abort()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that is marked as TCP: asyncio lets small messages leave at once only if it knows that."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen()  # a port that is taken is told here at the latest
+    except OSError:
+        bound.close()
+        raise
+    return bound
