@@ -6,9 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
+from rivet_runner._asgi_types import Receive, Scope, Send
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.runner import Runner
-from rivet_runner.serverless.asgi import Receive, Scope, Send, answer, answer_error, path_within
+from rivet_runner.serverless.asgi import answer, answer_error, path_within
 from rivet_runner.serverless.endpoints import AllowedEndpoints
 from rivet_runner.serverless.hosted import HostedRunner
 from rivet_runner.serverless.start_headers import HeaderError, StartHeaders

@@ -1,18 +1,14 @@
-"""The part of ASGI 3 that this package uses: types, paths below a mount, and JSON answers."""
+"""The part of ASGI 3 that the serverless application uses: paths below a mount, and JSON answers."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
-__all__ = ["Message", "Receive", "Scope", "Send", "answer", "answer_error", "path_within"]
+from rivet_runner._asgi_types import Scope, Send
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
+__all__ = ["answer", "answer_error", "path_within"]
 
 JSON: Final = b"application/json"
 

@@ -8,11 +8,12 @@ import contextlib
 import logging
 from typing import Final
 
+from rivet_runner._asgi_types import Message, Receive, Scope, Send
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import EngineRejected, RunnerEvicted, RunnerShutDown
 from rivet_runner.protocol import wire
 from rivet_runner.runner import Runner
-from rivet_runner.serverless.asgi import Message, Receive, Scope, Send, answer_error
+from rivet_runner.serverless.asgi import answer_error
 
 __all__ = ["HostedRunner"]
 

@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI
 
 from rivet_runner import RunnerEvicted
+from rivet_runner._asgi_types import Receive, Scope, Send
 from rivet_runner.serverless import serverless_app
-from rivet_runner.serverless.asgi import Receive, Scope, Send
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.http_client import exchange
 from tests.engine.serverless_support import CountingRunner
