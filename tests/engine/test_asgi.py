@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, WebSocket
@@ -15,6 +17,7 @@ from rivet_runner.testing import EngineApi, HttpResponse, LocalEngine
 from tests.asgi.site import make_site
 from tests.asgi.site_tour import Client, Visitor, visit_requests, visit_responses, visit_websockets
 from tests.engine.rooms import close_of
+from tests.engine.support import Program
 
 
 class GatewayVisitor:
@@ -111,3 +114,54 @@ async def test_application_hears_of_the_disconnect_when_a_client_leaves_or_its_a
             assert await close_of(ws) == (1000, "actor.stopped")
         assert (await closes.get())[0] in (1000, 1001)
         await api.wait_sleeping(visitor.actor_id)
+
+
+PROGRAM = """
+import asyncio
+from contextlib import asynccontextmanager
+
+from fastapi import BackgroundTasks, FastAPI
+
+from rivet_runner.asgi import AsgiRunner
+
+
+@asynccontextmanager
+async def lifespan(app):
+    print("up")
+    yield
+    print("down")
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def work():
+    print("working")
+    await asyncio.sleep(1)
+    print("worked")
+
+
+@app.get("/")
+async def index(tasks: BackgroundTasks) -> str:
+    tasks.add_task(work)
+    return "ok"
+
+
+AsgiRunner(app).run()
+"""
+
+
+async def test_background_tasks_finish_and_the_site_shuts_down_when_the_process_gets_a_sigterm(
+    engine: LocalEngine, api: EngineApi, runner_name: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    environment = {"RIVET_ENDPOINT": engine.endpoint, "RIVET_RUNNER_NAME": runner_name}
+    async with Program("-W", "error", str(program), environment=environment) as process:
+        await process.printed("up")
+        actor = await api.create_ready_actor("site", runner_name=runner_name)
+        assert (await api.request(actor.actor_id, "GET", "/")).json() == "ok"
+        await process.printed("working")
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0
+        assert (process.out, process.err) == (["up", "working", "worked", "down"], [])

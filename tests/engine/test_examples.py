@@ -34,7 +34,7 @@ def test_readme_begins_with_the_counter() -> None:
     assert without_docstring(first_program_of_the_readme()) == without_docstring(COUNTER.read_text())
 
 
-@pytest.mark.parametrize("example", ["counter", "kv_notes"])
+@pytest.mark.parametrize("example", ["counter", "kv_notes", "guestbook"])
 def test_example_tells_how_it_is_run_when_it_is_a_program(example: str) -> None:
     source = (PROJECT / "examples" / f"{example}.py").read_text()
     assert ast.get_docstring(ast.parse(source))
@@ -127,3 +127,24 @@ async def test_notes_are_kept_when_they_are_written(engine: LocalEngine, api: En
         assert (await call("GET", "/notes/to-buy")).body == b"text of to-buy"
         await stop(program)
         assert not any("Traceback" in line or "ERROR" in line for line in program.err), program.err
+
+
+async def test_guestbook_keeps_its_entries_and_shows_them_live(engine: LocalEngine, api: EngineApi) -> None:
+    await api.upsert_runner_config("guestbook")
+    json_type = {"content-type": "application/json"}
+    async with Program(
+        "-W", "error", "-m", "examples.guestbook", environment={"RIVET_ENDPOINT": engine.endpoint}
+    ) as program:
+        await _runner_is_listed(api, "guestbook")
+        book = (await api.create_ready_actor("guestbook", runner_name="guestbook")).actor_id
+        async with api.websocket(book, "/live") as watching:
+            for text in ("Nice place.", "Grüße"):
+                body = f'{{"text": "{text}"}}'.encode()
+                assert (await api.request(book, "POST", "/entries", headers=json_type, body=body)).status == 201
+                assert await watching.recv() == text
+        refused = await api.request(book, "POST", "/entries", headers=json_type, body=b'{"text": " "}')
+        assert (refused.status, refused.json()) == (400, {"detail": "an entry needs a text"})
+        assert (await api.request(book, "GET", "/entries")).json() == ["Nice place.", "Grüße"]
+        assert "/openapi.json" in (await api.request(book, "GET", "/docs")).text()
+        await stop(program)
+        assert program.err == []
