@@ -266,7 +266,7 @@ class ReconnectLoop:
         self._ping_timer = asyncio.get_running_loop().call_later(PING_SECONDS, self._ping)
 
     def _ping(self) -> None:
-        self._session.ping(self._environment.now_ms())
+        self._session.keep_alive(self._environment.now_ms())
         self._uplink.flush_soon()
         self._schedule_ping()
 

@@ -19,21 +19,18 @@ from collections.abc import Callable
 from typing import Final
 
 from rivet_runner._connection.environment import Link
+from rivet_runner._session.dialect import ActorEvent
 from rivet_runner._session.outbox import Mark
 from rivet_runner._session.session import Session
 from rivet_runner.errors import RunnerShutDown
-from rivet_runner.protocol.wire import Event, ToServerTunnelMessage, encode_to_server
+from rivet_runner.protocol.messages import ToServerTunnelMessage
 
 __all__ = ["Uplink"]
 
 log = logging.getLogger("rivet_runner.connection")
 
 EVENT_BACKLOG_WARNING: Final = 10_000
-"""Number of events that the engine has not confirmed, sent or not, at which a warning is logged."""
-
-EVENT_BACKLOG_BOUND: Final = 100_000
-"""Number of events that were sent and not confirmed at which the runner reconnects. The engine confirms events in batches of
-500 and with each answer to init, so the answer to init tells which events it has."""
+"""Number of events without a confirmation that should have one, or that could not be sent, at which a warning is logged."""
 
 
 class Uplink:
@@ -41,6 +38,7 @@ class Uplink:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._encode = session.encode
         self._loop = asyncio.get_running_loop()
         self._socket: Link | None = None
         self._flush_due = False
@@ -83,9 +81,9 @@ class Uplink:
 
     # For the layers above
 
-    def report(self, event: Event) -> None:
-        """Report an event to the engine, now or after the next init."""
-        self._session.report(event)
+    def report(self, actor_id: str, generation: int, event: ActorEvent) -> None:
+        """Report an event of an actor to the engine, now or after the next init."""
+        self._session.report(actor_id, generation, event)
         self._watch_backlog()
         self.flush_soon()
 
@@ -95,7 +93,7 @@ class Uplink:
         When this returns, the message may not have left yet. Cancelling is safe: the message is either handed over, or not
         sent at all. Raises `RunnerShutDown` if the runner goes down meanwhile.
         """
-        frame = encode_to_server(message)
+        frame = self._encode(message)
         if not self._waiting and not self._session.outbox_full:
             self._session.queue(frame)
             self.flush_soon()
@@ -105,7 +103,7 @@ class Uplink:
     async def send_answer(self, message: ToServerTunnelMessage) -> None:
         """Hand over an HTTP answer as `send` does. It is sent again if the connection breaks soon after it has left."""
         if self.congested:
-            await self._wait_for_room(encode_to_server(message), self._session.queue_answer)
+            await self._wait_for_room(self._encode(message), self._session.queue_answer)
         else:
             self.answer_now(message)
 
@@ -126,12 +124,12 @@ class Uplink:
 
         Each request has a fixed number of these, so they do not grow without bound.
         """
-        self._session.queue(encode_to_server(message))
+        self._session.queue(self._encode(message))
         self.flush_soon()
 
     def answer_now(self, message: ToServerTunnelMessage) -> None:
         """Hand over a small HTTP answer without waiting, beyond the bound. It is sent again as that of `send_answer`."""
-        self._session.queue_answer(encode_to_server(message))
+        self._session.queue_answer(self._encode(message))
         self.flush_soon()
 
     @property
@@ -253,13 +251,13 @@ class Uplink:
                 turn.set_exception(RunnerShutDown("the runner shut down before there was room for the message"))
 
     def _watch_backlog(self) -> None:
-        backlog = self._session.event_backlog
-        if backlog < EVENT_BACKLOG_WARNING:
+        overdue = self._session.overdue_events
+        if overdue < EVENT_BACKLOG_WARNING:
             self._backlog_warned = False
             return
         if not self._backlog_warned:
             self._backlog_warned = True
-            log.warning("the engine has not confirmed %d events", backlog)
-        if self._session.unconfirmed_events >= EVENT_BACKLOG_BOUND and self._socket is not None:
-            log.error("the engine has not confirmed %d events: reconnecting, to learn which ones it has", backlog)
+            log.warning("the engine has not confirmed %d events", overdue)
+        if self._session.wants_new_init and self._socket is not None:
+            log.error("the engine has not confirmed %d events: reconnecting, to learn which ones it has", overdue)
             self._socket.abort()

@@ -14,6 +14,7 @@ from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
 from rivet_runner._hosting.stop_reasons import HURRY_SECONDS, StopClock, StopReason
 from rivet_runner._hosting.stopping import StoppingGeneration
 from rivet_runner._kv.store import KvStore
+from rivet_runner._session.dialect import ActorEvent, SetAlarm, StartActor
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
@@ -21,20 +22,15 @@ from rivet_runner.actor import Actor
 from rivet_runner.errors import RunnerShutDown
 from rivet_runner.http import Request
 from rivet_runner.kv import KV
-from rivet_runner.protocol.tunnel_ids import request_key
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.messages import (
     ActorConfig,
     ActorIntentSleep,
     ActorIntentStop,
     ActorStateRunning,
     ActorStateStopped,
-    CommandStartActor,
-    Event,
-    EventActorIntent,
-    EventActorSetAlarm,
-    EventActorStateUpdate,
     StopCode,
 )
+from rivet_runner.protocol.tunnel_ids import request_key
 from rivet_runner.websocket import WebSocket
 
 __all__ = ["Generation"]
@@ -51,7 +47,7 @@ class _HostedActor(Actor):
 
     __slots__ = ("_generation",)
 
-    def __init__(self, generation: Generation, command: CommandStartActor, kv: KV) -> None:
+    def __init__(self, generation: Generation, command: StartActor, kv: KV) -> None:
         config: ActorConfig = command.config
         super().__init__(command.actor_id, command.generation, config.name, config.key, config.create_ts, config.input, kv)
         self._generation = generation
@@ -96,7 +92,7 @@ class Generation(StoppingGeneration):
         "stop_commanded",
     )
 
-    def __init__(self, services: Services, command: CommandStartActor) -> None:
+    def __init__(self, services: Services, command: StartActor) -> None:
         super().__init__(services)
         self.kv_store = KvStore(command.actor_id, services.kv_calls)
         self.actor = _HostedActor(self, command, KV(self.kv_store))
@@ -113,7 +109,7 @@ class Generation(StoppingGeneration):
         self._stop_clock: StopClock | None = None
         self._listed: dict[bytes, ClientSocket] = {}
         """The hibernating WebSockets that the engine has listed, until they are restored."""
-        for request in command.hibernating_requests:
+        for request in command.hibernating_requests or ():
             key = request_key(request)
             if not services.sockets.take_departed(key):
                 self._listed[key] = self.sockets.add(key, UNKNOWN_REQUEST)
@@ -191,7 +187,7 @@ class Generation(StoppingGeneration):
         """Tell the engine, once, that the actor runs."""
         if not self._running_reported and self.may_begin:
             self._running_reported = True
-            self._report_state(ActorStateRunning())
+            self._report(ActorStateRunning())
 
     # Requests of its hooks
 
@@ -223,13 +219,13 @@ class Generation(StoppingGeneration):
         self._going_since_ms = self.services.now_ms()
         self._report_running()
         intent = ActorIntentSleep() if reason is StopReason.ASLEEP else ActorIntentStop()
-        self._report(EventActorIntent(self.actor.id, self.actor.generation, intent))
+        self._report(intent)
 
     def set_alarm(self, when_ms: int | None) -> None:
         if self.phase is GenerationPhase.STOPPED:
             raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, its alarm can no longer be set")
         self._alarm_ms = when_ms
-        self._report(EventActorSetAlarm(self.actor.id, self.actor.generation, when_ms))
+        self._report(SetAlarm(when_ms))
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         if self.phase is GenerationPhase.STOPPED or (self._background is not None and self._background.closed):
@@ -289,7 +285,7 @@ class Generation(StoppingGeneration):
         """
         if self._alarm_ms is None or self._going_since_ms is None or self._alarm_ms < self._going_since_ms:
             return
-        self._report(EventActorSetAlarm(self.actor.id, self.actor.generation, self._alarm_ms))
+        self._report(SetAlarm(self._alarm_ms))
         await self.services.uplink.events_flushed(timeout)
 
     # Reports
@@ -301,19 +297,16 @@ class Generation(StoppingGeneration):
         stop of our own making is left to the engine, which sees the runner go.
         """
         if self.stop_reason is StopReason.CRASHED:
-            self._report_state(ActorStateStopped(StopCode.ERROR, error))
+            self._report(ActorStateStopped(StopCode.ERROR, error))
         elif self.stop_reason is StopReason.LOST:
-            self._report_state(ActorStateStopped(StopCode.ERROR, self.stop_reason.value))
+            self._report(ActorStateStopped(StopCode.ERROR, self.stop_reason.value))
         elif self.stop_commanded and self.stop_reason is not StopReason.FORGOTTEN:
-            self._report_state(ActorStateStopped(StopCode.OK, None))
+            self._report(ActorStateStopped(StopCode.OK, None))
 
-    def _report_state(self, state: ActorStateRunning | ActorStateStopped) -> None:
-        self._report(EventActorStateUpdate(self.actor.id, self.actor.generation, state))
-
-    def _report(self, event: Event) -> None:
+    def _report(self, event: ActorEvent) -> None:
         """Tell the engine, unless it has forgotten this runner, and this generation with it."""
         if self.stop_reason is not StopReason.FORGOTTEN:
-            self.services.uplink.report(event)
+            self.services.uplink.report(self.actor.id, self.actor.generation, event)
 
 
 def error_text(error: BaseException) -> str:

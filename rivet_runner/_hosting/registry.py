@@ -11,10 +11,10 @@ from rivet_runner._hosting.generation import Generation
 from rivet_runner._hosting.generation_state import GenerationPhase
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.stop_reasons import StopReason
+from rivet_runner._session.dialect import StartActor, StopActor
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner.actor import Actor
 from rivet_runner.errors import KvError
-from rivet_runner.protocol.wire import CommandStartActor, CommandStopActor
 
 __all__ = ["ActorRegistry"]
 
@@ -58,7 +58,7 @@ class ActorRegistry:
             and not generation.destroyed
         )
 
-    def start(self, command: CommandStartActor, services: Services) -> None:
+    def start(self, command: StartActor, services: Services) -> None:
         """Register an actor and begin to start it. Everything that the next message must find is in place then."""
         older = self._newest.get(command.actor_id)
         if older is not None and older.actor.generation >= command.generation:
@@ -71,7 +71,7 @@ class ActorRegistry:
             older.stop(StopReason.REPLACED)
         generation.start(older)
 
-    def stop(self, command: CommandStopActor, *, draining: bool) -> None:
+    def stop(self, command: StopActor, *, draining: bool) -> None:
         """Stop the generation that the engine names. Any other has stopped before.
 
         Without a request of the actor for it, the actor moves or sleeps if the runner is ``draining``, else it is destroyed.
@@ -82,7 +82,7 @@ class ActorRegistry:
         generation.stop_commanded = True
         generation.stop(generation.intent or (StopReason.DRAINED if draining else StopReason.DESTROYED))
 
-    def may_be_drained(self, command: CommandStopActor) -> bool:
+    def may_be_drained(self, command: StopActor) -> bool:
         """Whether it is worth to ask if a stop is a deletion.
 
         The engine (2.3.19) also stops the actors of a runner that it drains, for a newer version in its pool, and does not
@@ -91,7 +91,7 @@ class ActorRegistry:
         generation = self.find(command.actor_id)
         return generation is not None and generation.intent is None and generation.outlives_a_stop
 
-    async def stop_or_move(self, command: CommandStopActor) -> bool:
+    async def stop_or_move(self, command: StopActor) -> bool:
         """Stop an actor whose stop may be a deletion. Return whether it is sure that the actor lives on.
 
         A deleted actor has no key-value data (2.3.19: from before the engine sends the stop command).

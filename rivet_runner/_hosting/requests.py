@@ -12,8 +12,8 @@ from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.generation_state import GenerationState
 from rivet_runner._tasks import is_being_cancelled
 from rivet_runner.http import Request, Response, wire_headers
+from rivet_runner.protocol.messages import ToServerResponseStart, ToServerTunnelMessage
 from rivet_runner.protocol.tunnel_ids import message_id
-from rivet_runner.protocol.wire import ToServerResponseStart, ToServerTunnelMessage
 
 __all__ = ["ACTOR_NOT_HERE", "ACTOR_OVERLOADED", "UPLOAD_TOO_LARGE", "answer_with", "serve"]
 

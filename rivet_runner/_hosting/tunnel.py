@@ -15,8 +15,7 @@ from rivet_runner._hosting.registry import ActorRegistry
 from rivet_runner._hosting.services import Services
 from rivet_runner._sockets.socket import SocketState
 from rivet_runner.http import Request
-from rivet_runner.protocol.tunnel_ids import message_id
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.messages import (
     ToClientRequestAbort,
     ToClientRequestChunk,
     ToClientRequestStart,
@@ -27,6 +26,7 @@ from rivet_runner.protocol.wire import (
     ToServerTunnelMessage,
     ToServerWebSocketClose,
 )
+from rivet_runner.protocol.tunnel_ids import message_id
 
 __all__ = ["Tunnel"]
 

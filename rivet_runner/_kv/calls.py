@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from rivet_runner._connection.uplink import Uplink
+from rivet_runner._session.dialect import KvAnswer
 from rivet_runner._session.session import Session
 from rivet_runner.errors import KvError, KvTimeout
-from rivet_runner.protocol.wire import KvErrorResponse, KvRequestData, KvResponseData
+from rivet_runner.protocol.messages import KvErrorResponse, KvRequestData
 
 __all__ = ["KvCalls"]
 
@@ -22,7 +23,7 @@ class _Call(NamedTuple):
     """A call that waits for its answer."""
 
     actor_id: str
-    answer: asyncio.Future[KvResponseData]
+    answer: asyncio.Future[KvAnswer]
 
 
 class KvCalls:
@@ -43,7 +44,7 @@ class KvCalls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvResponseData:
+    async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvAnswer:
         """Make one call and wait for its answer.
 
         ``ended`` returns the reason why the actor may make no more calls, or `None`. It is asked when the call is
@@ -64,11 +65,11 @@ class KvCalls:
             raise KvError(f"actor {actor_id}: the engine refused a key-value call: {answer.message}")
         return answer
 
-    def answered(self, request_id: int, data: KvResponseData) -> None:
+    def answered(self, request_id: int, answer: KvAnswer) -> None:
         """Hand the engine's answer to its call, unless the call has ended."""
         call = self._end(request_id)
         if call is not None and not call.answer.done():
-            call.answer.set_result(data)
+            call.answer.set_result(answer)
 
     def fail(self, request_ids: list[int], why: str) -> None:
         """End calls that the engine will not answer."""
@@ -81,7 +82,7 @@ class KvCalls:
         """End all calls of one actor."""
         self.fail([request_id for request_id, call in self._calls.items() if call.actor_id == actor_id], why)
 
-    async def _exchange(self, actor_id: str, data: KvRequestData) -> KvResponseData:
+    async def _exchange(self, actor_id: str, data: KvRequestData) -> KvAnswer:
         request_id = self._session.call_kv(actor_id, data)
         loop = asyncio.get_running_loop()
         call = self._calls[request_id] = _Call(actor_id, loop.create_future())

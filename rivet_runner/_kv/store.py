@@ -8,24 +8,22 @@ from typing import Final, TypeVar
 
 from rivet_runner._kv.calls import KvCalls
 from rivet_runner._kv.limits import check_keys, check_put, key_after
+from rivet_runner._session.dialect import KvAnswer, KvEntries
 from rivet_runner.errors import KvError
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.messages import (
     KvDeleteRequest,
     KvDeleteResponse,
     KvGetRequest,
-    KvGetResponse,
     KvListRangeQuery,
     KvListRequest,
-    KvListResponse,
     KvPutRequest,
     KvPutResponse,
     KvRequestData,
-    KvResponseData,
 )
 
 __all__ = ["KvStore"]
 
-AnswerT = TypeVar("AnswerT", KvGetResponse, KvListResponse, KvPutResponse, KvDeleteResponse)
+AnswerT = TypeVar("AnswerT", KvEntries, KvPutResponse, KvDeleteResponse)
 
 FIRST_PAGE: Final = 128
 LARGEST_PAGE: Final = 4096
@@ -52,7 +50,7 @@ class KvStore:
         check_keys(keys)
         if not keys:
             return {}
-        answer = _expect(KvGetResponse, await self.call(KvGetRequest(keys)))
+        answer = _expect(KvEntries, await self.call(KvGetRequest(keys)))
         return dict(zip(answer.keys, answer.values, strict=True))
 
     async def put(self, pairs: Mapping[bytes, bytes]) -> None:
@@ -91,9 +89,9 @@ class KvStore:
             page_size = _next_page_size(page)
         return found
 
-    async def _page(self, first: bytes, last: bytes, reverse: bool, size: int) -> KvListResponse:
+    async def _page(self, first: bytes, last: bytes, reverse: bool, size: int) -> KvEntries:
         query = KvListRangeQuery(start=first, end=last, exclusive=True)
-        return _expect(KvListResponse, await self.call(KvListRequest(query, reverse, size)))
+        return _expect(KvEntries, await self.call(KvListRequest(query, reverse, size)))
 
     async def _whole(self, page: dict[bytes, bytes]) -> dict[bytes, bytes]:
         """The keys that a reverse ``page`` covers, in its order, with whole values.
@@ -105,7 +103,7 @@ class KvStore:
         whole = await self.list(lowest, key_after(highest))
         return dict(reversed(whole.items()))
 
-    async def call(self, data: KvRequestData) -> KvResponseData:
+    async def call(self, data: KvRequestData) -> KvAnswer:
         """Make one call without checking its limits. Raises as `KvCalls.call` does."""
         return await self._calls.call(self._actor_id, data, lambda: self._closed)
 
@@ -118,7 +116,7 @@ class KvStore:
         self._calls.fail_actor(self._actor_id, why)
 
 
-def _expect(kind: type[AnswerT], answer: KvResponseData) -> AnswerT:
+def _expect(kind: type[AnswerT], answer: KvAnswer) -> AnswerT:
     if not isinstance(answer, kind):
         raise KvError(f"the engine answered a key-value call with {type(answer).__name__} instead of {kind.__name__}")
     return answer

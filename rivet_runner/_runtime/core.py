@@ -28,21 +28,16 @@ from rivet_runner._hosting.tunnel import Tunnel
 from rivet_runner._kv.calls import KvCalls
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._runtime.shutdown import Shutdown
+from rivet_runner._session.dialect import CloseRequested, KvAnswered, RunnerInit, StartActor, StopActor
+from rivet_runner._session.dialects import DEFAULT_VERSION, new_dialect
 from rivet_runner._session.pace import Pace
-from rivet_runner._session.session import CloseRequested, Initialised, KvAnswered, Session, WindowMoved
+from rivet_runner._session.session import Initialised, Session, WindowMoved
 from rivet_runner._sockets.replays import Replays
 from rivet_runner._sockets.turns import ReplayTurns
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.config import RunnerConfig
 from rivet_runner.errors import DecodeError, EngineRejected, RunnerEvicted, RunnerShutDown
-from rivet_runner.protocol.wire import (
-    PROTOCOL_VERSION,
-    ActorName,
-    CommandStartActor,
-    CommandStopActor,
-    ToClientTunnelMessage,
-    ToServerInit,
-)
+from rivet_runner.protocol.messages import ActorName, ToClientTunnelMessage
 
 __all__ = ["Core"]
 
@@ -74,8 +69,9 @@ class Core:
         """Whether the engine has taken an actor away from this runner to run it elsewhere."""
         self.first_init: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.registry = ActorRegistry()
-        pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None))
-        self.session = Session(_init(config), max_buffered=config.max_buffered, pace=pace)
+        dialect = new_dialect(DEFAULT_VERSION, _init(config))
+        pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None), dialect.encode)
+        self.session = Session(dialect, max_buffered=config.max_buffered, pace=pace)
         self._uplink = Uplink(self.session)
         self._reading = Reading(self._uplink, BusyPoll(config.busy_poll if environment.busy_polls else 0))
         self._kv_calls = KvCalls(self.session, self._uplink, config.kv_timeout)
@@ -85,8 +81,8 @@ class Core:
         self.shutdown = self._new_shutdown()
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             ToClientTunnelMessage: self._tunnel.receive,
-            CommandStartActor: self._start_actor,
-            CommandStopActor: self._stop_actor,
+            StartActor: self._start_actor,
+            StopActor: self._stop_actor,
             KvAnswered: self._kv_answered,
             WindowMoved: self._send_on,
             Initialised: self._initialised,
@@ -114,7 +110,7 @@ class Core:
     def _new_connection(self) -> ReconnectLoop:
         config = self._config
         return ReconnectLoop(
-            url=config.connect_url(PROTOCOL_VERSION),
+            url=config.connect_url(DEFAULT_VERSION),
             endpoint=config.endpoint,
             subprotocols=config.subprotocols,
             init_timeout=config.init_timeout,
@@ -223,24 +219,24 @@ class Core:
         self._uplink.outbox_dropped()
         self.registry.stop_all(StopReason.FORGOTTEN)
 
-    def _start_actor(self, command: CommandStartActor) -> None:
+    def _start_actor(self, command: StartActor) -> None:
         if not self.shutdown.immediate:
             self.registry.start(command, self._services)
 
-    def _stop_actor(self, command: CommandStopActor) -> None:
+    def _stop_actor(self, command: StopActor) -> None:
         draining = self._lifecycle.shutting_down
         if draining or not self.registry.may_be_drained(command):
             self.registry.stop(command, draining=draining)
         else:
             self._actor_tasks.spawn(self._stop_or_move(command), name=f"actor {command.actor_id}: stop or move")
 
-    async def _stop_or_move(self, command: CommandStopActor) -> None:
+    async def _stop_or_move(self, command: StopActor) -> None:
         if await self.registry.stop_or_move(command):
             self._drained_by_engine = True
 
     def _kv_answered(self, decision: KvAnswered) -> None:
         self._reading.got_answer()
-        self._kv_calls.answered(decision.request_id, decision.data)
+        self._kv_calls.answered(decision.request_id, decision.answer)
 
     def _send_on(self, _: WindowMoved) -> None:
         self._reading.got_answer()
@@ -271,6 +267,7 @@ class Core:
 
     def _actor_stopped(self, actor_id: str, generation: int) -> None:
         self.registry.forget(actor_id, generation)
+        self.session.generation_ended(actor_id, generation)
         self.shutdown.actor_stopped()
 
     def _run_hook(self, hook: Callable[[], Coroutine[Any, Any, None]], name: str, tasks: TaskGroup) -> None:
@@ -293,15 +290,14 @@ class Core:
             self.first_init.exception()  # mark as retrieved: there may be no waiter
 
 
-def _init(config: RunnerConfig) -> ToServerInit:
+def _init(config: RunnerConfig) -> RunnerInit:
     names = {
         name: ActorName(msgspec.json.encode(metadata).decode()) for name, metadata in config.prepopulate_actor_names.items()
     }
-    return ToServerInit(
+    return RunnerInit(
         name=config.runner_name,
         version=config.version,
         total_slots=config.total_slots,
-        last_command_idx=None,
-        prepopulate_actor_names=names or None,
+        actor_names=names or None,
         metadata=msgspec.json.encode(config.metadata).decode(),
     )

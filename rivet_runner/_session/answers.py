@@ -19,7 +19,7 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 """Answers that are kept, and their bytes. Beyond either, the oldest is forgotten."""
 
 MAX_AGE: Final = 10
-"""Pings for which an answer is kept after it has left: 30 s. A dead connection is found within 24 s."""
+"""How often an answer grows older once it has left, until it is forgotten: 30 s. A dead connection is found within 24 s."""
 
 
 class _Answer:
@@ -29,7 +29,7 @@ class _Answer:
         self.mark = mark
         self.frame = frame
         self.age = 0
-        """Pings since it has left."""
+        """How often it has grown older since it has left."""
 
 
 class SentAnswers:
@@ -49,8 +49,8 @@ class SentAnswers:
         while len(self._answers) > MAX_ANSWERS or (self._bytes > MAX_BYTES and len(self._answers) > 1):
             self._bytes -= len(self._answers.popleft().frame)
 
-    def ping(self) -> None:
-        """A ping is sent: forget answers that left long ago."""
+    def grow_older(self) -> None:
+        """Three seconds have passed: forget answers that left long ago."""
         for answer in self._answers:
             answer.age += answer.mark.passed
         self._keep([answer for answer in self._answers if answer.age < MAX_AGE])

@@ -4,13 +4,27 @@ A dialect introduces the runner, numbers events, recognizes repeated commands, a
 alive. It turns each message that is spelled differently into the vocabulary below. The layers above name no version.
 
 A dialect does no I/O and has no clock. It encodes key-value calls and tunnel messages, but does not keep them.
+
+A connection goes through three phases. The phase alone decides which messages may be sent:
+
+::
+
+              connection_opened()           init answered
+    DISCONNECTED ───────────────► HANDSHAKING ───────────────► CONNECTED
+         ▲                             │                           │
+         └──────────────────── connection_lost() ──────────────────┘
+
+* ``DISCONNECTED``: nothing is sent, and everything is kept.
+* ``HANDSHAKING``: init is sent, and nothing else but answers to the engine's pings.
+* ``CONNECTED``: everything may be sent. `rivet_runner._session.session` has the order.
 """
 
 from __future__ import annotations
 
 import abc
+import enum
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
 
@@ -38,12 +52,21 @@ __all__ = [
     "KvAnswer",
     "KvAnswered",
     "KvEntries",
+    "Phase",
     "Received",
     "RunnerInit",
     "SetAlarm",
     "StartActor",
     "StopActor",
 ]
+
+
+class Phase(enum.Enum):
+    """How far the connection has come. See the drawing at the top of this module."""
+
+    DISCONNECTED = "disconnected"
+    HANDSHAKING = "handshaking"
+    CONNECTED = "connected"
 
 
 class RunnerInit(msgspec.Struct, frozen=True):
@@ -79,7 +102,8 @@ class StartActor(msgspec.Struct, frozen=True):
     actor_id: str
     generation: int
     config: ActorConfig
-    hibernating_requests: Sequence[HibernatingRequest]
+    hibernating_requests: Sequence[HibernatingRequest] | None
+    """The WebSockets that wait for this actor. ``None`` if the engine may have left them out."""
 
 
 class StopActor(msgspec.Struct, frozen=True):
@@ -96,6 +120,13 @@ class InitAnswered(msgspec.Struct, frozen=True):
     forgotten: bool
     lost_threshold: float
     """Seconds without a connection after which the engine counts this runner as lost."""
+
+    stop_threshold: float | None = None
+    """Seconds after a stop command for which the engine waits for the actor. ``None`` if the engine does not tell."""
+
+    drain_grace: float | None = None
+    """Seconds that the engine leaves the runners of a serverless pool to drain. ``None`` for any other pool, or if the
+    engine does not tell."""
 
 
 class KvEntries(msgspec.Struct, frozen=True):
@@ -130,11 +161,9 @@ SharedMessage: TypeAlias = ToServerTunnelMessage | ToServerKvRequest | ToServerS
 class EventBacklog(Protocol):
     """What every version knows about the events that the engine has not confirmed."""
 
-    def __len__(self) -> int: ...
-    @property
-    def unconfirmed(self) -> int: ...
     @property
     def pending(self) -> bool: ...
+    def __len__(self) -> int: ...
 
 
 class Dialect(abc.ABC):
@@ -149,48 +178,55 @@ class Dialect(abc.ABC):
     has_delete_range: ClassVar[bool]
     """Whether the key-value store can delete a range of keys."""
 
-    def __init__(self, init: RunnerInit, encode: Callable[[SharedMessage], bytes], backlog: EventBacklog) -> None:
+    def __init__(
+        self,
+        init: RunnerInit,
+        encode: Callable[[SharedMessage], bytes],
+        decode: Callable[[bytes], Any],
+        backlog: EventBacklog,
+    ) -> None:
         self.encode = encode
         """Encode a tunnel message or a key-value call. Raises `TypeError` or `ValueError` that names the field."""
+        self.decode = decode
+        """Decode a message of the engine. Raises `DecodeError`. Tunnel messages are for the layers above, all others for
+        `take_in`."""
         self._init = init
         self._backlog = backlog
-        self._open = False
         self._control: list[bytes] = []
-        self.connected = False
-        """Whether the engine has answered init on a connection that is open."""
+        self.phase: Phase = Phase.DISCONNECTED
         self.runner_id: str | None = None
 
     # The connection's edges
 
     def connection_opened(self) -> None:
         """A new connection is open. Init is the first message on it."""
-        self._open = True
+        self.phase = Phase.HANDSHAKING
         self.send_init()
 
     def send_init(self) -> None:
-        """Send init, or send it again if it has no answer yet."""
-        if self._open and not self.connected:
+        """Send init, or send it again if it has no answer yet. The first answer counts."""
+        if self.phase is Phase.HANDSHAKING:
             self._control.append(self._encode_init())
 
     def connection_lost(self) -> None:
         """The connection is gone. Events that the engine has not confirmed are kept for the next connection."""
-        self._open = self.connected = False
+        self.phase = Phase.DISCONNECTED
         self._control.clear()
 
     # From the engine
 
     @abc.abstractmethod
-    def receive(self, frame: bytes, now: float) -> Sequence[Received]:
-        """Take in one message, and return what it asks of the layers above, in order.
-
-        Raises `DecodeError` for bytes that are not a message. The dialect is unchanged then.
-        """
+    def take_in(self, message: Any) -> Sequence[Received]:
+        """Take in a decoded message, unless it is a tunnel message. Return what it asks of the layers above, in order."""
 
     # To the engine
 
     @abc.abstractmethod
     def report(self, actor_id: str, generation: int, event: ActorEvent) -> None:
         """Report ``event`` to the engine, now or after the next init."""
+
+    def generation_ended(self, actor_id: str, generation: int) -> None:  # noqa: B027
+        """A generation of an actor has ended here, so it reports nothing more."""
 
     @abc.abstractmethod
     def keep_alive(self, now_ms: int) -> None:
@@ -201,14 +237,15 @@ class Dialect(abc.ABC):
 
     def stopping(self) -> None:
         """Tell the engine that this runner drains, if there is a connection."""
-        if self.connected:
+        if self.phase is Phase.CONNECTED:
             self._control.append(self.encode(ToServerStopping()))
 
     @abc.abstractmethod
     def keep_draining(self) -> None:
         """Have the engine wait on for a runner that drains. Without a connection, this does nothing.
 
-        The engine (2.3.19) evicts a draining runner about 15 s after the last message that reached the runner's workflow.
+        The engine (2.3.19) evicts a draining runner about 15 s after the last message that reached the runner's workflow,
+        and starts its actors elsewhere. Most messages never reach that workflow.
         """
 
     @property
@@ -217,9 +254,14 @@ class Dialect(abc.ABC):
         return len(self._backlog)
 
     @property
-    def unconfirmed_events(self) -> int:
-        """Number of events that were sent and not confirmed."""
-        return self._backlog.unconfirmed
+    @abc.abstractmethod
+    def overdue_events(self) -> int:
+        """Number of events that the engine could have confirmed, or that could not be sent yet."""
+
+    @property
+    @abc.abstractmethod
+    def wants_new_init(self) -> bool:
+        """Whether too many events are unconfirmed, and the answer to another init would tell which ones the engine has."""
 
     @property
     def events_pending(self) -> bool:
@@ -229,7 +271,7 @@ class Dialect(abc.ABC):
     def frames_to_send(self, now: float) -> list[bytes]:
         """The messages to send now, in order, before key-value calls and tunnel messages."""
         frames, self._control = self._control, []
-        if self.connected:
+        if self._backlog.pending and self.phase is Phase.CONNECTED:
             frames += self._event_frames(now)
         return frames
 
@@ -250,14 +292,18 @@ class Dialect(abc.ABC):
     def _encode_init(self) -> bytes: ...
 
     @abc.abstractmethod
-    def _event_frames(self, now: float) -> list[bytes]: ...
+    def _event_frames(self, now: float) -> list[bytes]:
+        """The events to send now. Asked on a connection, if an event is pending."""
 
-    def _init_answered(self, runner_id: str, lost_threshold_ms: int) -> InitAnswered:
-        """Note the answer to init. The version then resumes its logs, or starts them over if the runner was forgotten."""
+    def _init_answered(self, runner_id: str) -> bool:
+        """Note the answer to init, and return whether the runner was forgotten.
+
+        The version then resumes its logs, or starts them over if the runner was forgotten.
+        """
         forgotten = self.runner_id is not None and self.runner_id != runner_id
         self.runner_id = runner_id
-        self.connected = True
-        return InitAnswered(runner_id, forgotten, lost_threshold_ms / 1000)
+        self.phase = Phase.CONNECTED
+        return forgotten
 
     @classmethod
     def _with_version(cls, message: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 from rivet_runner._session.dialect import (
     ActorEvent,
@@ -12,6 +13,7 @@ from rivet_runner._session.dialect import (
     KvAnswer,
     KvAnswered,
     KvEntries,
+    Phase,
     Received,
     RunnerInit,
     SetAlarm,
@@ -25,11 +27,16 @@ from rivet_runner.protocol.messages import (
     ActorStateRunning,
     ActorStateStopped,
     ToClientClose,
-    ToClientTunnelMessage,
     ToServerPing,
 )
 
 __all__ = ["DialectV3"]
+
+MAX_UNCONFIRMED: Final = 100_000
+"""Number of events that were sent and not confirmed at which the runner reconnects. The engine confirms events in batches of
+500 and with each answer to init."""
+
+_Message: TypeAlias = v3.ToClientKvResponse | v3.ToClientCommands | v3.ToClientAckEvents | v3.ToClientInit | ToClientClose
 
 
 class DialectV3(Dialect):
@@ -40,18 +47,15 @@ class DialectV3(Dialect):
 
     def __init__(self, init: RunnerInit) -> None:
         self._events = EventLog()
-        super().__init__(init, v3.encode_to_server, self._events)
+        super().__init__(init, v3.encode_to_server, v3.decode_to_client, self._events)
         self._event_spacing = EventSpacing()
         self._last_command: int | None = None
         self._acknowledged_command: int | None = None
 
     # From the engine
 
-    def receive(self, frame: bytes, now: float) -> Sequence[Received]:
-        message = v3.decode_to_client(frame)
+    def take_in(self, message: _Message) -> Sequence[Received]:
         match message:
-            case ToClientTunnelMessage():
-                return [message]
             case v3.ToClientKvResponse():
                 return [KvAnswered(message.request_id, _kv_answer(message.data))]
             case v3.ToClientCommands():
@@ -65,15 +69,15 @@ class DialectV3(Dialect):
                 return [CloseRequested()]
 
     def _init_message(self, message: v3.ToClientInit) -> Sequence[InitAnswered]:
-        if self.connected:
+        if self.phase is Phase.CONNECTED:
             return []
-        answer = self._init_answered(message.runner_id, message.metadata.runner_lost_threshold)
-        if answer.forgotten:
+        forgotten = self._init_answered(message.runner_id)
+        if forgotten:
             self._events.start_over(message.last_event_idx)
             self._last_command = self._acknowledged_command = None
         else:
             self._events.resume(message.last_event_idx)
-        return [answer]
+        return [InitAnswered(message.runner_id, forgotten, message.metadata.runner_lost_threshold / 1000)]
 
     def _commands(self, commands: Sequence[v3.CommandWrapper]) -> Sequence[Received]:
         """The new commands. After a reconnect, the engine repeats commands that may not have arrived."""
@@ -92,7 +96,7 @@ class DialectV3(Dialect):
 
     def keep_alive(self, now_ms: int) -> None:
         """Ping, and acknowledge the new commands along with it. That only lets the engine forget them."""
-        if not self.connected:
+        if self.phase is not Phase.CONNECTED:
             return
         self._control.append(v3.encode_to_server(ToServerPing(now_ms)))
         if self._last_command is not None and self._last_command != self._acknowledged_command:
@@ -100,21 +104,29 @@ class DialectV3(Dialect):
 
     def keep_draining(self) -> None:
         """Acknowledge the last command again: that reaches the runner's workflow, and pings do not."""
-        if self.connected and self._last_command is not None:
+        if self.phase is Phase.CONNECTED and self._last_command is not None:
             self._acknowledge(self._last_command)
 
     def _acknowledge(self, index: int) -> None:
         self._control.append(v3.encode_to_server(v3.ToServerAckCommands(index)))
         self._acknowledged_command = index
 
+    @property
+    def overdue_events(self) -> int:
+        return len(self._events)
+
+    @property
+    def wants_new_init(self) -> bool:
+        return self._events.unconfirmed >= MAX_UNCONFIRMED
+
     def _event_frames(self, now: float) -> list[bytes]:
-        if not self._events.pending or not self._event_spacing.may_send(now):
+        if not self._event_spacing.may_send(now):
             return []
         self._event_spacing.sent(now)
         return [v3.encode_to_server(v3.ToServerEvents(self._events.take()))]
 
     def wait(self, now: float) -> float | None:
-        if not self.connected or not self._events.pending:
+        if not self._events.pending or self.phase is not Phase.CONNECTED:
             return None
         return self._event_spacing.wait(now)
 

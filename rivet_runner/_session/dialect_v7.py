@@ -7,7 +7,7 @@ event that is not confirmed. Both sides drop what they have already.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from rivet_runner._session.command_checkpoints import CommandCheckpoints
 from rivet_runner._session.dialect import (
@@ -17,6 +17,7 @@ from rivet_runner._session.dialect import (
     KvAnswer,
     KvAnswered,
     KvEntries,
+    Phase,
     Received,
     RunnerInit,
     SetAlarm,
@@ -29,17 +30,19 @@ from rivet_runner.protocol.messages import (
     ActorStateRunning,
     ActorStateStopped,
     ToClientPing,
-    ToClientTunnelMessage,
     ToServerPong,
 )
 
 __all__ = ["DialectV7"]
 
-CERTAIN_AFTER: Final = 30.0
-"""Seconds after which a message has arrived for certain if the engine still pings.
+CERTAIN_AFTER: Final = 10
+"""Pings after which a message has arrived for certain.
 
 The engine (2.3.19) reads a runner's messages in order. It pings every 3 s, but only if it has read a pong in the last 15 s.
-So its ping proves that it has read everything that was sent before that pong. The other 15 s are for the pong's way."""
+So its ping proves that it has read everything that was sent before that pong. The other 15 s are for the pong's way. Of the
+pings that came after a message, the engine may have sent one before that, so 11 of them are 30 s of the engine's time."""
+
+_Message: TypeAlias = v7.ToClientKvResponse | v7.ToClientCommands | v7.ToClientAckEvents | v7.ToClientInit | ToClientPing
 
 
 class DialectV7(Dialect):
@@ -50,16 +53,17 @@ class DialectV7(Dialect):
 
     def __init__(self, init: RunnerInit) -> None:
         self._events = EventCheckpoints()
-        super().__init__(init, v7.encode_to_server, self._events)
+        super().__init__(init, v7.encode_to_server, v7.decode_to_client, self._events)
         self._commands = CommandCheckpoints()
+        self._pings = 0
+        """Pings of the engine so far: the clock of both logs."""
+        self._repeats_commands = False
+        """Whether the next commands may be those that the engine repeats after init."""
 
     # From the engine
 
-    def receive(self, frame: bytes, now: float) -> Sequence[Received]:
-        message = v7.decode_to_client(frame)
+    def take_in(self, message: _Message) -> Sequence[Received]:
         match message:
-            case ToClientTunnelMessage():
-                return [message]
             case v7.ToClientKvResponse():
                 return [KvAnswered(message.request_id, _kv_answer(message.data))]
             case v7.ToClientCommands():
@@ -71,37 +75,45 @@ class DialectV7(Dialect):
             case v7.ToClientInit():
                 return self._init_message(message)
             case ToClientPing():
-                self._ping(message, now)
+                self._ping(message)
                 return []
 
     def _init_message(self, message: v7.ToClientInit) -> Sequence[InitAnswered]:
-        if self.connected:
+        if self.phase is Phase.CONNECTED:
             return []
-        answer = self._init_answered(message.runner_id, message.metadata.runner_lost_threshold)
-        if answer.forgotten:
+        forgotten = self._init_answered(message.runner_id)
+        if forgotten:
             self._events.start_over()
             self._commands.start_over()
         else:
             self._events.resume()
             self._commands.resume()
-        return [answer]
+        self._repeats_commands = True
+        return [_init_answer(message, forgotten)]
 
     def _new_commands(self, commands: Sequence[v7.CommandWrapper]) -> Sequence[Received]:
+        """The new commands.
+
+        The engine (2.3.19) sends unacknowledged commands behind its answer to init, in one message, and does not look up the
+        hibernating requests for them.
+        """
+        unlisted, self._repeats_commands = self._repeats_commands, False
         received: list[Received] = []
         for command in commands:
             starts = isinstance(command.inner, v7.CommandStartActor)
             if self._commands.receive(command.checkpoint, starts=starts):
-                received.append(_command(command))
+                received.append(_command(command, unlisted=unlisted))
         return received
 
-    def _ping(self, ping: ToClientPing, now: float) -> None:
+    def _ping(self, ping: ToClientPing) -> None:
         """Answer, and acknowledge the new commands along with it. Without an answer the engine closes after 15 s."""
         self._control.append(v7.encode_to_server(ToServerPong(ping.ts)))
-        if not self.connected:
+        if self.phase is not Phase.CONNECTED:
             return
-        self._events.confirm_sent_before(now - CERTAIN_AFTER)
-        self._commands.confirm_sent_before(now - CERTAIN_AFTER)
-        checkpoints = self._commands.take(now)
+        self._pings += 1
+        self._events.confirm_sent_before(self._pings - CERTAIN_AFTER)
+        self._commands.confirm_sent_before(self._pings - CERTAIN_AFTER)
+        checkpoints = self._commands.take(self._pings)
         if checkpoints:
             self._control.append(v7.encode_to_server(v7.ToServerAckCommands(checkpoints)))
 
@@ -109,8 +121,10 @@ class DialectV7(Dialect):
 
     def report(self, actor_id: str, generation: int, event: ActorEvent) -> None:
         self._events.add((actor_id, generation), _event(event))
-        if isinstance(event, ActorStateStopped):
-            self._commands.end((actor_id, generation))
+
+    def generation_ended(self, actor_id: str, generation: int) -> None:
+        self._events.end((actor_id, generation))
+        self._commands.end((actor_id, generation))
 
     def keep_alive(self, now_ms: int) -> None:
         """Do nothing: the engine pings by itself, and each of its pings is answered."""
@@ -119,13 +133,20 @@ class DialectV7(Dialect):
         """Say again that the runner stops: nothing else reaches the runner's workflow."""
         self.stopping()
 
+    @property
+    def overdue_events(self) -> int:
+        """Only those that could not be sent yet: the engine confirms most events never, and tells nothing at init."""
+        return self._events.unsent
+
+    @property
+    def wants_new_init(self) -> bool:
+        return False
+
     def _event_frames(self, now: float) -> list[bytes]:
-        if not self._events.pending:
-            return []
-        return [v7.encode_to_server(v7.ToServerEvents(self._events.take(now)))]
+        return [v7.encode_to_server(v7.ToServerEvents(self._events.take(self._pings)))]
 
     def wait(self, now: float) -> float | None:
-        return 0.0 if self.connected and self._events.pending else None
+        return 0.0 if self._events.pending and self.phase is Phase.CONNECTED else None
 
     @classmethod
     def serverless_packet(cls, runner_id: str) -> bytes:
@@ -138,11 +159,24 @@ class DialectV7(Dialect):
         )
 
 
-def _command(command: v7.CommandWrapper) -> StartActor | StopActor:
+def _init_answer(message: v7.ToClientInit, forgotten: bool) -> InitAnswered:
+    limits = message.metadata
+    grace = limits.serverless_drain_grace_period
+    return InitAnswered(
+        message.runner_id,
+        forgotten,
+        lost_threshold=limits.runner_lost_threshold / 1000,
+        stop_threshold=limits.actor_stop_threshold / 1000,
+        drain_grace=None if grace is None else grace / 1000,
+    )
+
+
+def _command(command: v7.CommandWrapper, *, unlisted: bool) -> StartActor | StopActor:
     place, inner = command.checkpoint, command.inner
     if isinstance(inner, v7.CommandStopActor):
         return StopActor(place.actor_id, place.generation)
-    return StartActor(place.actor_id, place.generation, inner.config, inner.hibernating_requests)
+    listed = None if unlisted and not inner.hibernating_requests else inner.hibernating_requests
+    return StartActor(place.actor_id, place.generation, inner.config, listed)
 
 
 def _event(event: ActorEvent) -> v7.Event:

@@ -1,4 +1,4 @@
-"""The runner's events: one sequence per runner, kept until the engine confirms them.
+"""Events as version 3 counts them: one sequence per runner, kept until the engine confirms them.
 
 The engine ignores every event after a gap in the indexes, for ever. It also ignores every event at or below the last index
 that it has seen. So an event gets its index when it is first sent, and keeps it. An unsent event has no index yet, and may
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from rivet_runner.protocol.wire import Event, EventActorSetAlarm, EventWrapper
+from rivet_runner.protocol.v3 import Event, EventActorSetAlarm, EventWrapper
 
 __all__ = ["EventLog"]
 

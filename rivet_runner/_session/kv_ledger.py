@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from rivet_runner.protocol.wire import KvRequestData, ToServerKvRequest, encode_to_server
+from rivet_runner.protocol.messages import KvRequestData, ToServerKvRequest
 
 __all__ = ["FIRST_BARRIER_ID", "REQUEST_IDS", "KvLedger"]
 
@@ -16,9 +17,10 @@ FIRST_BARRIER_ID: Final = REQUEST_IDS // 2
 
 
 class KvLedger:
-    """The calls under way, in the order in which they were made."""
+    """The calls under way, in the order in which they were made. ``encode`` turns a call into a message."""
 
-    def __init__(self) -> None:
+    def __init__(self, encode: Callable[[ToServerKvRequest], bytes]) -> None:
+        self._encode = encode
         self._frames: dict[int, bytes] = {}
         self._unsent: dict[int, None] = {}
         self._next_id = 0
@@ -35,7 +37,7 @@ class KvLedger:
     def add(self, actor_id: str, data: KvRequestData) -> int:
         """Register a call and return its id. If encoding raises, no call is registered."""
         request_id = self._free_id()
-        self._frames[request_id] = encode_to_server(ToServerKvRequest(actor_id, request_id, data))
+        self._frames[request_id] = self._encode(ToServerKvRequest(actor_id, request_id, data))
         self._unsent[request_id] = None
         return request_id
 

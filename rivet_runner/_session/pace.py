@@ -40,7 +40,7 @@ from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID, REQUEST_IDS
 from rivet_runner._session.outbox import Outbox
 from rivet_runner._session.round_trips import RoundTrips
 from rivet_runner._session.window import Place
-from rivet_runner.protocol.wire import KvGetRequest, ToServerKvRequest, encode_to_server
+from rivet_runner.protocol.messages import KvGetRequest, ToServerKvRequest
 
 __all__ = ["Pace"]
 
@@ -76,11 +76,15 @@ class Pace:
     """Decides how many messages may leave.
 
     ``rate`` is in messages a second. With 0 every message leaves at once. ``some_actor`` returns the id of an actor of this
-    runner, or ``None``. Barriers ask for a key of that actor. Times are in seconds, on any clock that only goes forward.
+    runner, or ``None``. Barriers ask for a key of that actor, and ``encode`` turns them into messages. Times are in seconds,
+    on any clock that only goes forward.
     """
 
-    def __init__(self, rate: float, some_actor: Callable[[], str | None]) -> None:
+    def __init__(
+        self, rate: float, some_actor: Callable[[], str | None], encode: Callable[[ToServerKvRequest], bytes]
+    ) -> None:
         self._rate = rate
+        self._encode = encode
         self._some_actor = some_actor
         self._round_trips = RoundTrips()
         self._gateways: dict[bytes, Gateway] = {}
@@ -199,7 +203,7 @@ class Pace:
         self._barriers[request_id] = _Barrier(now, places, small)
         self._touched.clear()
         self._since_barrier = 0
-        return encode_to_server(ToServerKvRequest(self._some_actor() or NO_ACTOR, request_id, KvGetRequest([b""])))
+        return self._encode(ToServerKvRequest(self._some_actor() or NO_ACTOR, request_id, KvGetRequest([b""])))
 
     def _settle(self, now: float) -> None:
         """Barriers were answered: the engine has taken everything before them."""

@@ -18,8 +18,8 @@ from rivet_runner._sockets.journal import Journal
 from rivet_runner._sockets.repair import REPLAY, ActorHibernation, Repair
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner.hibernation import HibernationRecord
+from rivet_runner.protocol.messages import ToServerWebSocketMessageAck
 from rivet_runner.protocol.tunnel_ids import next_index
-from rivet_runner.protocol.wire import ToServerWebSocketMessageAck
 
 __all__ = ["Hibernation"]
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from rivet_runner.protocol.wire import ToServerTunnelMessage, ToServerWebSocketClose
+from rivet_runner.protocol.messages import ToServerTunnelMessage, ToServerWebSocketClose
 
 __all__ = ["Hold", "Holds"]
 

@@ -20,7 +20,7 @@ from rivet_runner._sockets.journal import Journal
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner._sockets.turns import ReplayTurns
 from rivet_runner._tasks import TaskGroup
-from rivet_runner.protocol.wire import ToServerWebSocketClose
+from rivet_runner.protocol.messages import ToServerWebSocketClose
 
 __all__ = ["REPLAY", "ActorHibernation", "Repair"]
 

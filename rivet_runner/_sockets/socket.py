@@ -32,8 +32,7 @@ from rivet_runner._sockets.delivery import Delivery
 from rivet_runner._sockets.hold import Hold, Holds
 from rivet_runner.errors import PayloadTooLarge, WebSocketClosed
 from rivet_runner.http import Request
-from rivet_runner.protocol.tunnel_ids import split_request_key
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.messages import (
     MessageId,
     ToClientWebSocketMessage,
     ToServerTunnelMessage,
@@ -42,6 +41,7 @@ from rivet_runner.protocol.wire import (
     ToServerWebSocketMessageAck,
     ToServerWebSocketOpen,
 )
+from rivet_runner.protocol.tunnel_ids import split_request_key
 from rivet_runner.websocket import WebSocket
 
 __all__ = ["ClientSocket", "SocketState"]

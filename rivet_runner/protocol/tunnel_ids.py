@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rivet_runner.protocol.wire import HibernatingRequest, MessageId
+from rivet_runner.protocol.messages import HibernatingRequest, MessageId
 
 __all__ = ["INDEX_SPACE", "message_id", "next_index", "request_key", "split_request_key"]
 

@@ -9,9 +9,9 @@ import logging
 from typing import Final
 
 from rivet_runner._asgi_types import Message, Receive, Scope, Send
+from rivet_runner._session.dialects import DEFAULT_VERSION, serverless_packet
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import EngineRejected, RunnerEvicted, RunnerShutDown
-from rivet_runner.protocol import wire
 from rivet_runner.runner import Runner
 from rivet_runner.serverless.asgi import answer_error
 
@@ -195,5 +195,4 @@ class HostedRunner:
 def init_packet(runner: Runner) -> bytes:
     """Return the data of the first event, which tells the engine the id of the runner."""
     assert runner.runner_id is not None
-    packet = wire.encode_to_serverless_server(wire.ToServerlessServerInit(runner.runner_id))
-    return base64.b64encode(wire.PROTOCOL_VERSION.to_bytes(2, "little") + packet)
+    return base64.b64encode(serverless_packet(DEFAULT_VERSION, runner.runner_id))

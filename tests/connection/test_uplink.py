@@ -7,14 +7,14 @@ import logging
 
 import pytest
 
-from rivet_runner._connection.uplink import EVENT_BACKLOG_BOUND, EVENT_BACKLOG_WARNING
+from rivet_runner._connection.uplink import EVENT_BACKLOG_WARNING
+from rivet_runner._session.dialect_v3 import MAX_UNCONFIRMED
 from rivet_runner._session.event_spacing import EVENT_SPACING
 from rivet_runner._session.events import MAX_BATCH
 from rivet_runner._session.gateway import ENGINE_QUEUE
 from rivet_runner._session.pace import BARRIER_TIMEOUT
 from rivet_runner.protocol.v3 import (
     ActorIntentSleep,
-    EventActorIntent,
     MessageId,
     ProtocolMetadata,
     ToClientAckEvents,
@@ -26,8 +26,6 @@ from rivet_runner.protocol.v3 import (
 )
 from tests.support.virtual_time import virtual_time
 from tests.support.wired_uplink import WiredUplink
-
-EVENT = EventActorIntent("a1", 1, ActorIntentSleep())
 
 
 def message(number: int = 0) -> ToServerTunnelMessage:
@@ -177,10 +175,10 @@ async def test_events_flushed_waits_for_the_next_message_of_events_when_one_has_
     wired = await WiredUplink().connected()
     loop = asyncio.get_running_loop()
     assert await wired.uplink.events_flushed(0)
-    wired.uplink.report(EVENT)
+    wired.uplink.report("a1", 1, ActorIntentSleep())
     await turn()
     began = loop.time()
-    wired.uplink.report(EVENT)
+    wired.uplink.report("a1", 1, ActorIntentSleep())
     assert not await wired.uplink.events_flushed(EVENT_SPACING / 2)
     assert await wired.uplink.events_flushed(10)
     assert loop.time() - began == pytest.approx(EVENT_SPACING)
@@ -234,25 +232,25 @@ async def test_a_growing_backlog_of_events_is_warned_of_once_when_it_is_not_conf
 ) -> None:
     wired = await WiredUplink().connected()
     for _ in range(EVENT_BACKLOG_WARNING + 10):
-        wired.uplink.report(EVENT)
+        wired.uplink.report("a1", 1, ActorIntentSleep())
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     await asyncio.sleep((EVENT_BACKLOG_WARNING / MAX_BATCH + 2) * EVENT_SPACING)
     wired.session.receive(encode_to_client(ToClientAckEvents(EVENT_BACKLOG_WARNING)))
-    wired.uplink.report(EVENT)
+    wired.uplink.report("a1", 1, ActorIntentSleep())
     assert len(caplog.records) == 1
     for _ in range(EVENT_BACKLOG_WARNING):
-        wired.uplink.report(EVENT)
+        wired.uplink.report("a1", 1, ActorIntentSleep())
     assert [record.levelno for record in caplog.records] == 2 * [logging.WARNING], "it had gone meanwhile"
 
 
 @virtual_time
 async def test_the_connection_is_made_anew_when_too_many_events_are_unconfirmed(caplog: pytest.LogCaptureFixture) -> None:
     wired = await WiredUplink().connected()
-    for _ in range(EVENT_BACKLOG_BOUND):
-        wired.uplink.report(EVENT)
+    for _ in range(MAX_UNCONFIRMED):
+        wired.uplink.report("a1", 1, ActorIntentSleep())
     assert wired.socket.aborts == 0, "those that were not sent do not count"
-    await asyncio.sleep((EVENT_BACKLOG_BOUND / MAX_BATCH + 2) * EVENT_SPACING)
-    assert wired.session.unconfirmed_events == EVENT_BACKLOG_BOUND
-    wired.uplink.report(EVENT)
+    await asyncio.sleep((MAX_UNCONFIRMED / MAX_BATCH + 2) * EVENT_SPACING)
+    assert wired.session.wants_new_init
+    wired.uplink.report("a1", 1, ActorIntentSleep())
     assert wired.socket.aborts == 1
     assert caplog.records[-1].levelno == logging.ERROR

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rivet_runner import Actor, KvError, Request, Response, RunnerShutDown
-from rivet_runner.protocol.wire import KvErrorResponse, KvGetRequest
+from rivet_runner.protocol.messages import KvErrorResponse, KvGetRequest
 from rivet_runner.testing import EngineApi, LocalEngine
 from tests.engine.support import hosting
 from tests.support.bare_runner import BareRunner

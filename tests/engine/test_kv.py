@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rivet_runner import KV, KvError
 from rivet_runner._kv.reserved_keys import RESERVED_FROM
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     KvErrorResponse,
     KvListRangeQuery,
     KvListRequest,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rivet_runner._kv.calls import KvCalls
-from rivet_runner.protocol.wire import KvRequestData, KvResponseData
+from rivet_runner._session.dialect import KvAnswer
+from rivet_runner.protocol.messages import KvRequestData
 from rivet_runner.testing.scripted_engine import ScriptedKv
 
 __all__ = ["ACTOR", "MemoryCalls"]
@@ -23,14 +24,14 @@ class MemoryCalls(KvCalls):
         self.engine = ScriptedKv()
         self.sent: list[KvRequestData] = []
         self.failed: list[tuple[str, str]] = []
-        self.instead: KvResponseData | None = None
+        self.instead: KvAnswer | None = None
         self.ended: str | None = None
 
     @property
     def entries(self) -> dict[bytes, bytes]:
         return self.engine.of(ACTOR)
 
-    async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvResponseData:
+    async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvAnswer:
         self.sent.append(data)
         self.ended = ended()
         return self.instead or self.engine.answer(actor_id, data)

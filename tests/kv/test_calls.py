@@ -10,9 +10,11 @@ import pytest
 from rivet_runner import KvError, KvTimeout
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._kv.calls import CALLS_AT_ONCE, KvCalls
+from rivet_runner._session.dialect import KvAnswer
 from rivet_runner._session.kv_ledger import KvLedger
 from rivet_runner._session.session import Session
-from rivet_runner.protocol.wire import KvErrorResponse, KvGetRequest, KvPutResponse, KvRequestData, KvResponseData
+from rivet_runner.protocol.messages import KvErrorResponse, KvGetRequest, KvPutResponse, KvRequestData
+from rivet_runner.protocol.v3 import encode_to_server
 from tests.support.virtual_time import virtual_time
 
 GET = KvGetRequest([b"a"])
@@ -23,7 +25,7 @@ class LedgerOnly(Session):
     """The session's half of a call, and nothing else of it."""
 
     def __init__(self) -> None:
-        self.ledger = KvLedger()
+        self.ledger = KvLedger(encode_to_server)
 
     def call_kv(self, actor_id: str, data: KvRequestData) -> int:
         return self.ledger.add(actor_id, data)
@@ -56,7 +58,7 @@ class UnansweredCalls:
         self.calls = KvCalls(self.session, self.uplink, timeout)
         self.why: str | None = None
 
-    def begin(self, actor_id: str = "a1") -> asyncio.Task[KvResponseData]:
+    def begin(self, actor_id: str = "a1") -> asyncio.Task[KvAnswer]:
         return asyncio.create_task(self.calls.call(actor_id, GET, lambda: self.why))
 
     @property
@@ -82,7 +84,7 @@ async def test_each_caller_gets_its_own_answer_when_they_come_in_another_order(u
     await turn()
     assert unanswered.under_way == (3, 3)
     assert unanswered.uplink.flushes == 3
-    answers: list[KvResponseData] = [KvErrorResponse(f"answer {number}") for number in range(3)]
+    answers: list[KvAnswer] = [KvErrorResponse(f"answer {number}") for number in range(3)]
     for request_id in (2, 0, 1):
         unanswered.calls.answered(request_id, answers[request_id])
     assert unanswered.under_way == (0, 0)

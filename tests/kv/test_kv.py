@@ -9,7 +9,7 @@ import pytest
 
 from rivet_runner import KV, KvError, KvLimitExceeded
 from rivet_runner._kv.store import KvStore
-from rivet_runner.protocol.wire import KvDeleteRequest, KvGetRequest, KvListRequest, KvPutRequest
+from rivet_runner.protocol.messages import KvDeleteRequest, KvGetRequest, KvListRequest, KvPutRequest
 from tests.kv.stores import ACTOR, MemoryCalls
 
 RESERVED = b"\xff" * 8

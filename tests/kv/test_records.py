@@ -10,7 +10,7 @@ from rivet_runner._kv.records import KvHibernationStore
 from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner._kv.store import KvStore
 from rivet_runner.hibernation import HibernationStore
-from rivet_runner.protocol.wire import KvDeleteRequest, KvPutRequest
+from rivet_runner.protocol.messages import KvDeleteRequest, KvPutRequest
 from tests.kv.stores import ACTOR, MemoryCalls
 
 

@@ -14,7 +14,8 @@ from rivet_runner import KvError
 from rivet_runner._kv.limits import MAX_KEY
 from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner._kv.store import FIRST_PAGE, LARGEST_PAGE, PAGE_BYTES, KvStore
-from rivet_runner.protocol.wire import KvDropResponse, KvListRequest, KvRequestData, KvResponseData
+from rivet_runner._session.dialect import KvAnswer
+from rivet_runner.protocol.messages import KvDropResponse, KvListRequest, KvRequestData
 from tests.kv.stores import ACTOR, MemoryCalls
 
 END = b"\xff" * 9
@@ -84,7 +85,7 @@ class Deleting(MemoryCalls):
         super().__init__()
         self.doomed = doomed
 
-    async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvResponseData:
+    async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvAnswer:
         answer = await super().call(actor_id, data, ended)
         if isinstance(data, KvListRequest) and data.reverse:
             for key in self.doomed:
@@ -103,7 +104,7 @@ async def test_a_reverse_listing_goes_on_when_the_keys_of_a_page_are_deleted_mea
 
 async def test_a_limit_holds_when_keys_are_added_to_a_page_meanwhile() -> None:
     class Adding(MemoryCalls):
-        async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvResponseData:
+        async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvAnswer:
             answer = await super().call(actor_id, data, ended)
             if isinstance(data, KvListRequest) and data.reverse:
                 self.entries.update({b"1%d" % number: b"new" for number in range(9)})

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rivet_runner.protocol.tunnel_ids import INDEX_SPACE, message_id, next_index, request_key, split_request_key
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     HibernatingRequest,
     MessageId,
     ToServerResponseAbort,

@@ -10,7 +10,7 @@ import pytest
 
 import rivet_runner
 from rivet_runner import Runner
-from rivet_runner.protocol.wire import ToServerStopping
+from rivet_runner.protocol.messages import ToServerStopping
 from rivet_runner.serverless import serverless_app
 from tests.serverless.scene import started
 from tests.support.asgi_server import TOKEN, Call, get, start_headers

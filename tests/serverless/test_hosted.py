@@ -9,7 +9,7 @@ import itertools
 import pytest
 
 from rivet_runner import Runner
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     KvErrorResponse,
     ToServerKvRequest,
     ToServerlessServerInit,

@@ -11,7 +11,7 @@ from rivet_runner._session.dialect import Dialect, Received, RunnerInit
 from rivet_runner._session.dialect_v3 import DialectV3
 from rivet_runner._session.dialect_v7 import DialectV7
 from rivet_runner.protocol import v3, v7
-from rivet_runner.protocol.messages import ActorConfig
+from rivet_runner.protocol.messages import ActorConfig, ToClientTunnelMessage
 
 __all__ = ["CONFIG", "INIT", "Speaker", "each_dialect"]
 
@@ -40,7 +40,14 @@ class Speaker:
         return self.receive(v7.ToClientInit(runner_id, v7.ProtocolMetadata(15_000, 1_800_000, None)))
 
     def receive(self, message: Any) -> Sequence[Received]:
-        return self.dialect.receive(self.codec.encode_to_client(message), self.now)
+        message = self.dialect.decode(self.codec.encode_to_client(message))
+        return [message] if isinstance(message, ToClientTunnelMessage) else self.dialect.take_in(message)
+
+    def ping(self, times: int = 1) -> None:
+        """Let the engine of version 7 ping, and take the pongs."""
+        for _ in range(times):
+            self.receive(v7.ToClientPing(1))
+            self.sent()
 
     def sent(self) -> list[Any]:
         """The messages that are to be sent now."""

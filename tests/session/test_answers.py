@@ -77,19 +77,19 @@ def test_an_answer_is_forgotten_when_it_left_long_ago() -> None:
     sender.add(frame(1))
     sender.leave(1)
     for _ in range(MAX_AGE - 1):
-        sender.answers.ping()
+        sender.answers.grow_older()
     sender.add(frame(2))
     sender.leave(1)
     assert len(sender.answers) == 2
-    sender.answers.ping()
+    sender.answers.grow_older()
     assert sender.answers.take_lost() == [frame(2)]
 
 
-def test_an_answer_that_has_not_left_stays_when_pings_go_by() -> None:
+def test_an_answer_that_has_not_left_stays_when_time_goes_by() -> None:
     sender = Sender()
     sender.add(frame(1))
     for _ in range(3 * MAX_AGE):
-        sender.answers.ping()
+        sender.answers.grow_older()
     assert len(sender.answers) == 1
 
 

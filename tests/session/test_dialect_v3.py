@@ -72,7 +72,7 @@ def test_events_after_the_last_that_the_engine_has_are_sent_again_when_it_answer
     speaker.connect(last_event_idx=0)
     assert speaker.sent() == [v3.ToServerEvents(sent.items[1:])]
     speaker.receive(v3.ToClientAckEvents(1))
-    assert speaker.dialect.unconfirmed_events == 1
+    assert speaker.dialect.event_backlog == 1
 
 
 def test_commands_are_handed_on_once_when_they_are_repeated(speaker: Speaker) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rivet_runner._session.dialect import InitAnswered, KvAnswered, KvEntries, SetAlarm
+from rivet_runner._session.dialect import InitAnswered, KvAnswered, KvEntries, Phase, SetAlarm
 from rivet_runner._session.dialect_v3 import DialectV3
 from rivet_runner._session.dialect_v7 import DialectV7
 from rivet_runner.errors import DecodeError
@@ -67,14 +67,34 @@ def test_init_is_sent_again_only_while_it_has_no_answer(kind: Kind) -> None:
 @each_dialect
 def test_the_answer_to_init_tells_the_id_and_whether_the_runner_was_forgotten(kind: Kind) -> None:
     speaker = Speaker(kind)
-    assert (speaker.dialect.runner_id, speaker.dialect.connected) == (None, False)
-    assert speaker.connect("r1") == [InitAnswered("r1", forgotten=False, lost_threshold=15.0)]
-    assert (speaker.dialect.runner_id, speaker.dialect.connected) == ("r1", True)
+    assert (speaker.dialect.runner_id, speaker.dialect.phase) == (None, Phase.DISCONNECTED)
+    (answer,) = speaker.connect("r1")
+    assert isinstance(answer, InitAnswered)
+    assert (answer.runner_id, answer.forgotten, answer.lost_threshold) == ("r1", False, 15.0)
+    assert (speaker.dialect.runner_id, speaker.dialect.phase) == ("r1", Phase.CONNECTED)
     speaker.dialect.connection_lost()
-    assert not speaker.dialect.connected
-    assert speaker.connect("r1") == [InitAnswered("r1", forgotten=False, lost_threshold=15.0)]
+    assert speaker.dialect.phase is Phase.DISCONNECTED
+    assert speaker.connect("r1") == [answer]
     speaker.dialect.connection_lost()
-    assert speaker.connect("r2") == [InitAnswered("r2", forgotten=True, lost_threshold=15.0)]
+    (answer,) = speaker.connect("r2")
+    assert isinstance(answer, InitAnswered)
+    assert (answer.runner_id, answer.forgotten, answer.lost_threshold) == ("r2", True, 15.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "limits"),
+    [
+        (DialectV3, v3.ToClientInit("r1", -1, v3.ProtocolMetadata(15_000)), (15.0, None, None)),
+        (DialectV7, v7.ToClientInit("r1", v7.ProtocolMetadata(15_000, 1_800_000, None)), (15.0, 1800.0, None)),
+        (DialectV7, v7.ToClientInit("r1", v7.ProtocolMetadata(9_000, 60_000, 10_000)), (9.0, 60.0, 10.0)),
+    ],
+)
+def test_the_answer_to_init_tells_limits_in_seconds(kind: Kind, answer: Any, limits: tuple[float | None, ...]) -> None:
+    speaker = Speaker(kind)
+    speaker.dialect.connection_opened()
+    (received,) = speaker.receive(answer)
+    assert isinstance(received, InitAnswered)
+    assert (received.lost_threshold, received.stop_threshold, received.drain_grace) == limits
 
 
 @each_dialect
@@ -105,7 +125,7 @@ def test_bytes_that_are_no_message_change_nothing(kind: Kind) -> None:
     speaker.connect()
     speaker.dialect.report("a1", 1, ActorIntentSleep())
     with pytest.raises(DecodeError):
-        speaker.dialect.receive(b"\xff", speaker.now)
+        speaker.dialect.decode(b"\xff")
     assert speaker.dialect.events_pending
     assert len(speaker.sent()) == 1
 
@@ -168,15 +188,15 @@ def test_the_backlog_counts_what_is_not_confirmed(kind: Kind) -> None:
     dialect = speaker.dialect
     dialect.report("a1", 1, ActorIntentSleep())
     dialect.report("a2", 1, SetAlarm(5))
-    assert (dialect.event_backlog, dialect.unconfirmed_events, dialect.events_pending) == (2, 0, True)
+    assert (dialect.event_backlog, dialect.overdue_events, dialect.events_pending) == (2, 2, True)
     speaker.connect()
     assert dialect.wait(speaker.now) == 0.0
     speaker.sent()
-    assert (dialect.event_backlog, dialect.unconfirmed_events, dialect.events_pending) == (2, 2, False)
+    assert (dialect.event_backlog, dialect.events_pending) == (2, False)
     assert dialect.wait(speaker.now) is None
     dialect.connection_lost()
     speaker.connect("another")
-    assert (dialect.event_backlog, dialect.unconfirmed_events, dialect.events_pending) == (0, 0, False)
+    assert (dialect.event_backlog, dialect.overdue_events, dialect.events_pending) == (0, 0, False)
 
 
 @pytest.mark.parametrize(

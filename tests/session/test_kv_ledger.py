@@ -6,13 +6,13 @@ import pytest
 
 from rivet_runner._session import kv_ledger
 from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID, KvLedger
-from rivet_runner.protocol.v3 import KvGetRequest, KvPutRequest, ToServerKvRequest, decode_to_server
+from rivet_runner.protocol.v3 import KvGetRequest, KvPutRequest, ToServerKvRequest, decode_to_server, encode_to_server
 
 GET = KvGetRequest([b"k"])
 
 
 def ledger_of(count: int) -> KvLedger:
-    ledger = KvLedger()
+    ledger = KvLedger(encode_to_server)
     for _ in range(count):
         ledger.add("a1", GET)
     return ledger
@@ -25,7 +25,7 @@ def taken(ledger: KvLedger) -> list[int]:
 
 
 def test_the_frame_says_what_was_called_when_it_is_taken() -> None:
-    ledger = KvLedger()
+    ledger = KvLedger(encode_to_server)
     request_id = ledger.add("a1", KvPutRequest([b"k"], [b"v"]))
     (frame,) = ledger.take()
     assert decode_to_server(frame) == ToServerKvRequest("a1", request_id, KvPutRequest([b"k"], [b"v"]))
@@ -57,7 +57,7 @@ def test_a_call_is_not_sent_when_it_ended_before() -> None:
 
 
 def test_nothing_is_noted_when_a_call_cannot_be_encoded() -> None:
-    ledger = KvLedger()
+    ledger = KvLedger(encode_to_server)
     not_bytes: list[bytes] = ["text"]  # type: ignore[list-item]
     with pytest.raises(TypeError):
         ledger.add("a1", KvGetRequest(not_bytes))

@@ -21,7 +21,13 @@ from rivet_runner._session.kv_ledger import FIRST_BARRIER_ID
 from rivet_runner._session.outbox import Outbox
 from rivet_runner._session.pace import BARRIER_TIMEOUT, MAX_GATEWAYS, STEP, Pace
 from rivet_runner._session.round_trips import KEPT
-from rivet_runner.protocol.v3 import KvGetRequest, ToServerKvRequest, ToServerTunnelMessage, decode_to_server
+from rivet_runner.protocol.v3 import (
+    KvGetRequest,
+    ToServerKvRequest,
+    ToServerTunnelMessage,
+    decode_to_server,
+    encode_to_server,
+)
 from tests.session.distant_engine import GATEWAY, DistantEngine, message
 from tests.support.examples import examples
 
@@ -34,7 +40,7 @@ NEAR, FAR = 0.000_5, 0.1
 
 
 def pace_at(rate: float) -> Pace:
-    return Pace(rate, lambda: "some actor")
+    return Pace(rate, lambda: "some actor", encode_to_server)
 
 
 def engine_at(round_trip: float, rate: float, pace: Pace | None = None) -> DistantEngine:

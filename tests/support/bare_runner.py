@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     KvRequestData,
     KvResponseData,
     ToClientKvResponse,

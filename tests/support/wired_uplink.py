@@ -6,9 +6,11 @@ import asyncio
 from typing import Self
 
 from rivet_runner._connection.uplink import Uplink
+from rivet_runner._session.dialect import RunnerInit
+from rivet_runner._session.dialect_v3 import DialectV3
 from rivet_runner._session.pace import Pace
 from rivet_runner._session.session import Session
-from rivet_runner.protocol.v3 import ProtocolMetadata, ToClientInit, ToServerInit, encode_to_client
+from rivet_runner.protocol.v3 import ProtocolMetadata, ToClientInit, encode_to_client
 from tests.support.fake_socket import FakeSocket
 
 __all__ = ["WiredUplink"]
@@ -18,8 +20,9 @@ class WiredUplink:
     """An uplink, its session, and the socket of its newest connection."""
 
     def __init__(self, *, max_buffered: int = 1_000_000, rate: float = 0) -> None:
-        pace = Pace(rate, lambda: "a1")
-        self.session = Session(ToServerInit("n", 1, 1, None, None, None), max_buffered=max_buffered, pace=pace)
+        dialect = DialectV3(RunnerInit("n", 1, 1))
+        pace = Pace(rate, lambda: "a1", dialect.encode)
+        self.session = Session(dialect, max_buffered=max_buffered, pace=pace)
         self.uplink = Uplink(self.session)
         self.socket = FakeSocket()
 

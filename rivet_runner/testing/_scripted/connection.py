@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 
+from rivet_runner._session.dialect import KvAnswer, KvEntries
 from rivet_runner.errors import DecodeError
 from rivet_runner.protocol.wire import (
     ActorConfig,
@@ -21,6 +22,10 @@ from rivet_runner.protocol.wire import (
     EventActorStateUpdate,
     EventWrapper,
     HibernatingRequest,
+    KvGetResponse,
+    KvListRequest,
+    KvListResponse,
+    KvMetadata,
     KvResponseData,
     ProtocolMetadata,
     ToClientAckEvents,
@@ -226,11 +231,11 @@ class RunnerConnection(Link):
         """Tell the runner that its events up to this index have arrived."""
         self.send(ToClientAckEvents(last_event_idx))
 
-    def answer_kv(self, request: ToServerKvRequest, data: KvResponseData | None = None) -> None:
-        """Answer a key-value request with ``data``, or with the answer of the store in memory."""
-        if data is None:
-            data = self._memory.kv.answer(request.actor_id, request.data)
-        self.send(ToClientKvResponse(request.request_id, data))
+    def answer_kv(self, request: ToServerKvRequest, answer: KvAnswer | None = None) -> None:
+        """Answer a key-value request with ``answer``, or with the answer of the store in memory."""
+        if answer is None:
+            answer = self._memory.kv.answer(request.actor_id, request.data)
+        self.send(ToClientKvResponse(request.request_id, _response_data(request, answer)))
 
     def _answer_kv(self, request: ToServerKvRequest) -> None:
         answer = self._memory.kv.answer(request.actor_id, request.data)
@@ -239,7 +244,7 @@ class RunnerConnection(Link):
         else:
             asyncio.get_running_loop().call_later(self._memory.kv.delay, self._answer_late, request, answer)
 
-    def _answer_late(self, request: ToServerKvRequest, answer: KvResponseData) -> None:
+    def _answer_late(self, request: ToServerKvRequest, answer: KvAnswer) -> None:
         if self.is_open:
             self.answer_kv(request, answer)
 
@@ -269,3 +274,11 @@ class RunnerConnection(Link):
         self._memory.add(socket)
         socket.send_kind(ToClientWebSocketOpen(actor_id, path, headers or {}))
         return socket
+
+
+def _response_data(request: ToServerKvRequest, answer: KvAnswer) -> KvResponseData:
+    if not isinstance(answer, KvEntries):
+        return answer
+    metadata = [KvMetadata(b"scripted", 0)] * len(answer.keys)
+    kind = KvListResponse if isinstance(request.data, KvListRequest) else KvGetResponse
+    return kind(answer.keys, answer.values, metadata)

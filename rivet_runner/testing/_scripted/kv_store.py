@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from rivet_runner.protocol.messages import KvDeleteRangeRequest, KvRequestData
-from rivet_runner.protocol.wire import (
+from rivet_runner._session.dialect import KvAnswer, KvEntries
+from rivet_runner.protocol.messages import (
+    KvDeleteRangeRequest,
     KvDeleteRequest,
     KvDeleteResponse,
     KvDropRequest,
     KvDropResponse,
     KvGetRequest,
-    KvGetResponse,
     KvListPrefixQuery,
     KvListRangeQuery,
     KvListRequest,
-    KvListResponse,
-    KvMetadata,
     KvPutRequest,
     KvPutResponse,
-    KvResponseData,
+    KvRequestData,
 )
 
 __all__ = ["ScriptedKv"]
@@ -47,19 +45,19 @@ class ScriptedKv:
         """Return the entries of one actor. You may change them."""
         return self.stores.setdefault(actor_id, {})
 
-    def answer(self, actor_id: str, data: KvRequestData) -> KvResponseData:
+    def answer(self, actor_id: str, data: KvRequestData) -> KvAnswer:
         """Carry out a request and return the engine's answer."""
         store = self.of(actor_id)
         match data:
             case KvGetRequest(keys=keys):
                 found = [key for key in keys if key in store]
-                return KvGetResponse(found, [store[key] for key in found], _metadata(len(found)))
+                return KvEntries(found, [store[key] for key in found])
             case KvListRequest():
                 found = _listed(store, data, self.engine_bugs)
                 values = [store[key] for key in found]
                 if data.reverse and self.engine_bugs:
                     values = [_last_piece(value) for value in values]
-                return KvListResponse(found, values, _metadata(len(found)))
+                return KvEntries(found, values)
             case KvPutRequest(keys=keys, values=values):
                 store.update(zip(keys, values, strict=True))
                 return KvPutResponse()
@@ -74,10 +72,6 @@ class ScriptedKv:
             case KvDropRequest():
                 store.clear()
                 return KvDropResponse()
-
-
-def _metadata(count: int) -> list[KvMetadata]:
-    return [KvMetadata(b"scripted", 0)] * count
 
 
 def _last_piece(value: bytes) -> bytes:
