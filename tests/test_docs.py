@@ -51,6 +51,7 @@ ENVIRONMENT = {
     "RIVET_RUNNER_NAME": ("counter", "counter"),
     "RIVET_RUNNER_VERSION": ("7", 7),
     "RIVET_TOTAL_SLOTS": ("12", 12),
+    "RIVET_RUNNER_PROTOCOL": ("7", 7),
 }
 """A value for each variable, and the field's value that comes of it."""
 

@@ -29,7 +29,7 @@ from rivet_runner._kv.calls import KvCalls
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._runtime.shutdown import Shutdown
 from rivet_runner._session.dialect import CloseRequested, KvAnswered, RunnerInit, StartActor, StopActor
-from rivet_runner._session.dialects import DEFAULT_VERSION, new_dialect
+from rivet_runner._session.dialects import new_dialect
 from rivet_runner._session.pace import Pace
 from rivet_runner._session.session import Initialised, Session, WindowMoved
 from rivet_runner._sockets.replays import Replays
@@ -69,7 +69,7 @@ class Core:
         """Whether the engine has taken an actor away from this runner to run it elsewhere."""
         self.first_init: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.registry = ActorRegistry()
-        dialect = new_dialect(DEFAULT_VERSION, _init(config))
+        dialect = new_dialect(config.protocol, _init(config))
         pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None), dialect.encode)
         self.session = Session(dialect, max_buffered=config.max_buffered, pace=pace)
         self._uplink = Uplink(self.session)
@@ -110,7 +110,7 @@ class Core:
     def _new_connection(self) -> ReconnectLoop:
         config = self._config
         return ReconnectLoop(
-            url=config.connect_url(DEFAULT_VERSION),
+            url=config.connect_url(),
             endpoint=config.endpoint,
             subprotocols=config.subprotocols,
             init_timeout=config.init_timeout,

@@ -9,7 +9,7 @@ import logging
 from typing import Final
 
 from rivet_runner._asgi_types import Message, Receive, Scope, Send
-from rivet_runner._session.dialects import DEFAULT_VERSION, serverless_packet
+from rivet_runner._session.dialects import serverless_packet
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import EngineRejected, RunnerEvicted, RunnerShutDown
 from rivet_runner.runner import Runner
@@ -195,4 +195,4 @@ class HostedRunner:
 def init_packet(runner: Runner) -> bytes:
     """Return the data of the first event, which tells the engine the id of the runner."""
     assert runner.runner_id is not None
-    return base64.b64encode(serverless_packet(DEFAULT_VERSION, runner.runner_id))
+    return base64.b64encode(serverless_packet(runner.config.protocol, runner.runner_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -207,17 +207,19 @@ def test_token_is_hidden_when_a_config_is_printed(render: Callable[[RunnerConfig
     ],
 )
 def test_connect_url_has_the_websocket_scheme_when_the_endpoint_is_http(endpoint: str, start: str) -> None:
-    url = RunnerConfig(endpoint=endpoint, namespace="a b/c", runner_key="k").connect_url(3)
+    url = RunnerConfig(endpoint=endpoint, namespace="a b/c", runner_key="k", protocol=3).connect_url()
     assert url == f"{start}?protocol_version=3&namespace=a%20b%2Fc&runner_key=k"
 
 
-@given(namespace=st.text(min_size=1), runner_key=st.text(min_size=1), version=st.integers(0, 65_535))
-def test_connect_url_is_read_back_when_its_values_need_encoding(namespace: str, runner_key: str, version: int) -> None:
-    url = RunnerConfig(namespace=namespace, runner_key=runner_key).connect_url(version)
+@given(namespace=st.text(min_size=1), runner_key=st.text(min_size=1), protocol=st.sampled_from([3, 7]))
+def test_connect_url_is_read_back_when_its_values_need_encoding(
+    namespace: str, runner_key: str, protocol: Literal[3, 7]
+) -> None:
+    url = RunnerConfig(namespace=namespace, runner_key=runner_key, protocol=protocol).connect_url()
     assert url.isascii()
     query = parse_qs(urlsplit(url).query, strict_parsing=True)
     assert query == {
-        "protocol_version": [str(version)],
+        "protocol_version": [str(protocol)],
         "namespace": [namespace],
         "runner_key": [runner_key],
     }
@@ -225,7 +227,7 @@ def test_connect_url_is_read_back_when_its_values_need_encoding(namespace: str, 
 
 def test_connect_url_has_no_token_when_there_is_one() -> None:
     config = RunnerConfig(endpoint=f"https://ns:{SECRET}@host")
-    assert SECRET not in config.connect_url(3)
+    assert SECRET not in config.connect_url()
     assert SECRET not in config.endpoint
 
 

@@ -33,6 +33,7 @@ def test_every_field_has_its_default_when_nothing_is_given() -> None:
         "runner_name": "default",
         "version": 1,
         "total_slots": 100_000,
+        "protocol": 3,
         "metadata": {},
         "prepopulate_actor_names": {},
         "send_rate": 10_000.0,
@@ -69,6 +70,7 @@ def test_default_containers_are_not_shared_when_two_configs_are_built() -> None:
         ("RIVET_RUNNER_NAME", "name", "runner_name", "name"),
         ("RIVET_RUNNER_VERSION", "7", "version", 7),
         ("RIVET_TOTAL_SLOTS", "12", "total_slots", 12),
+        ("RIVET_RUNNER_PROTOCOL", "7", "protocol", 7),
     ],
 )
 def test_field_comes_from_the_environment_when_not_given(
@@ -186,6 +188,25 @@ def test_value_error_names_the_variable_when_it_is_not_a_whole_number(
     message = message_of(RunnerConfig)
     assert message.startswith(f"{variable} must be a whole number")
     assert "4294967295" in message
+
+
+@pytest.mark.parametrize("value", [0, 4, 8, 3.0, True, "7", None])
+def test_value_error_names_the_field_when_it_is_no_protocol(environment: pytest.MonkeyPatch, value: Any) -> None:
+    message = message_of(lambda: RunnerConfig(protocol=value))
+    assert message == f"protocol must be 3 or 7, a version of the runner protocol, not {value!r}"
+
+
+@pytest.mark.parametrize("text", ["v7", "6", "07", "7.0", " 7", "٧"])
+def test_value_error_names_the_variable_when_it_is_no_protocol(environment: pytest.MonkeyPatch, text: str) -> None:
+    environment.setenv("RIVET_RUNNER_PROTOCOL", text)
+    assert message_of(RunnerConfig).startswith("RIVET_RUNNER_PROTOCOL must be 3 or 7, ")
+
+
+def test_the_protocol_is_3_unless_it_is_given(environment: pytest.MonkeyPatch) -> None:
+    assert RunnerConfig().protocol == 3
+    environment.setenv("RIVET_RUNNER_PROTOCOL", "7")
+    assert RunnerConfig(protocol=3).protocol == 3
+    assert RunnerConfig().replace(version=2).protocol == 7
 
 
 @pytest.mark.parametrize("name", ["start_timeout", "actor_start_timeout", "init_timeout", "kv_timeout"])

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.config.support import VARIABLES
 from tests.support.asgi_server import TOKEN
 
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ENDPOINT", "TOKEN", "NAMESPACE", "POOL", "RUNNER_NAME", "RUNNER_VERSION", "TOTAL_SLOTS"):
-        monkeypatch.delenv(f"RIVET_{name}", raising=False)
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture(autouse=True)
