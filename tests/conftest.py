@@ -3,6 +3,12 @@
 They are required with ``RIVET_REQUIRE_ENGINE=1`` in the environment, or with ``CI=true`` unless ``RIVET_REQUIRE_ENGINE=0``
 says that this run does without. Then a missing engine fails them, and a run in which one is skipped, or none ran, fails as a
 whole: otherwise a broken installation would look like success.
+
+Modules marked ``both_protocols`` run for each version of the runner protocol. What they test is spelled by a version (init,
+commands, events, acknowledgements, pings, drains), or meets such messages on its way. All other modules run once, for one of
+two reasons. Either they have no runner: codecs, configuration, the parts of a room by themselves. Or they test what is above
+the session and the same for every version: payloads, replays, queues, reads, back-off. ``--protocol 7`` runs everything on
+version 7 instead, and ``--protocol 3`` on version 3. The simulated engine speaks version 3 alone.
 """
 
 from __future__ import annotations
@@ -15,11 +21,15 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
+from rivet_runner._session.dialects import DEFAULT_VERSION, VERSIONS
 from rivet_runner.testing import EngineNotFound
 from rivet_runner.testing.engine_binary import find_engine_binary
 
 NEEDS_ENGINE: Final = ("needs", "engine")
 """A user property, as those reach the main process of a parallel run; not a keyword, since those hold folders' names too."""
+
+SIMULATED: Final = ("simulated", "conformance", "testing")
+"""Folders whose runners meet the simulated engine."""
 
 # A busy machine is no defect of the code: no example of a property has a time limit. `make test-fast` asks
 # for fewer examples with `--hypothesis-profile=quick`, and `make test` and CI try all.
@@ -64,6 +74,36 @@ _count_key = pytest.StashKey[EngineTestCount]()
 def engine_is_required() -> bool:
     said = os.environ.get("RIVET_REQUIRE_ENGINE") or os.environ.get("CI", "")
     return said.lower() in ("1", "true")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--protocol", type=int, choices=VERSIONS, help="run every test with this version of the runner protocol"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the versions of the runner protocol with which a test runs."""
+    definition = metafunc.definition
+    if (only := definition.get_closest_marker("only_protocol")) is not None:
+        versions = [version for version in VERSIONS if version in only.args]
+    elif definition.get_closest_marker("both_protocols") is not None:
+        versions = [*VERSIONS]
+    else:
+        return
+    chosen = metafunc.config.getoption("protocol")
+    versions = [version for version in versions if chosen in (None, version)]
+    metafunc.parametrize("protocol", versions, indirect=True, ids=[f"v{version}" for version in versions])
+
+
+@pytest.fixture(autouse=True)
+def protocol(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The version of the runner protocol that runners of this test speak, unless the test says otherwise."""
+    version: int = getattr(request, "param", None) or request.config.getoption("protocol") or DEFAULT_VERSION
+    if any(f"/tests/{folder}/" in str(request.path) for folder in SIMULATED):
+        version = DEFAULT_VERSION
+    monkeypatch.setenv("RIVET_RUNNER_PROTOCOL", str(version))
+    return version
 
 
 def pytest_configure(config: pytest.Config) -> None:

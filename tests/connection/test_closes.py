@@ -9,8 +9,11 @@ import itertools
 import pytest
 
 from rivet_runner import EngineRejected, RunnerEvicted, RunnerShutDown
+from rivet_runner.protocol.messages import ToClientClose
 from tests.support.scene import scene, settle, started
 from tests.support.virtual_time import virtual_time
+
+pytestmark = pytest.mark.both_protocols
 
 REJECTIONS = ["namespace.not_found", "guard.missing_header", "api.forbidden", "ws.invalid_url"]
 
@@ -191,10 +194,9 @@ async def test_the_code_is_1006_when_there_is_no_close_frame() -> None:
         assert current.runner.called("on_disconnected") == [(1006, "")]
 
 
+@pytest.mark.only_protocol(3)
 @virtual_time
 async def test_the_connection_is_made_anew_when_the_engine_asks_for_its_close() -> None:
-    from rivet_runner.protocol.v3 import ToClientClose
-
     async with started() as (current, connection):
         await asyncio.sleep(10)
         connection.send(ToClientClose())

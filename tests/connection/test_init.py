@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
-from rivet_runner.protocol.v3 import ToServerInit
-from tests.support.scene import scene, settle, started
+from rivet_runner.protocol import v3
+from tests.support.scene import init_times, scene, settle, started
 from tests.support.virtual_time import virtual_time
+
+pytestmark = pytest.mark.both_protocols
 
 
 @virtual_time
@@ -16,8 +18,7 @@ async def test_the_first_init_is_sent_again_after_4_and_8_seconds_when_its_answe
     async with scene() as current:
         starting, connection = await current.starting()
         await asyncio.sleep(30)
-        times = [at - connection.opened_at for at, message in connection.received if isinstance(message, ToServerInit)]
-        assert times == pytest.approx([0, 4, 8], abs=0.1)
+        assert init_times(connection) == pytest.approx([0, 4, 8], abs=0.1)
         assert len({message for _, message in connection.received}) == 1, "three times the same, and nothing else"
         await connection.init()
         await starting
@@ -32,7 +33,7 @@ async def test_a_second_answer_changes_nothing_when_both_inits_were_answered() -
         await starting
         await connection.init("r1")
         await asyncio.sleep(10)
-        assert [type(message) for _, message in connection.received].count(ToServerInit) == 2
+        assert len(init_times(connection)) == 2
         assert len(current.runner.called("on_connected")) == 1
         assert connection.is_open
 
@@ -68,15 +69,24 @@ async def test_the_first_init_may_take_half_a_minute_when_the_engine_was_restart
 
 
 @virtual_time
-async def test_the_last_command_index_and_the_same_key_are_sent_when_the_runner_comes_back() -> None:
+async def test_the_same_key_is_sent_when_the_runner_comes_back() -> None:
+    async with started() as (current, connection):
+        connection.abort()
+        second = await current.engine.accept()
+        assert second.query == connection.query
+        assert second.query["protocol_version"] in ("3", "7")
+
+
+@pytest.mark.only_protocol(3)
+@virtual_time
+async def test_the_last_command_index_is_sent_when_the_runner_comes_back() -> None:
     async with started() as (current, connection):
         connection.start_actor("a1", index=41)
         await connection.running("a1")
         connection.abort()
         second = await current.engine.accept()
-        hello = await second.receive(ToServerInit)
+        hello = await second.receive(v3.ToServerInit)
         assert hello.last_command_idx == 41
-        assert second.query == connection.query
 
 
 @virtual_time
@@ -91,6 +101,6 @@ async def test_nothing_but_init_is_sent_when_init_is_not_answered_yet() -> None:
         put = asyncio.create_task(actor.kv.put(b"k", b"v"))
         second = await current.engine.accept()
         await asyncio.sleep(8)
-        assert {type(message) for _, message in second.received} == {ToServerInit}, "init, and init again"
+        assert len(init_times(second)) == len(second.received), "init, and init again"
         await second.init(last_event_idx=0)
         await put

@@ -7,13 +7,14 @@ import asyncio
 import pytest
 
 from rivet_runner import Actor, Request, Response
-from rivet_runner.protocol.v3 import (
-    ToServerPing,
-)
-from tests.support.scene import scene, settle, started
+from rivet_runner.protocol.messages import ToServerPing, ToServerPong, ToServerTunnelMessage
+from tests.support.scene import hang, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
 
+
+@pytest.mark.only_protocol(3)
 @virtual_time
 async def test_a_ping_is_sent_every_three_seconds_when_init_was_answered() -> None:
     async with scene() as current:
@@ -29,6 +30,7 @@ async def test_a_ping_is_sent_every_three_seconds_when_init_was_answered() -> No
         assert len(times) in (9, 10)
 
 
+@pytest.mark.only_protocol(3)
 @virtual_time
 async def test_pings_go_on_at_their_pace_when_the_runner_has_reconnected() -> None:
     async with started() as (current, connection):
@@ -39,6 +41,44 @@ async def test_pings_go_on_at_their_pace_when_the_runner_has_reconnected() -> No
         await asyncio.sleep(15.5)
         times = [time - began for time, message in second.received if isinstance(message, ToServerPing)]
         assert times == pytest.approx([3, 6, 9, 12, 15], abs=0.01)
+
+
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_a_ping_is_answered_at_once_when_hooks_hang() -> None:
+    async with started(dict.fromkeys(["on_actor_start", "fetch", "websocket", "on_actor_stop"], hang)) as (_, connection):
+        for number in range(20):
+            connection.start_actor(f"a{number}")
+            connection.request(f"a{number}")
+            connection.ping(number)
+            connection.stop_actor(f"a{number}")
+            await settle()
+            assert connection.messages(ToServerPong)[-1] == ToServerPong(number)
+        assert len(connection.messages(ToServerPong)) == 20
+
+
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_a_ping_is_answered_first_when_much_waits_to_be_sent() -> None:
+    async def fetch(actor: Actor, request: Request) -> Response:
+        return Response(bytes(1_000_000))
+
+    async with started({"fetch": fetch}) as (current, connection):
+        await current.actor(connection)
+        connection.request()
+        connection.ping(1)
+        connection.request()
+        await settle()
+        kinds = [type(message) for _, message in connection.received]
+        assert kinds.index(ToServerPong) < kinds.index(ToServerTunnelMessage)
+
+
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_nothing_is_sent_unasked_when_nothing_happens() -> None:
+    async with started() as (_, connection):
+        await asyncio.sleep(60)
+        assert len(connection.received) == 1, "init"
 
 
 @virtual_time

@@ -7,11 +7,13 @@ import asyncio
 import pytest
 
 from rivet_runner import KvError, RunnerEvicted, RunnerShutDown
-from rivet_runner.protocol.v3 import StopCode, ToServerKvRequest, ToServerWebSocketClose
+from rivet_runner.protocol.messages import ActorStateRunning, StopCode, ToServerKvRequest, ToServerWebSocketClose
 from rivet_runner.testing.scripted_engine import ClientWebSocket
 from tests.faults.work import KEPT, PLAIN, at_work, one_line_each
 from tests.support.scene import settle
 from tests.support.virtual_time import virtual_time
+
+pytestmark = pytest.mark.both_protocols
 
 
 def closes(client: ClientWebSocket) -> list[ToServerWebSocketClose]:
@@ -87,7 +89,7 @@ async def test_work_is_finished_and_clients_stay_when_the_engine_drains_the_runn
         work.connection.stop_actor()
         await asyncio.sleep(1)
         assert work.runner.called("on_actor_stop") == [("a1", 1)]
-        assert work.connection.events[-1].index == 0, "it has not stopped yet, as a request is under way"
+        assert isinstance(work.connection.events[-1].event, ActorStateRunning), "a request is still under way"
         work.runner.answer.set()
         await work.connection.stopped("a1")
         assert (await work.request.response()).status == 200

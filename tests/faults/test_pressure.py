@@ -11,6 +11,8 @@ from tests.faults.work import PLAIN, at_work, one_line_each
 from tests.support.scene import settle, started
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
+
 MIB = 2**20
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 
+import pytest
+
 from rivet_runner import Actor, Request, Response
 from rivet_runner._session.event_spacing import EVENT_SPACING
-from rivet_runner.protocol.v3 import ActorStateStopped, StopCode
+from rivet_runner.protocol.messages import ActorStateStopped, StopCode
 from tests.support.scene import Hook, settle, started
 from tests.support.virtual_time import virtual_time
+
+pytestmark = pytest.mark.both_protocols
 
 ENGINE_LIMIT = 20 * 1024 * 1024
 """Bytes of one message over which the engine cuts the whole runner."""
@@ -45,10 +49,10 @@ async def test_other_actors_are_reported_when_a_start_raises_text_that_is_not_un
         current.expect_error("on_actor_start raised")
         await asyncio.sleep(EVENT_SPACING)
         await settle()
-        assert [event.index for event in connection.events] == [0, 1]
+        assert sorted(event.actor_id for event in connection.events) == ["bad", "good"]
         connection.abort()
         second = await current.reconnected()
-        assert [event.index for event in second.events] == [0, 1]
+        assert sorted(event.actor_id for event in second.events) == ["bad", "good"]
 
 
 @virtual_time

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from rivet_runner import Actor
-from rivet_runner.protocol.v3 import ActorConfig, CommandStartActor, CommandStopActor, EventActorStateUpdate
+from rivet_runner._session.dialect import StartActor, StopActor
+from rivet_runner.protocol.messages import ActorConfig, ActorStateRunning
 from tests.support.scene import settle, started
 from tests.support.virtual_time import virtual_time
+
+pytestmark = pytest.mark.both_protocols
 
 
 @virtual_time
@@ -55,7 +60,7 @@ async def test_the_older_generation_stops_first_when_a_newer_one_starts() -> Non
         actor = current.runner.get_actor("a1")
         assert actor is not None
         assert actor.generation == 2
-        states = [event.inner for event in connection.events if isinstance(event.inner, EventActorStateUpdate)]
+        states = [event for event in connection.events if isinstance(event.event, ActorStateRunning)]
         assert [state.generation for state in states] == [1, 2]
 
 
@@ -64,8 +69,8 @@ async def test_the_newest_generation_wins_when_several_start_at_once() -> None:
     async with started() as (current, connection):
         await current.actor(connection)
         config = ActorConfig("a", None, 0, None)
-        connection.command(*(CommandStartActor("a1", generation, config, []) for generation in (2, 3, 4)))
-        connection.command(CommandStopActor("a1", 3))
+        connection.command(*(StartActor("a1", generation, config, []) for generation in (2, 3, 4)))
+        connection.command(StopActor("a1", 3))
         await asyncio.sleep(5)
         actor = current.runner.get_actor("a1")
         assert actor is not None

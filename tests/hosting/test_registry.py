@@ -20,6 +20,8 @@ from tests.support.rooms import Room
 from tests.support.scene import Scene, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
+
 GONE = KvErrorResponse("actor does not exist")
 
 

@@ -11,13 +11,14 @@ from rivet_runner.protocol.v3 import (
     MessageId,
     ToClientRequestStart,
     ToClientTunnelMessage,
-    ToServerEvents,
     ToServerResponseStart,
     ToServerTunnelMessage,
 )
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.support.scene import HookedRunner, hang, scene, settle, started
 from tests.support.virtual_time import virtual_time
+
+pytestmark = pytest.mark.both_protocols
 
 MAX_REQUESTS = 4096
 """Requests of one actor that may wait for an answer."""
@@ -180,9 +181,11 @@ async def test_a_request_gets_a_503_before_the_stop_is_reported_when_it_takes_to
         assert current.now - began == pytest.approx(10, abs=0.1)
         await connection.stopped("a1")
         reports = [
-            message for _, message in connection.received if isinstance(message, ToServerTunnelMessage | ToServerEvents)
+            type(message)
+            for _, message in connection.received
+            if isinstance(message, ToServerTunnelMessage | connection.codec.ToServerEvents)
         ]
-        assert [type(message) for message in reports][-2:] == [ToServerTunnelMessage, ToServerEvents]
+        assert reports[-2:] == [ToServerTunnelMessage, connection.codec.ToServerEvents]
 
 
 @virtual_time

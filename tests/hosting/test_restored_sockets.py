@@ -18,6 +18,8 @@ from tests.support.replaying import asleep
 from tests.support.scene import HookedRunner, Scene, scene, settle
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
+
 RESTORE_ERROR = ToServerWebSocketClose(1011, "ws.restore_error", False)
 RECORD_MISSING = ToServerWebSocketClose(1000, "ws.meta_not_found_during_restore", False)
 CLIENT_GONE = (1000, "ws.stale_metadata")

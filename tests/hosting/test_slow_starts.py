@@ -9,16 +9,17 @@ import pytest
 from rivet_runner import Actor
 from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
 from rivet_runner._session.event_spacing import EVENT_SPACING
-from rivet_runner.protocol.v3 import ActorStateRunning, EventActorStateUpdate, StopCode
+from rivet_runner.protocol.messages import ActorStateRunning, StopCode
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.support.scene import SETTLE, hang, settle, started
 from tests.support.virtual_time import VirtualTimeLoop, virtual_time
 
+pytestmark = pytest.mark.both_protocols
+
 
 def running(connection: RunnerConnection) -> list[str]:
     """The actors that were reported as running, in order."""
-    updates = [wrapper.inner for wrapper in connection.events if isinstance(wrapper.inner, EventActorStateUpdate)]
-    return [update.actor_id for update in updates if isinstance(update.state, ActorStateRunning)]
+    return [reported.actor_id for reported in connection.events if isinstance(reported.event, ActorStateRunning)]
 
 
 async def starts_by_name(actor: Actor) -> None:

@@ -14,6 +14,8 @@ from tests.support.scene import settle, started
 from tests.support.traps import TURNS, Trap, at_each_await
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
+
 KV_CALLS: Final[dict[str, Callable[[Actor], Coroutine[Any, Any, Any]]]] = {
     "get": lambda actor: actor.kv.get(b"k"),
     "put_many": lambda actor: actor.kv.put_many({b"a": b"1", b"b": b"2"}),

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from rivet_runner import Actor, Request, Response, WebSocket
-from rivet_runner.protocol.v3 import (
+from rivet_runner.protocol import v3
+from rivet_runner.protocol.messages import (
     ActorStateStopped,
-    EventActorStateUpdate,
     StopCode,
-    ToServerAckCommands,
-    ToServerEvents,
     ToServerStopping,
     ToServerTunnelMessage,
 )
-from rivet_runner.testing.scripted_engine import RunnerConnection
+from rivet_runner.testing.scripted_engine import ReportedEvent, RunnerConnection
 from tests.support.scene import Scene, hang, hang_and_swallow, settle, started
 from tests.support.virtual_time import virtual_time
+
+pytestmark = pytest.mark.both_protocols
 
 
 async def draining(current: Scene, connection: RunnerConnection) -> asyncio.Task[None]:
@@ -76,7 +76,7 @@ async def test_a_request_is_answered_before_stopped_is_sent_when_the_actor_stops
         await call
         kinds = [message for _, message in connection.received]
         (answered,) = (at for at, message in enumerate(kinds) if isinstance(message, ToServerTunnelMessage))
-        events = [at for at, message in enumerate(kinds) if isinstance(message, ToServerEvents)]
+        events = [at for at, message in enumerate(kinds) if isinstance(message, connection.codec.ToServerEvents)]
         assert events[0] < answered < events[-1]
 
 
@@ -310,17 +310,16 @@ async def test_the_actor_stops_when_on_actor_stop_raises() -> None:
         current.expect_error("on_actor_stop raised")
 
 
-def _stopped(connection: RunnerConnection) -> list[EventActorStateUpdate]:
-    updates = [event.inner for event in connection.events if isinstance(event.inner, EventActorStateUpdate)]
-    return [update for update in updates if isinstance(update.state, ActorStateStopped)]
+def _stopped(connection: RunnerConnection) -> list[ReportedEvent]:
+    return [event for event in connection.events if isinstance(event.event, ActorStateStopped)]
 
 
 # Nothing runs twice
 
 
-def acknowledgements(connection: RunnerConnection) -> int:
-    """How many times the commands were acknowledged."""
-    return len(connection.messages(ToServerAckCommands))
+def signs(connection: RunnerConnection) -> int:
+    """How many messages have reached the runner's workflow, which keeps the engine waiting for a runner that drains."""
+    return len(connection.messages(v3.ToServerAckCommands if connection.codec is v3 else ToServerStopping))
 
 
 @virtual_time
@@ -331,11 +330,11 @@ async def test_the_engine_is_told_again_every_five_seconds_when_a_drain_takes_lo
     async with started({"on_actor_stop": slow}) as (current, connection):
         await current.actor(connection)
         await asyncio.sleep(10)
-        before = acknowledgements(connection)
+        before = signs(connection)
         call = await draining(current, connection)
         connection.stop_actor()
         await asyncio.sleep(24)
-        assert acknowledgements(connection) - before >= 24 // 5, "pings alone do not keep the engine waiting"
+        assert signs(connection) - before >= 24 // 5, "pings alone do not keep the engine waiting"
         await call
 
 

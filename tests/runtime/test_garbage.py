@@ -3,54 +3,66 @@
 from __future__ import annotations
 
 import random
+from typing import Any
+
+import pytest
 
 from rivet_runner.errors import DecodeError
-from rivet_runner.protocol.v3 import (
+from rivet_runner.protocol import v3, v7
+from rivet_runner.protocol.messages import (
+    ActorCheckpoint,
     ActorConfig,
-    CommandStartActor,
-    CommandWrapper,
+    ActorStateRunning,
     KvPutResponse,
     MessageId,
-    ToClientAckEvents,
-    ToClientCommands,
-    ToClientKvResponse,
+    ToClientPing,
     ToClientRequestStart,
     ToClientTunnelMessage,
-    ToServerInit,
-    decode_to_client,
-    encode_to_client,
 )
-from tests.support.scene import scene, started
+from rivet_runner.testing.scripted_engine import ReportedEvent
+from tests.support.scene import init_times, scene, started
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
 
-def garbage() -> list[bytes | str]:
+CONFIG = ActorConfig("n", "k", 1, b"i")
+REQUEST = ToClientTunnelMessage(
+    MessageId(b"abcd", b"efgh", 0), ToClientRequestStart("x", "GET", "/", {"a": "b"}, b"c", False)
+)
+PLACE = ActorCheckpoint("x", 1, 50)
+WHOLE: dict[Any, list[Any]] = {
+    v3: [
+        v3.ToClientAckEvents(1),
+        v3.ToClientCommands([v3.CommandWrapper(50, v3.CommandStartActor("x", 1, CONFIG, []))]),
+        v3.ToClientKvResponse(1, KvPutResponse()),
+        REQUEST,
+    ],
+    v7: [
+        v7.ToClientAckEvents([PLACE]),
+        v7.ToClientCommands([v7.CommandWrapper(PLACE, v7.CommandStartActor(CONFIG, []))]),
+        v7.ToClientKvResponse(1, KvPutResponse()),
+        ToClientPing(5),
+        REQUEST,
+    ],
+}
+
+
+def garbage(codec: Any) -> list[bytes | str]:
     """Text, random bytes, and every beginning of real messages."""
     source = random.Random(4)
     frames: list[bytes | str] = ["text", "", b""]
     frames += [source.randbytes(source.randrange(1, 60)) for _ in range(200)]
-    whole = [
-        encode_to_client(ToClientAckEvents(1)),
-        encode_to_client(
-            ToClientCommands([CommandWrapper(50, CommandStartActor("x", 1, ActorConfig("n", "k", 1, b"i"), []))])
-        ),
-        encode_to_client(ToClientKvResponse(1, KvPutResponse())),
-        encode_to_client(
-            ToClientTunnelMessage(
-                MessageId(b"abcd", b"efgh", 0), ToClientRequestStart("x", "GET", "/", {"a": "b"}, b"c", False)
-            )
-        ),
-    ]
+    whole = [codec.encode_to_client(message) for message in WHOLE[codec]]
     frames += [message[:length] for message in whole for length in range(len(message))]
     frames += [message + b"\0" for message in whole]
-    return [frame for frame in frames if not is_message(frame)]
+    return [frame for frame in frames if not is_message(codec, frame)]
 
 
-def is_message(frame: bytes | str) -> bool:
+def is_message(codec: Any, frame: bytes | str) -> bool:
     if isinstance(frame, str):
         return False
     try:
-        decode_to_client(frame)
+        codec.decode_to_client(frame)
     except DecodeError:
         return False
     return True
@@ -60,13 +72,13 @@ def is_message(frame: bytes | str) -> bool:
 async def test_the_runner_goes_on_when_the_engine_sends_garbage() -> None:
     async with started() as (current, connection):
         await current.actor(connection)
-        frames = garbage()
+        frames = garbage(connection.codec)
         assert len(frames) > 250
         for frame in frames:
             connection.send_frame(frame)
         assert (await connection.request().response()).status == 200
         assert connection.is_open
-        assert [type(message) for _, message in connection.received].count(ToServerInit) == 1
+        assert len(init_times(connection)) == 1
         binary = [frame for frame in frames if isinstance(frame, bytes)]
         assert len(current.errors) == len(binary)
         for _ in binary:
@@ -94,7 +106,7 @@ async def test_messages_for_nobody_are_dropped_when_they_come() -> None:
         socket.close()
         exchange.send_chunk(b"of nothing", finish=True)
         exchange.abort()
-        connection.send(ToClientKvResponse(99, KvPutResponse()))
-        connection.acknowledge_events(10_000)
+        connection.send(connection.codec.ToClientKvResponse(99, KvPutResponse()))
+        connection.acknowledge_events(ReportedEvent(10_000, "unknown", 1, ActorStateRunning()))
         assert (await exchange.response()).status == 503
         assert (await connection.request().response()).status == 200

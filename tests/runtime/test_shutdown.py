@@ -13,6 +13,8 @@ from rivet_runner.protocol.v3 import ToServerStopping
 from tests.support.scene import Hook, HookedRunner, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
+
 
 @virtual_time
 async def test_the_connection_is_closed_in_good_order_when_there_are_no_actors() -> None:

@@ -10,9 +10,11 @@ from rivet_runner import RunnerShutDown
 from tests.support.scene import scene, settle, started
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
+
 
 @virtual_time
-async def test_the_upgrade_and_init_say_who_connects_when_a_runner_starts() -> None:
+async def test_the_upgrade_and_init_say_who_connects_when_a_runner_starts(protocol: int) -> None:
     async with scene(
         runner_name="n",
         namespace="a b&c",
@@ -27,9 +29,9 @@ async def test_the_upgrade_and_init_say_who_connects_when_a_runner_starts() -> N
         hello = await connection.init("r9")
         await starting
         assert connection.path == "/runners/connect"
-        assert connection.query == {"protocol_version": "3", "namespace": "a b&c", "runner_key": "k/1"}
+        assert connection.query == {"protocol_version": str(protocol), "namespace": "a b&c", "runner_key": "k/1"}
         assert connection.subprotocols == ["rivet", "rivet_token.secret"]
-        assert (hello.name, hello.version, hello.total_slots, hello.last_command_idx) == ("n", 3, 7, None)
+        assert (hello.name, hello.version, hello.total_slots, getattr(hello, "last_command_idx", None)) == ("n", 3, 7, None)
         assert hello.metadata == '{"m":1}'
         assert hello.prepopulate_actor_names is not None
         assert {name: value.metadata for name, value in hello.prepopulate_actor_names.items()} == {"x": '{"y":2}'}

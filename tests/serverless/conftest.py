@@ -13,7 +13,7 @@ from tests.support.asgi_server import TOKEN
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in VARIABLES:
+    for variable in VARIABLES - {"RIVET_RUNNER_PROTOCOL"}:
         monkeypatch.delenv(variable, raising=False)
 
 

@@ -9,13 +9,12 @@ import itertools
 import pytest
 
 from rivet_runner import Runner
-from rivet_runner.protocol.v3 import (
+from rivet_runner.protocol import v3, v7
+from rivet_runner.protocol.messages import (
     KvErrorResponse,
     ToServerKvRequest,
-    ToServerlessServerInit,
     ToServerStopping,
     ToServerWebSocketClose,
-    decode_to_serverless_server,
 )
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing.scripted_engine import ScriptedEngine
@@ -23,16 +22,22 @@ from tests.serverless.scene import started
 from tests.support.asgi_server import TOKEN, Call, get, start_headers
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
+
 # The life of a runner
 
 
 @virtual_time
-async def test_init_packet_and_pings_are_sent_when_the_runner_runs() -> None:
+async def test_init_packet_and_pings_are_sent_when_the_runner_runs(protocol: int) -> None:
     async with started(runner_name="ignored", version=3) as (_, call, connection, app):
         assert (call.status, call.headers[b"content-type"]) == (200, b"text/event-stream")
         packet = base64.b64decode(call.body.removeprefix(b"data: ").removesuffix(b"\n\n"))
-        assert packet[:2] == b"\x03\x00"
-        assert decode_to_serverless_server(packet[2:]) == ToServerlessServerInit("r1")
+        if protocol == 3:
+            assert packet[:2] == b"\x03\x00"
+            assert v3.decode_to_serverless_server(packet[2:]) == v3.ToServerlessServerInit("r1")
+        else:
+            assert packet[:2] == b"\x07\x00"
+            assert v7.decode_to_serverless_server(packet[2:]) == v7.ToServerlessServerInit("r1", 7)
         await asyncio.sleep(3.5)
         assert [message["body"] for _, message in call.sent[2:]] == [b"event: ping\ndata:\n\n"] * 3
         times = [time for time, _ in call.sent[1:]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from rivet_runner._session.answers import MAX_AGE, MAX_ANSWERS, MAX_BYTES, SentA
 from rivet_runner._session.outbox import Outbox
 from tests.support.scene import settle, started
 from tests.support.virtual_time import virtual_time
+
+pytestmark = pytest.mark.both_protocols
 
 
 def frame(number: int, gateway: bytes = b"gate", size: int = 0) -> bytes:

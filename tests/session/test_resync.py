@@ -6,22 +6,27 @@ import asyncio
 import contextlib
 from datetime import UTC, datetime
 
+import pytest
+
 from rivet_runner import Actor, Request, Response, WebSocket
+from rivet_runner._session.dialect import SetAlarm
+from rivet_runner._session.dialect_v7 import CERTAIN_AFTER
 from rivet_runner._session.event_spacing import EVENT_SPACING
-from rivet_runner.protocol.v3 import (
-    EventActorIntent,
-    EventActorSetAlarm,
+from rivet_runner.protocol import v7
+from rivet_runner.protocol.messages import (
+    ActorCheckpoint,
+    ActorIntentSleep,
     StopCode,
-    ToServerAckCommands,
-    ToServerEvents,
-    ToServerInit,
     ToServerKvRequest,
     ToServerResponseStart,
     ToServerTunnelMessage,
 )
+from rivet_runner.protocol.v3 import ToServerAckCommands, ToServerEvents
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.support.scene import Scene, scene, settle, started
 from tests.support.virtual_time import virtual_time
+
+pytestmark = pytest.mark.both_protocols
 
 WHEN = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -53,8 +58,8 @@ async def test_events_then_kv_then_tunnel_messages_are_sent_when_the_runner_is_b
         await put
         assert (await exchange.response()).body == b"late"
         assert [type(message) for _, message in second.received] == [
-            ToServerInit,
-            ToServerEvents,
+            second.codec.ToServerInit,
+            second.codec.ToServerEvents,
             ToServerKvRequest,
             ToServerTunnelMessage,
         ]
@@ -90,6 +95,7 @@ async def test_on_connected_comes_after_the_resync_when_the_runner_is_back() -> 
         assert [await client.receive() for _ in range(2)] == ["first", "second"]
 
 
+@pytest.mark.only_protocol(3)
 @virtual_time
 async def test_events_are_sent_again_from_where_the_engine_is_when_the_runner_is_back() -> None:
     async with started() as (current, connection):
@@ -104,6 +110,7 @@ async def test_events_are_sent_again_from_where_the_engine_is_when_the_runner_is
         assert [event.index for event in third.events] == [3, 4], "what was confirmed is gone"
 
 
+@pytest.mark.only_protocol(3)
 @virtual_time
 async def test_events_of_one_turn_are_one_message_with_consecutive_indexes_when_the_runner_was_away() -> None:
     async with started() as (current, connection):
@@ -121,24 +128,71 @@ async def test_events_of_one_turn_are_one_message_with_consecutive_indexes_when_
         assert [event.index for event in second.messages(ToServerEvents)[1].items] == [*range(40, 60)]
 
 
+@pytest.mark.only_protocol(3)
 @virtual_time
 async def test_events_are_forgotten_when_the_engine_acknowledges_them() -> None:
     async with started() as (current, connection):
         for number in range(4):
             await current.actor(connection, f"a{number}")
-        connection.acknowledge_events(1)
+        connection.acknowledge_events(connection.events[1])
         await settle()
         await lost(current, connection)
         second = await current.reconnected(last_event_idx=-1)
         assert [event.index for event in second.events] == [2, 3]
 
 
+@pytest.mark.only_protocol(3)
 @virtual_time
 async def test_indexes_go_on_behind_the_engines_when_the_runner_takes_over_a_key() -> None:
     async with scene() as current:
         connection = await current.start(last_event_idx=41)
         await current.actor(connection)
         assert [event.index for event in connection.events] == [42]
+
+
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_unconfirmed_events_are_sent_again_with_their_indexes_when_the_runner_is_back() -> None:
+    async with started() as (current, connection):
+        actors = [await current.actor(connection, f"a{number}") for number in range(3)]
+        connection.acknowledge_events(connection.events[0])
+        await settle()
+        await lost(current, connection)
+        for actor in actors:
+            actor.sleep()
+        second = await current.reconnected()
+        assert {(event.actor_id, event.index) for event in second.events} == {
+            ("a0", 1),
+            *((name, index) for name in ("a1", "a2") for index in (0, 1)),
+        }
+        (_,) = second.messages(v7.ToServerEvents)
+
+
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_events_leave_at_once_when_one_has_just_left() -> None:
+    async with started() as (current, connection):
+        actor = await current.actor(connection)
+        before = current.now
+        for number in range(10):
+            actor.set_alarm(WHEN.replace(year=2030 + number))
+            await settle()
+        assert [event.index for event in connection.events] == [*range(11)]
+        assert current.now - before < EVENT_SPACING
+
+
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_events_are_not_sent_again_when_the_engine_has_pinged_for_half_a_minute() -> None:
+    async with started() as (current, connection):
+        await current.actor(connection)
+        for _ in range(CERTAIN_AFTER + 1):
+            await asyncio.sleep(3)
+            connection.ping()
+        await settle()
+        await lost(current, connection)
+        second = await current.reconnected()
+        assert second.events == []
 
 
 @virtual_time
@@ -149,11 +203,11 @@ async def test_only_the_last_alarm_is_sent_when_several_were_set_while_away() ->
         for number in range(10):
             actor.set_alarm(WHEN.replace(year=2030 + number))
         second = await current.reconnected(last_event_idx=0)
-        (event,) = second.events
-        assert isinstance(event.inner, EventActorSetAlarm)
-        assert event.inner.alarm_ts == WHEN.replace(year=2039).timestamp() * 1000
+        assert second.events[-1].event == SetAlarm(int(WHEN.replace(year=2039).timestamp()) * 1000)
+        assert len([event for event in second.events if isinstance(event.event, SetAlarm)]) == 1
 
 
+@pytest.mark.only_protocol(3)
 @virtual_time
 async def test_commands_are_ignored_when_they_are_repeated() -> None:
     async with started() as (current, connection):
@@ -172,6 +226,7 @@ async def test_commands_are_ignored_when_they_are_repeated() -> None:
         assert second.events == []
 
 
+@pytest.mark.only_protocol(3)
 @virtual_time
 async def test_commands_are_acknowledged_when_a_ping_goes_out() -> None:
     async with started() as (current, connection):
@@ -179,6 +234,41 @@ async def test_commands_are_acknowledged_when_a_ping_goes_out() -> None:
         await current.actor(connection, "a2")
         await asyncio.sleep(10)
         assert connection.messages(ToServerAckCommands) == [ToServerAckCommands(1)]
+
+
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_commands_are_ignored_when_they_are_repeated_with_their_checkpoints() -> None:
+    async with started() as (current, connection):
+        actor = await current.actor(connection)
+        connection.start_actor("a1", index=0)
+        await settle()
+        await lost(current, connection)
+        second = await current.reconnected()
+        second.start_actor("a1", index=0)
+        await settle()
+        assert current.runner.get_actor("a1") is actor
+        second.start_actor("a1", generation=2, index=0)
+        await second.running("a1")
+        second.start_actor("a1", index=0)
+        second.stop_actor("a1", index=1)
+        await settle()
+        assert current.runner.called("on_actor_start") == [("a1", 1), ("a1", 2)]
+        assert current.runner.called("on_actor_stop") == [("a1", 1)]
+
+
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_commands_are_acknowledged_when_the_engine_pings() -> None:
+    async with started() as (current, connection):
+        await current.actor(connection)
+        await current.actor(connection, "a2")
+        for _ in range(3):
+            connection.ping()
+            await settle()
+        assert connection.messages(v7.ToServerAckCommands) == [
+            v7.ToServerAckCommands([ActorCheckpoint("a1", 1, 0), ActorCheckpoint("a2", 1, 0)])
+        ]
 
 
 @virtual_time
@@ -242,6 +332,6 @@ async def test_an_intent_is_answered_when_the_stop_comes_after_a_reconnect() -> 
         await lost(current, connection)
         actor.sleep()
         second = await current.reconnected(last_event_idx=0)
-        await second.event(EventActorIntent)
+        await second.event(ActorIntentSleep)
         second.stop_actor()
         assert (await second.stopped("a1")).code is StopCode.OK

@@ -23,6 +23,8 @@ from tests.support.rooms import Room
 from tests.support.scene import Scene, scene, settle
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.both_protocols
+
 
 @contextlib.asynccontextmanager
 async def rooms(**hooks: object) -> AsyncIterator[tuple[Scene, Room, RunnerConnection]]:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 from rivet_runner.testing.scripted_engine import RunnerConnection, ScriptedEngine
 
-__all__ = ["SETTLE", "Call", "HookedRunner", "Scene", "hang", "hang_and_swallow", "scene", "settle", "started"]
+__all__ = ["SETTLE", "Call", "HookedRunner", "Scene", "hang", "hang_and_swallow", "init_times", "scene", "settle", "started"]
 
 SETTLE: Final = 0.001
 """Virtual seconds: the clock moves on only when nothing is under way any more, so this is "until all is quiet"."""
@@ -180,6 +180,12 @@ def _check_calls(runner: HookedRunner) -> None:
     assert len(stops) == len(set(stops)), f"on_actor_stop was called twice: {stops}"
     edges = [name for name in names if name in ("on_connected", "on_disconnected")]
     assert edges == ["on_connected", "on_disconnected"] * len(connected)
+
+
+def init_times(connection: RunnerConnection) -> list[float]:
+    """When each init came, in seconds after the connection was opened."""
+    kind = connection.codec.ToServerInit
+    return [at - connection.opened_at for at, message in connection.received if isinstance(message, kind)]
 
 
 async def settle() -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
+from rivet_runner._session.dialect import SetAlarm, StopActor
+from rivet_runner.protocol import v3, v7
 from rivet_runner.protocol.v3 import (
     ActorIntentSleep,
     ActorStateRunning,
     ActorStateStopped,
     CommandStartActor,
-    CommandStopActor,
     EventActorIntent,
+    EventActorSetAlarm,
     EventActorStateUpdate,
     EventWrapper,
     HibernatingRequest,
@@ -27,9 +32,11 @@ from rivet_runner.protocol.v3 import (
     ToServerPing,
     ToServerStopping,
 )
-from rivet_runner.testing.scripted_engine import ScriptedEngine
+from rivet_runner.testing.scripted_engine import ReportedEvent, RunnerConnection, ScriptedEngine
 from tests.support.bare_client import HELLO, BareClient, initialised
 from tests.support.virtual_time import virtual_time
+
+STOPPED = ActorStateStopped(StopCode.ERROR, "boom")
 
 
 @virtual_time
@@ -116,18 +123,28 @@ async def test_times_are_recorded_when_messages_arrive() -> None:
 
 @virtual_time
 async def test_events_are_offered_one_by_one_when_they_came_in_one_message() -> None:
+    message = ToServerEvents(
+        [
+            EventWrapper(0, EventActorStateUpdate("a1", 1, ActorStateRunning())),
+            EventWrapper(1, EventActorStateUpdate("a2", 1, ActorStateRunning())),
+            EventWrapper(2, EventActorIntent("a1", 1, ActorIntentSleep())),
+            EventWrapper(3, EventActorSetAlarm("a1", 1, 5)),
+            EventWrapper(4, EventActorStateUpdate("a1", 1, STOPPED)),
+        ]
+    )
     events = [
-        EventWrapper(0, EventActorStateUpdate("a1", 1, ActorStateRunning())),
-        EventWrapper(1, EventActorStateUpdate("a2", 1, ActorStateRunning())),
-        EventWrapper(2, EventActorIntent("a1", 1, ActorIntentSleep())),
-        EventWrapper(3, EventActorStateUpdate("a1", 1, ActorStateStopped(StopCode.ERROR, "boom"))),
+        ReportedEvent(0, "a1", 1, ActorStateRunning()),
+        ReportedEvent(1, "a2", 1, ActorStateRunning()),
+        ReportedEvent(2, "a1", 1, ActorIntentSleep()),
+        ReportedEvent(3, "a1", 1, SetAlarm(5)),
+        ReportedEvent(4, "a1", 1, STOPPED),
     ]
     async with ScriptedEngine() as engine:
         runner, connection = await initialised(engine)
-        await runner.send(ToServerEvents(events))
+        await runner.send(message)
         assert await connection.running("a2") == events[1]
-        assert await connection.stopped("a1") == ActorStateStopped(StopCode.ERROR, "boom")
-        assert await connection.event(EventActorIntent) == events[2]
+        assert await connection.stopped("a1") == STOPPED
+        assert await connection.event(ActorIntentSleep) == events[2]
         assert await connection.event() == events[0]
         assert [*connection.events] == events
         assert isinstance(await connection.receive(), ToServerEvents)
@@ -141,7 +158,7 @@ async def test_commands_take_the_next_indexes_when_none_is_given() -> None:
         assert connection.start_actor("a1", generation=3, name="n", key="k", input=b"i", hibernating=[hibernating]) == 0
         assert connection.stop_actor("a1", generation=3) == 1
         assert connection.stop_actor("a1", generation=3, index=1) == 1
-        assert connection.command(CommandStopActor("b", 1), CommandStopActor("c", 1)) == 2
+        assert connection.command(StopActor("b", 1), StopActor("c", 1)) == 2
         assert connection.stop_actor("d") == 4
         first = await runner.receive()
         assert isinstance(first, ToClientCommands)
@@ -161,7 +178,7 @@ async def test_commands_take_the_next_indexes_when_none_is_given() -> None:
 async def test_events_are_acknowledged_when_the_script_says_so() -> None:
     async with ScriptedEngine() as engine:
         runner, connection = await initialised(engine)
-        connection.acknowledge_events(12)
+        connection.acknowledge_events(ReportedEvent(12, "a1", 1, ActorStateRunning()))
         assert await runner.receive() == ToClientAckEvents(12)
 
 
@@ -176,7 +193,7 @@ async def test_the_runner_sees_code_and_reason_when_the_script_closes() -> None:
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1011, "ws.going_away#ray")
         assert not connection.is_open
         with pytest.raises(ConnectionError):
-            connection.acknowledge_events(1)
+            connection.stop_actor()
         with pytest.raises(EOFError, match="the connection is closed"):
             await connection.receive()
 
@@ -293,3 +310,59 @@ async def test_no_task_is_left_when_the_engine_is_gone() -> None:
         await initialised(engine)
     await asyncio.sleep(1)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+# Version 7
+
+
+@virtual_time
+async def test_version_7_is_spoken_when_the_runner_speaks_it() -> None:
+    async with ScriptedEngine() as engine, engine_and_runner_of_version_7(engine) as (connection, hear, say):
+        assert connection.start_actor("a1", generation=2) == 0
+        assert connection.start_actor("a2") == 0
+        assert connection.command(StopActor("a1", 2), StopActor("a2", 1)) == 1
+        places = []
+        for _ in range(3):
+            message = await hear()
+            assert isinstance(message, v7.ToClientCommands)
+            places.append([command.checkpoint for command in message.items])
+        assert places == [
+            [v7.ActorCheckpoint("a1", 2, 0)],
+            [v7.ActorCheckpoint("a2", 1, 0)],
+            [v7.ActorCheckpoint("a1", 2, 1), v7.ActorCheckpoint("a2", 1, 1)],
+        ]
+        connection.ping(5)
+        assert await hear() == v7.ToClientPing(5)
+        await say(v7.ToServerPong(5))
+        wrapper = v7.EventWrapper(v7.ActorCheckpoint("a1", 2, 7), v7.EventActorSetAlarm(None))
+        await say(v7.ToServerEvents([wrapper]))
+        event = await connection.event(SetAlarm)
+        assert event == ReportedEvent(7, "a1", 2, SetAlarm(None))
+        connection.acknowledge_events(event)
+        assert await hear() == v7.ToClientAckEvents([v7.ActorCheckpoint("a1", 2, 7)])
+        await say(v7.ToServerKvRequest("a1", 1, v7.KvGetRequest([b"k"])))
+        assert await hear() == v7.ToClientKvResponse(1, v7.KvGetResponse([], [], []))
+        assert isinstance(await connection.receive(), v7.ToServerEvents), "pongs are skipped"
+        with pytest.raises(TypeError):
+            connection.send(v3.ToClientClose())
+
+
+@contextlib.asynccontextmanager
+async def engine_and_runner_of_version_7(
+    engine: ScriptedEngine,
+) -> AsyncIterator[tuple[RunnerConnection, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]]]:
+    """A connection whose init is answered, and the runner's ear and mouth."""
+    runner = await BareClient.connect(engine, "?protocol_version=7")
+
+    async def hear() -> Any:
+        return v7.decode_to_client(await runner.ws.recv(decode=False))
+
+    async def say(message: Any) -> None:
+        await runner.ws.send(v7.encode_to_server(message))
+
+    connection = await engine.accept()
+    await say(v7.ToServerInit("n", 1, 1, None, None))
+    await connection.init("r1", stop_threshold_ms=2, drain_grace_ms=3)
+    assert await hear() == v7.ToClientInit("r1", v7.ProtocolMetadata(15_000, 2, 3))
+    yield connection, hear, say
+    await runner.ws.close()

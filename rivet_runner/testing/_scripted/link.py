@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
-from rivet_runner.protocol.wire import ToClient, encode_to_client
 from rivet_runner.testing._scripted.mailbox import TIMEOUT
 
 __all__ = ["Link"]
@@ -16,8 +17,9 @@ __all__ = ["Link"]
 class Link:
     """Sends messages at once, without back-pressure. Raises `ConnectionError` if the connection is gone."""
 
-    def __init__(self, ws: ServerConnection) -> None:
+    def __init__(self, ws: ServerConnection, encode: Callable[[Any], bytes]) -> None:
         self.ws = ws
+        self._encode = encode
         self.closed_at: float | None = None
         self._over = asyncio.Event()
 
@@ -26,9 +28,9 @@ class Link:
         """Whether neither side has closed the connection."""
         return self.ws.protocol.state is State.OPEN
 
-    def send(self, message: ToClient) -> None:
-        """Send one message."""
-        self.send_frame(encode_to_client(message))
+    def send(self, message: Any) -> None:
+        """Send one message. Raises `TypeError` if the protocol of this connection does not have it."""
+        self.send_frame(self._encode(message))
 
     def send_frame(self, frame: bytes | str) -> None:
         """Send bytes as a binary frame, or text as a text frame. They need not be a message."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
+from rivet_runner.protocol.messages import ToServerTunnelMessage
 from rivet_runner.protocol.tunnel_ids import request_key
-from rivet_runner.protocol.wire import ToServerTunnelMessage
 from rivet_runner.testing._scripted.kv_store import ScriptedKv
+from rivet_runner.testing._scripted.speech import CommandIndexes
 from rivet_runner.testing._scripted.tunnel import TunnelEnd
 
 __all__ = ["EngineMemory"]
@@ -21,14 +22,8 @@ class EngineMemory:
     def __init__(self) -> None:
         self.kv: ScriptedKv = ScriptedKv()
         self._exchanges: dict[bytes, TunnelEnd] = {}
-        self._next_command_index = 0
+        self.command_indexes: CommandIndexes = CommandIndexes()
         self._request_numbers = itertools.count(1)
-
-    def take_command_indexes(self, count: int) -> int:
-        """Take the next ``count`` command indexes and return the first."""
-        first = self._next_command_index
-        self._next_command_index += count
-        return first
 
     def new_request_key(self) -> bytes:
         """Return a request key that was not used before."""

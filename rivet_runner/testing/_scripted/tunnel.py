@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rivet_runner.protocol.tunnel_ids import message_id, next_index, split_request_key
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.messages import (
     HibernatingRequest,
     ToClientRequestAbort,
     ToClientRequestChunk,
@@ -21,6 +20,7 @@ from rivet_runner.protocol.wire import (
     ToServerWebSocketMessageAck,
     ToServerWebSocketOpen,
 )
+from rivet_runner.protocol.tunnel_ids import message_id, next_index, split_request_key
 from rivet_runner.testing._scripted.link import Link
 from rivet_runner.testing._scripted.mailbox import TIMEOUT, Mailbox
 
