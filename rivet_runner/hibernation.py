@@ -1,7 +1,8 @@
 """Records of hibernatable WebSockets, which outlive the actor's sleep.
 
 A stored record is one byte of format version, then MessagePack. A record of an unknown version, written by a newer
-SDK, is an error of its WebSocket and not of the actor.
+SDK, is an error of its WebSocket and not of the actor. Fields that a later SDK has added at the end are ignored, and have a
+default if they are missing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from rivet_runner._session.dialects import DEFAULT_VERSION
 from rivet_runner.errors import RecordError
 
 __all__ = ["HibernationRecord", "HibernationStore", "decode_record", "encode_record"]
@@ -24,6 +26,8 @@ class HibernationRecord(msgspec.Struct, frozen=True, array_like=True):
     ``key`` is the 8-byte request key: the gateway id, then the request id. ``target`` is the raw path with its query,
     and ``headers`` are the headers of the opening request. ``attachment`` is yours. ``received`` is the index of the
     last client message that the actor has processed. ``sent`` is the index of the next message to the client.
+    ``protocol`` is the version of the runner protocol with which the WebSocket was opened: a record that does not tell is
+    from a time when there was only one.
     """
 
     key: bytes
@@ -32,6 +36,7 @@ class HibernationRecord(msgspec.Struct, frozen=True, array_like=True):
     attachment: bytes
     received: int
     sent: int
+    protocol: int = DEFAULT_VERSION
 
 
 class HibernationStore(Protocol):

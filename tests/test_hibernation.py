@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +18,23 @@ records = st.builds(
     attachment=st.binary(max_size=100),
     received=st.integers(0, 65_535),
     sent=st.integers(0, 65_535),
+    protocol=st.sampled_from([3, 7]),
 )
 
 
 @given(records)
 def test_a_record_is_the_same_when_it_is_read_back(record: HibernationRecord) -> None:
     assert decode_record(encode_record(record)) == record
+
+
+def test_a_record_has_the_protocol_of_its_time_when_it_was_written_before_records_had_one() -> None:
+    old = b"\x01" + msgspec.msgpack.encode((b"12345678", "/", {}, b"", 4, 5))
+    assert decode_record(old) == HibernationRecord(b"12345678", "/", {}, b"", 4, 5, protocol=3)
+
+
+def test_a_record_is_read_when_a_later_sdk_has_added_a_field() -> None:
+    newer = b"\x01" + msgspec.msgpack.encode((b"12345678", "/", {}, b"", 4, 5, 7, "more"))
+    assert decode_record(newer) == HibernationRecord(b"12345678", "/", {}, b"", 4, 5, protocol=7)
 
 
 @given(st.binary(max_size=200))

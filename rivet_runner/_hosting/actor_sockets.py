@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from rivet_runner._hosting.generation_state import GenerationPhase, GenerationState
+from rivet_runner._hosting.unlisted import UnlistedClient
 from rivet_runner._kv.records import KvHibernationStore
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.hold import Holds
@@ -30,12 +31,14 @@ MAX_RECORD_BYTES: Final = 56 * 1024
 class ActorSockets:
     """All WebSockets of one generation. Made for the first of them."""
 
-    __slots__ = ("_shared", "_state", "_task_name", "by_key")
+    __slots__ = ("_awaited", "_shared", "_state", "_task_name", "by_key")
 
     def __init__(self, state: GenerationState) -> None:
         self._state = state
         self._shared: ActorHibernation | None = None
         self._task_name = f"actor {state.actor.id}: websocket"
+        self._awaited: set[bytes] = set()
+        """The clients that may be there, by request key. Some may have shown up since."""
         self.by_key: dict[bytes, ClientSocket] = {}
         """By 8-byte request key."""
 
@@ -52,6 +55,11 @@ class ActorSockets:
         """Make a socket for which no message comes."""
         services = self._state.services
         return ClientSocket(key, request, services.uplink, services.arrivals, services.config.max_payload)
+
+    def await_client(self, key: bytes, client: UnlistedClient) -> None:
+        """A client may be there that the engine has not listed."""
+        self._awaited.add(key)
+        self._state.services.unlisted.add(key, client)
 
     def open(self, key: bytes, request: Request, index: int) -> None:
         """The engine opens a WebSocket. One that is open under the same key is replaced, without telling the engine.
@@ -176,6 +184,8 @@ class ActorSockets:
 
     def end_all(self) -> None:
         """The loops of all sockets end: hibernatable ones hibernate unless the actor is destroyed, others are closed."""
+        for key in self._awaited:
+            self._state.services.unlisted.remove(key)
         for ws in [*self.by_key.values()]:
             self.end(ws)
 
@@ -196,7 +206,14 @@ class ActorSockets:
             store = KvHibernationStore(state.kv_store) if make_store is None else make_store(state.actor)
             journal = Journal(store, state.work, state.actor.log)
             self._shared = ActorHibernation(
-                journal, state.work, state.actor.log, services.uplink, services.turns, services.replays.overrun, Holds()
+                journal,
+                state.work,
+                state.actor.log,
+                services.uplink,
+                services.turns,
+                services.replays.overrun,
+                Holds(),
+                services.config.protocol,
             )
         return self._shared
 
@@ -218,6 +235,11 @@ class ActorSockets:
         """Wait until no socket holds anything back. Cancelling is safe."""
         if self._shared is not None:
             await self._shared.holds.released()
+
+    @property
+    def awaits_clients(self) -> bool:
+        """Whether a client may be there that the engine has not listed."""
+        return any(key in self._state.services.unlisted for key in self._awaited)
 
     @property
     def acknowledged_recently(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rivet_runner._hosting.actor_sockets import ActorSockets
 from rivet_runner._hosting.generation_state import GenerationPhase
-from rivet_runner._hosting.restoring import restore_sockets
+from rivet_runner._hosting.restoring import UNKNOWN_REQUEST, await_clients, restore_sockets
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
 from rivet_runner._hosting.stop_reasons import HURRY_SECONDS, StopClock, StopReason
@@ -20,7 +20,6 @@ from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
 from rivet_runner.actor import Actor
 from rivet_runner.errors import RunnerShutDown
-from rivet_runner.http import Request
 from rivet_runner.kv import KV
 from rivet_runner.protocol.messages import (
     ActorConfig,
@@ -37,9 +36,6 @@ __all__ = ["Generation"]
 
 MAX_ERROR_TEXT: Final = 4096
 """Characters of a crash's text, which the engine shows with the actor."""
-
-UNKNOWN_REQUEST: Final = Request("GET", "/", {}, b"")
-"""The opening request of a listed socket, until its record is loaded."""
 
 
 class _HostedActor(Actor):
@@ -87,6 +83,7 @@ class Generation(StoppingGeneration):
         "_start_timer",
         "_stop_clock",
         "_stop_task",
+        "_unlisted",
         "intent",
         "requests",
         "stop_commanded",
@@ -109,6 +106,8 @@ class Generation(StoppingGeneration):
         self._stop_clock: StopClock | None = None
         self._listed: dict[bytes, ClientSocket] = {}
         """The hibernating WebSockets that the engine has listed, until they are restored."""
+        self._unlisted = command.hibernating_requests is None and services.hibernates
+        """Whether the engine may have left hibernating WebSockets out of its list."""
         for request in command.hibernating_requests or ():
             key = request_key(request)
             if not services.sockets.take_departed(key):
@@ -125,7 +124,10 @@ class Generation(StoppingGeneration):
 
     def start(self, after: Generation | None) -> None:
         """Begin to start. ``after`` is an older generation that must have stopped first."""
-        self._start_task = self.services.tasks.spawn(self._start(after), name=f"actor {self.actor.id}: start")
+        start = self._start_task = self.services.tasks.spawn(self._start(after), name=f"actor {self.actor.id}: start")
+        if self._unlisted:
+            self.services.unlisted.start_began()
+            start.add_done_callback(lambda _: self.services.unlisted.start_ended())
 
     async def _start(self, after: Generation | None) -> None:
         if after is not None:
@@ -148,7 +150,9 @@ class Generation(StoppingGeneration):
         if self.phase is GenerationPhase.STARTING:
             self.phase = GenerationPhase.RUNNING
         self._report_running()
-        if self._listed or stored:
+        if self._unlisted and stored:
+            await_clients(self, self.sockets, stored)
+        elif self._listed or stored:
             listed, self._listed = self._listed, {}
             restore_sockets(self, self.sockets, listed, stored)
         self.open_gate(True)
@@ -245,7 +249,9 @@ class Generation(StoppingGeneration):
     @property
     def outlives_a_stop(self) -> bool:
         """Whether something of this generation is to go on in the next: a hibernatable client, or an alarm."""
-        return self._alarm_ms is not None or any(ws.hibernatable for ws in self.open_sockets())
+        if self._alarm_ms is not None or any(ws.hibernatable for ws in self.open_sockets()):
+            return True
+        return self._sockets is not None and self._sockets.awaits_clients
 
     def stop(self, reason: StopReason, *, error: str | None = None, hurry: bool = False) -> None:
         """Begin to stop. A stop that is under way goes on, and hurries if it is asked to or the new reason does not wait."""
@@ -253,7 +259,8 @@ class Generation(StoppingGeneration):
             self.stop_reason = reason
             self._going_since_ms = self._going_since_ms or self.services.now_ms()
             self.phase = GenerationPhase.STOPPING
-            self._stop_clock = StopClock(self.services.config.actor_stop_timeout)
+            drained = self.intent is None and reason in (StopReason.DRAINED, StopReason.DESTROYED)
+            self._stop_clock = StopClock(self.services.stop_seconds(drained))
             stop = self._stop(self._start_task, self._stop_clock, error)
             self._stop_task = self.services.tasks.spawn(stop, name=f"actor {self.actor.id}: stop")
         elif self.phase is GenerationPhase.STOPPING and reason.cut_off:

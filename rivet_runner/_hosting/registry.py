@@ -94,10 +94,11 @@ class ActorRegistry:
     async def stop_or_move(self, command: StopActor) -> bool:
         """Stop an actor whose stop may be a deletion. Return whether it is sure that the actor lives on.
 
-        A deleted actor has no key-value data (2.3.19: from before the engine sends the stop command).
+        A deleted actor has no key-value data. With some versions of the protocol, the engine (2.3.19) sends the stop command
+        a little before it deletes them.
         """
         generation = self.find(command.actor_id)
-        exists = None if generation is None else await _exists(generation.actor)
+        exists = None if generation is None else await _exists(generation.actor, generation.services.deletion_lag)
         self.stop(command, draining=exists is not False)
         return exists is True
 
@@ -118,11 +119,14 @@ class ActorRegistry:
             del self._newest[actor_id], self._actors[actor_id]
 
 
-async def _exists(actor: Actor) -> bool | None:
+async def _exists(actor: Actor, deletion_lag: float) -> bool | None:
     """Whether the engine still has the actor; ``None`` without an answer in time."""
     try:
         async with asyncio.timeout(DELETED_SECONDS):
             await actor.kv.get(b"")
+            if deletion_lag:
+                await asyncio.sleep(deletion_lag)
+                await actor.kv.get(b"")
     except KvError as error:
         return False if NO_SUCH_ACTOR in str(error) else None
     except TimeoutError:

@@ -1,4 +1,8 @@
-"""The start of an actor with hibernating requests: the sockets that the gateway holds, against the stored records."""
+"""The start of an actor with hibernating requests: the sockets that the gateway holds, against the stored records.
+
+If the engine may have left requests out of its list, each record waits for a sign of its client instead: see
+`rivet_runner._hosting.unlisted`.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,26 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from rivet_runner._hosting.actor_sockets import RESTORE_FAILED, ActorSockets
 from rivet_runner._hosting.generation_state import GenerationState
+from rivet_runner._hosting.unlisted import UnlistedClient
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.socket import ClientSocket, SocketState
 from rivet_runner.errors import RecordError
 from rivet_runner.hibernation import HibernationRecord
 from rivet_runner.http import Request
+from rivet_runner.protocol.messages import ToClientWebSocketMessage
 
-__all__ = ["Matched", "match", "restore_sockets"]
+__all__ = ["UNKNOWN_REQUEST", "Matched", "await_clients", "match", "restore_sockets"]
 
 RecordT = TypeVar("RecordT")
 
+UNKNOWN_REQUEST: Final = Request("GET", "/", {}, b"")
+"""The opening request of a socket that is to be restored, until its record is there."""
+
 RECORD_MISSING: Final = (1000, "ws.meta_not_found_during_restore")
 CLIENT_GONE: Final = (1000, "ws.stale_metadata")
+PROTOCOL_CHANGED: Final = (1012, "ws.protocol_changed")
+"""The gateway keeps the protocol with which a client was opened. So messages of this runner do not belong together with the
+client's, and the client should connect anew."""
 
 
 class Matched(NamedTuple, Generic[RecordT]):
@@ -55,28 +67,64 @@ def restore_sockets(
     seconds = state.services.turns.attach_seconds(len(listed))
     restored = []
     for key, record in matched.restore.items():
-        if isinstance(record, RecordError):
-            state.actor.log.error("a hibernating WebSocket cannot be restored: %s", record)
-            _close(sockets, listed[key], seconds, RESTORE_FAILED)
-        else:
-            restored.append(_restore(sockets, listed[key], record, seconds))
+        hibernation = _restore(state, sockets, listed[key], record, seconds)
+        if hibernation is not None:
+            restored.append(hibernation)
     if restored:
         state.services.replays.woken(restored, seconds)
     for key in matched.unknown:
         state.actor.log.warning("the gateway holds a WebSocket of which no record is stored; the client is closed")
         _close(sockets, listed[key], seconds, RECORD_MISSING)
     for key, record in matched.stale.items():
-        if isinstance(record, RecordError):
-            sockets.shared.journal.forget(key)
+        _end_stale(state, sockets, key, record, CLIENT_GONE)
+
+
+def await_clients(
+    state: GenerationState, sockets: ActorSockets, stored: dict[bytes, HibernationRecord | RecordError]
+) -> None:
+    """Restore each stored socket when its client's first message comes, and end it when its close does."""
+    for key, record in stored.items():
+        if state.services.sockets.take_departed(key):
+            _end_stale(state, sockets, key, record, CLIENT_GONE)
         else:
-            state.work.spawn(_run_stale(sockets, key, record), name=f"actor {state.actor.id}: stale websocket")
+            sockets.await_client(key, _unlisted_client(state, sockets, key, record))
 
 
-def _restore(sockets: ActorSockets, ws: ClientSocket, record: HibernationRecord, seconds: float) -> Hibernation:
-    """Restore a listed socket from its record and run its handler.
+def _unlisted_client(
+    state: GenerationState, sockets: ActorSockets, key: bytes, record: HibernationRecord | RecordError
+) -> UnlistedClient:
+    def restore(messages: list[tuple[int, ToClientWebSocketMessage]]) -> None:
+        if not state.may_begin:
+            return  # the next generation gets them from the gateway
+        state.actor.log.info("the client of a hibernating WebSocket, which the engine did not list, is there")
+        ws = sockets.add(key, UNKNOWN_REQUEST)
+        for index, message in messages:
+            ws.message_arrived(index, message)
+        _restore(state, sockets, ws, record, state.services.turns.attach_seconds(1))
 
-    Messages of the handler are held back until the client's first message, for at most ``seconds``. Raises nothing.
+    return UnlistedClient(restore, lambda: _end_stale(state, sockets, key, record, CLIENT_GONE))
+
+
+def _restore(
+    state: GenerationState,
+    sockets: ActorSockets,
+    ws: ClientSocket,
+    record: HibernationRecord | RecordError,
+    seconds: float,
+) -> Hibernation | None:
+    """Restore a socket from its record and run its handler, or close it if that cannot be. Raises nothing.
+
+    Messages of the handler are held back until the client's first message, for at most ``seconds``.
     """
+    if isinstance(record, RecordError):
+        state.actor.log.error("a hibernating WebSocket cannot be restored: %s", record)
+        _close(sockets, ws, seconds, RESTORE_FAILED)
+        return None
+    if record.protocol != state.services.config.protocol:
+        state.actor.log.warning("a WebSocket was opened with another protocol than this runner's; the client is closed")
+        _close(sockets, ws, seconds, PROTOCOL_CHANGED)
+        _end_stale(state, sockets, ws.key, record, PROTOCOL_CHANGED)
+        return None
     ws.restore(_opening_request(record), record.attachment, record.sent)
     hibernation = sockets.hibernation(ws, received=record.received)
     ws.delivery = hibernation
@@ -87,7 +135,7 @@ def _restore(sockets: ActorSockets, ws: ClientSocket, record: HibernationRecord,
 
 
 def _close(sockets: ActorSockets, ws: ClientSocket, seconds: float, close: tuple[int, str]) -> None:
-    """Close a listed socket that cannot be restored. The close waits until the gateway has attached the client."""
+    """Close a socket that cannot be restored. The close waits until the gateway has attached the client."""
     hibernation = sockets.hibernation(ws, received=ws.open_index)
     ws.delivery = hibernation
     hibernation.hold_back(seconds)
@@ -96,11 +144,26 @@ def _close(sockets: ActorSockets, ws: ClientSocket, seconds: float, close: tuple
     sockets.forget(ws)
 
 
-async def _run_stale(sockets: ActorSockets, key: bytes, record: HibernationRecord) -> None:
-    """The client left while the actor slept: let the handler see that once, then forget the socket."""
+def _end_stale(
+    state: GenerationState,
+    sockets: ActorSockets,
+    key: bytes,
+    record: HibernationRecord | RecordError,
+    close: tuple[int, str],
+) -> None:
+    """Forget a record without a client. The handler runs once more and sees the ``close``, if the record can be read."""
+    if isinstance(record, RecordError):
+        sockets.shared.journal.forget(key)
+    else:
+        stale = _run_stale(sockets, key, record, close)
+        state.work.spawn(stale, name=f"actor {state.actor.id}: stale websocket")
+
+
+async def _run_stale(sockets: ActorSockets, key: bytes, record: HibernationRecord, close: tuple[int, str]) -> None:
+    """Let the handler see once that its client is gone, then forget the socket."""
     ws = sockets.make(key, _opening_request(record))
     ws.restore(ws.request, record.attachment, record.sent)
-    ws.end(SocketState.CLOSED, *CLIENT_GONE)
+    ws.end(SocketState.CLOSED, *close)
     try:
         await sockets.serve(ws)
     finally:

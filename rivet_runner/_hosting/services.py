@@ -11,6 +11,7 @@ from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.hooks import Hooks
 from rivet_runner._hosting.slow_starts import SlowStarts
 from rivet_runner._hosting.socket_table import SocketTable
+from rivet_runner._hosting.unlisted import UnlistedClients
 from rivet_runner._kv.calls import KvCalls
 from rivet_runner._sockets.replays import Replays
 from rivet_runner._sockets.turns import ReplayTurns
@@ -34,11 +35,16 @@ class Services:
     tasks: TaskGroup
     """Owns the starts and stops of actors."""
     sockets: SocketTable
+    unlisted: UnlistedClients
     slow_starts: SlowStarts
     turns: ReplayTurns
     replays: Replays
     stopped: Callable[[str, int], None]
     """Called with an actor's id and generation, once that has stopped."""
+    stop_seconds: Callable[[bool], float]
+    """Seconds that an actor gets to stop, before the engine gives it up. The argument tells whether it may be drained."""
+    deletion_lag: float
+    """Seconds after a stop command within which the key-value store of a deleted actor may still answer."""
     now_ms: Callable[[], int]
     """The wall clock: milliseconds since the epoch."""
     hibernates: bool

@@ -6,7 +6,7 @@ import asyncio
 import enum
 from typing import Any, Final
 
-__all__ = ["HURRY_SECONDS", "StopClock", "StopReason"]
+__all__ = ["HURRY_SECONDS", "StopClock", "StopReason", "stop_seconds"]
 
 HURRY_SECONDS: Final = 0.5
 """For each step of a stop that does not wait: enough for a hook that writes its data, and about a second in all."""
@@ -37,6 +37,20 @@ class StopReason(enum.Enum):
     def cut_off(self) -> bool:
         """Whether the engine does not listen to this generation any more."""
         return self in (StopReason.LOST, StopReason.FORGOTTEN)
+
+
+STOP_MARGIN: Final = 2.5
+"""Seconds before the engine would give an actor up: enough to cancel what still runs, and to say that it has stopped."""
+
+
+def stop_seconds(timeout: float, *, threshold: float | None, grace: float | None) -> float:
+    """Seconds that an actor gets to stop: ``timeout``, unless the engine gives it up before.
+
+    ``threshold`` is how long the engine waits for an actor that it has told to stop, and ``grace`` how long it leaves the
+    runners of a serverless pool to drain. ``None`` is no bound.
+    """
+    bounds = [max(0.0, bound - STOP_MARGIN) for bound in (threshold, grace) if bound is not None]
+    return min([timeout, *bounds])
 
 
 class StopClock:

@@ -70,6 +70,8 @@ class Tunnel:
             ws = self._find_socket(key)
             if ws is not None:
                 ws.message_arrived(identity.message_index, kind)  # type: ignore[arg-type]
+            else:
+                self._services.unlisted.message_arrived(key, identity.message_index, kind)  # type: ignore[arg-type]
         elif what is ToClientRequestStart:
             self._request(key, kind)  # type: ignore[arg-type]
         elif what is ToClientWebSocketOpen:
@@ -156,5 +158,7 @@ class Tunnel:
         ws = self._find_socket(key)
         if ws is not None and ws.state is not SocketState.HIBERNATED:
             ws.peer_closed(closed.code, closed.reason)
+        elif self._services.unlisted.client_departed(key):
+            return
         elif ws is not None or self._services.hibernates:
             self._services.sockets.client_departed(key)

@@ -23,8 +23,9 @@ from rivet_runner._hosting.registry import ActorRegistry
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.slow_starts import SlowStarts
 from rivet_runner._hosting.socket_table import SocketTable
-from rivet_runner._hosting.stop_reasons import StopReason
+from rivet_runner._hosting.stop_reasons import StopReason, stop_seconds
 from rivet_runner._hosting.tunnel import Tunnel
+from rivet_runner._hosting.unlisted import UnlistedClients
 from rivet_runner._kv.calls import KvCalls
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._runtime.shutdown import Shutdown
@@ -99,12 +100,22 @@ class Core:
             kv_calls=self._kv_calls,
             tasks=self._actor_tasks,
             sockets=SocketTable(),
+            unlisted=UnlistedClients(),
             slow_starts=SlowStarts(),
             turns=turns,
             replays=Replays(self._uplink, turns, self._tasks, self.registry.hibernations),
             stopped=self._actor_stopped,
             hibernates=hibernates,
+            stop_seconds=self._stop_seconds,
+            deletion_lag=self.session.deletion_lag,
             now_ms=self._environment.now_ms,
+        )
+
+    def _stop_seconds(self, drained: bool) -> float:
+        return stop_seconds(
+            self._config.actor_stop_timeout,
+            threshold=self.session.stop_threshold,
+            grace=self.session.drain_grace if drained else None,
         )
 
     def _new_connection(self) -> ReconnectLoop:

@@ -2,8 +2,9 @@
 
 1. the lifecycle moves to ``DRAINING``, and from then on no connection is made
 2. gracefully, and only if the engine is there: the engine is told, stops the actors one by one, and this waits until they
-   are gone, for ``stop_timeout`` seconds, until the connection is lost, or until the shutdown is hurried. As long as actors
-   are left, in this step and the next, the engine is kept from giving the runner up
+   are gone, for ``stop_timeout`` seconds or the grace period of a serverless pool, until the connection is lost, or until
+   the shutdown is hurried. As long as actors are left, in this step and the next, the engine is kept from giving the runner
+   up
 3. actors that are left are stopped here
 4. the connection is closed (1000 ``pegboard.runner_shutdown``), which also ends a dial or a back-off that was under way
 5. ``on_shutdown``
@@ -23,7 +24,7 @@ from typing import Final
 from rivet_runner._connection.reconnecting import ReconnectLoop
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.registry import ActorRegistry
-from rivet_runner._hosting.stop_reasons import StopReason
+from rivet_runner._hosting.stop_reasons import StopReason, stop_seconds
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._session.session import Session
 from rivet_runner._tasks import TaskGroup
@@ -166,8 +167,9 @@ class Shutdown:
         self._told()
         if self.immediate:
             return
-        log.info("shutting down: %d actors to stop, for at most %g s", len(self._registry), self._stop_timeout)
-        await self._until(lambda: not self._session.connected or self.immediate, self._stop_timeout)
+        seconds = stop_seconds(self._stop_timeout, threshold=None, grace=self._session.drain_grace)
+        log.info("shutting down: %d actors to stop, for at most %g s", len(self._registry), seconds)
+        await self._until(lambda: not self._session.connected or self.immediate, seconds)
 
     def _told(self) -> None:
         self._uplink.flush_soon()

@@ -178,6 +178,9 @@ class Dialect(abc.ABC):
     has_delete_range: ClassVar[bool]
     """Whether the key-value store can delete a range of keys."""
 
+    deletion_lag: ClassVar[float]
+    """Seconds after a stop command within which the key-value store of a deleted actor may still answer."""
+
     def __init__(
         self,
         init: RunnerInit,

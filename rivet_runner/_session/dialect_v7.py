@@ -50,6 +50,7 @@ class DialectV7(Dialect):
 
     version = 7
     has_delete_range = True
+    deletion_lag = 0.5
 
     def __init__(self, init: RunnerInit) -> None:
         self._events = EventCheckpoints()

@@ -102,6 +102,11 @@ class Session:
         """Whether the engine can delete a range of keys in one call."""
         return self._dialect.has_delete_range
 
+    @property
+    def deletion_lag(self) -> float:
+        """Seconds after a stop command within which the key-value store of a deleted actor may still answer."""
+        return self._dialect.deletion_lag
+
     # The connection's edges
 
     def connection_opened(self) -> None:

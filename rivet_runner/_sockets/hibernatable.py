@@ -136,6 +136,7 @@ class Hibernation(Delivery):
             attachment=ws.attachment,
             received=self._processed,
             sent=ws.sent_index,
+            protocol=self._shared.protocol,
         )
 
     def acknowledge(self, received: int) -> bool:

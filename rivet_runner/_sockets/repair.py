@@ -61,6 +61,8 @@ class ActorHibernation:
     overrun: Callable[[], None]
     """Told of each gap: messages of other clients may be lost as well."""
     holds: Holds
+    protocol: int
+    """The version of the runner protocol, for the records."""
 
 
 class Repair:

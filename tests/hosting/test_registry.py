@@ -75,6 +75,20 @@ async def test_clients_are_closed_when_the_actor_was_deleted() -> None:
         await connection.stopped("a1")
 
 
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_clients_are_closed_when_the_deleted_actor_still_has_data_for_a_moment() -> None:
+    async with scene(kind=Room) as current:
+        connection, socket, request = await asking(current)
+        current.engine.kv.answering = False
+        connection.answer_kv(request)
+        connection.answer_kv(await question(connection), GONE)
+        current.engine.kv.answering = True
+        assert await socket.receive() == ToServerWebSocketClose(1001, "actor.stopped", False)
+        await connection.stopped("a1")
+        assert current.now < 2.5
+
+
 @virtual_time
 async def test_clients_stay_when_the_engine_does_not_say_whether_the_actor_exists() -> None:
     async with scene(kind=Room) as current:

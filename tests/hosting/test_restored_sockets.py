@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from typing import NamedTuple
 
+import msgspec
 import pytest
 
-from rivet_runner import Actor, HibernationRecord, Request, WebSocket
+from rivet_runner import HibernationRecord, WebSocket
 from rivet_runner.errors import RecordError
 from rivet_runner.protocol.v3 import ToServerWebSocketClose
-from rivet_runner.testing import MemoryHibernationStores
-from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection
-from tests.support.replaying import asleep
-from tests.support.scene import HookedRunner, Scene, scene, settle
+from tests.support.scene import settle
 from tests.support.virtual_time import virtual_time
+from tests.support.wakeful import Seen, wakeful
 
 pytestmark = pytest.mark.both_protocols
 
+PROTOCOL_CHANGED = ToServerWebSocketClose(1012, "ws.protocol_changed", False)
 RESTORE_ERROR = ToServerWebSocketClose(1011, "ws.restore_error", False)
 RECORD_MISSING = ToServerWebSocketClose(1000, "ws.meta_not_found_during_restore", False)
 CLIENT_GONE = (1000, "ws.stale_metadata")
@@ -27,80 +24,6 @@ SEND_QUEUE_FULL = ToServerWebSocketClose(1013, "ws.send_queue_full", False)
 
 MAX_HELD_BYTES = 16 * 1024 * 1024
 """Bytes that a socket holds back for a client that may not be attached yet."""
-
-
-class Seen(NamedTuple):
-    """One run of a handler."""
-
-    path: str
-    restored: bool
-    attachment: bytes
-    messages: list[str]
-    close: tuple[int | None, str | None]
-
-
-class Rooms(HookedRunner):
-    """Hibernates everything, and keeps the number of messages as the attachment."""
-
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)  # type: ignore[arg-type]
-        self.seen: list[Seen] = []
-
-    def can_hibernate(self, actor: Actor, request: Request) -> bool:
-        return True
-
-    async def websocket(self, actor: Actor, ws: WebSocket) -> None:
-        before, messages = ws.attachment, []
-        if ws.restored and "restored" in self.hooks:
-            await self.hooks["restored"](ws)
-        async for message in ws:
-            messages.append(str(message))
-            ws.attachment = str(len(messages)).encode()
-            await ws.send(message)
-        self.seen.append(Seen(ws.path, ws.restored, before, messages, (ws.close_code, ws.close_reason)))
-
-
-class Wakeful:
-    """An actor with clients, which can be put to sleep and woken."""
-
-    def __init__(self, current: Scene, connection: RunnerConnection, stores: MemoryHibernationStores) -> None:
-        assert isinstance(current.runner, Rooms)
-        self.current = current
-        self.runner = current.runner
-        self.connection = connection
-        self.stores = stores
-
-    @property
-    def records(self) -> dict[bytes, HibernationRecord | RecordError]:
-        """What is stored, by request key."""
-        return self.stores.by_actor["a1"].records
-
-    async def client(self, path: str = "/") -> ClientWebSocket:
-        """A client whose one message was answered."""
-        client = self.connection.open_websocket("a1", path)
-        await client.opened()
-        client.send("first")
-        assert await client.receive() == "first"
-        return client
-
-    async def asleep(self) -> None:
-        await settle()
-        await asleep(self.runner, self.connection)
-        self.runner.seen.clear()
-
-    async def wake(self, *clients: ClientWebSocket) -> None:
-        self.connection.start_actor("a1", generation=2, hibernating=clients)
-        await self.connection.running("a1")
-        await settle()
-
-
-@contextlib.asynccontextmanager
-async def wakeful(**hooks: object) -> AsyncIterator[Wakeful]:
-    stores = MemoryHibernationStores()
-    async with scene(hooks, kind=Rooms, hibernation_store=stores) as current:  # type: ignore[arg-type]
-        connection = await current.start()
-        await current.actor(connection)
-        yield Wakeful(current, connection, stores)
 
 
 @virtual_time
@@ -128,6 +51,26 @@ async def test_the_client_is_closed_when_its_record_is_damaged() -> None:
         assert await sound.receive() == "second"
         assert [seen.path for seen in place.runner.seen] == []
         place.current.expect_error("a hibernating WebSocket cannot be restored: the record is damaged: it was cut")
+
+
+@virtual_time
+async def test_the_client_is_closed_with_a_reason_when_it_was_opened_with_another_protocol(protocol: int) -> None:
+    async with wakeful() as place:
+        client, other = await place.client("/here"), await place.client("/other")
+        await place.asleep()
+        record = place.records[client.key]
+        assert isinstance(record, HibernationRecord)
+        assert record.protocol == protocol
+        place.records[client.key] = msgspec.structs.replace(record, protocol=10 - protocol)
+        began = place.current.now
+        await place.wake(client, other)
+        assert await client.receive() == PROTOCOL_CHANGED
+        assert place.current.now - began < 10
+        await asyncio.sleep(1)
+        assert place.runner.seen == [Seen("/here", True, b"1", [], (1012, "ws.protocol_changed"))]
+        assert [*place.records] == [other.key]
+        other.send("second")
+        assert await other.receive() == "second"
 
 
 @virtual_time

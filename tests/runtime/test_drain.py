@@ -17,7 +17,7 @@ from rivet_runner.protocol.messages import (
     ToServerTunnelMessage,
 )
 from rivet_runner.testing.scripted_engine import ReportedEvent, RunnerConnection
-from tests.support.scene import Scene, hang, hang_and_swallow, settle, started
+from tests.support.scene import Scene, hang, hang_and_swallow, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 pytestmark = pytest.mark.both_protocols
@@ -381,3 +381,46 @@ async def test_hooks_are_cancelled_within_two_seconds_when_the_runner_is_evicted
             current.expect_error("counts this runner's")
         else:
             assert max(ended) - before < 2
+
+
+# The engine's own limits, which it tells in version 7
+
+
+@pytest.mark.only_protocol(7)
+@pytest.mark.parametrize(
+    ("limits", "asks", "seconds"),
+    [
+        ({"stop_threshold_ms": 10_000}, True, 10),
+        ({"stop_threshold_ms": 10_000}, False, 10),
+        ({"drain_grace_ms": 10_000}, False, 10),
+        ({"drain_grace_ms": 10_000}, True, 30),
+        ({"drain_grace_ms": 60_000}, False, 30),
+    ],
+)
+@virtual_time
+async def test_an_actor_stops_before_the_engine_gives_it_up(limits: dict[str, int], asks: bool, seconds: float) -> None:
+    """An actor that has asked to sleep is not drained, so the grace period of a drain is not for it."""
+    async with scene({"fetch": hang}) as current:
+        connection = await current.start(**limits)
+        actor = await current.actor(connection)
+        connection.request()
+        await settle()
+        if asks:
+            actor.sleep()
+        before = current.now
+        connection.stop_actor()
+        await connection.stopped("a1", timeout=40)
+        assert seconds - 3 < current.now - before <= seconds + 0.1
+
+
+@pytest.mark.only_protocol(7)
+@virtual_time
+async def test_the_runner_stops_its_actors_itself_when_the_grace_period_of_its_pool_ends() -> None:
+    async with scene({"on_actor_stop": hang}) as current:
+        connection = await current.start(drain_grace_ms=10_000)
+        await current.actor(connection)
+        call = await draining(current, connection)
+        await asyncio.sleep(10)
+        assert current.runner.called("on_actor_stop") == [("a1", 1)]
+        await call
+        assert current.now < 20
