@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rivet_runner._kv.limits import MAX_KEYS_IN_CALL, check_keys, prefix_end
+from rivet_runner._kv.limits import check_keys, prefix_end
 from rivet_runner._kv.reserved_keys import RESERVED_FROM
 from rivet_runner._kv.store import KvStore
 
@@ -88,13 +88,18 @@ class KV:
             first, last = start or b"", RESERVED_FROM if end is None else end
         return await self._store.list(first, min(last, RESERVED_FROM), reverse=reverse, limit=limit)
 
-    async def clear(self) -> None:
-        """Remove all your keys. The records of hibernating WebSockets stay.
+    async def delete_range(self, start: bytes, end: bytes) -> None:
+        """Remove all keys from ``start`` (included) to ``end`` (excluded). An empty range is no error.
 
-        Clearing takes a call for each 128 keys. Keys that you write while it runs may stay.
+        With protocol 7 this is one call. With protocol 3 it takes two calls for each 128 keys, and keys that you write
+        while it runs may stay.
         """
-        while page := await self.list(limit=MAX_KEYS_IN_CALL):
-            await self._store.delete([*page])
+        check_keys([_as_key(start), _as_key(end)])
+        await self._store.delete_range(start, min(end, RESERVED_FROM))
+
+    async def clear(self) -> None:
+        """Remove all your keys, as `delete_range` does. The records of hibernating WebSockets stay."""
+        await self._store.delete_range(b"", RESERVED_FROM)
 
 
 def _as_key(key: bytes) -> bytes:

@@ -142,6 +142,7 @@ def test_kv_has_its_methods() -> None:
         "put_many": positional("items"),
         "delete": positional("key"),
         "delete_many": positional("keys"),
+        "delete_range": positional("start", "end"),
         "clear": [],
         "list": [
             *positional(prefix=b""),

@@ -38,6 +38,8 @@ class KvCalls:
         self._timeout = timeout
         self._calls: dict[int, _Call] = {}
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
+        self.has_delete_range: bool = session.has_delete_range
+        """Whether the engine can delete a range of keys in one call."""
         self.round_trip: float = 0.0
         """Seconds from the latest call to its answer, if both used the same connection. It tells how busy the engine is."""
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 from rivet_runner._kv.calls import KvCalls
-from rivet_runner._kv.limits import check_keys, check_put, key_after
+from rivet_runner._kv.limits import MAX_KEYS_IN_CALL, check_keys, check_put, key_after
 from rivet_runner._session.dialect import KvAnswer, KvEntries
 from rivet_runner.errors import KvError
 from rivet_runner.protocol.messages import (
+    KvDeleteRangeRequest,
     KvDeleteRequest,
     KvDeleteResponse,
     KvGetRequest,
@@ -88,6 +89,18 @@ class KvStore:
                 first = key_after(answer.keys[-1])
             page_size = _next_page_size(page)
         return found
+
+    async def delete_range(self, first: bytes, last: bytes) -> None:
+        """Remove the keys from ``first`` (included) to ``last`` (excluded), page by page if the engine cannot."""
+        if first < last and self._calls.has_delete_range:
+            _expect(KvDeleteResponse, await self.call(KvDeleteRangeRequest(first, last)))
+            return
+        while first < last:
+            keys = (await self._page(first, last, False, MAX_KEYS_IN_CALL)).keys
+            await self.delete(keys)
+            if len(keys) < MAX_KEYS_IN_CALL:
+                break
+            first = key_after(keys[-1])
 
     async def _page(self, first: bytes, last: bytes, reverse: bool, size: int) -> KvEntries:
         query = KvListRangeQuery(start=first, end=last, exclusive=True)

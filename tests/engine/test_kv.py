@@ -24,6 +24,8 @@ from rivet_runner.testing import EngineApi, LocalEngine
 from tests.engine.support import Probe, answered, hosting
 from tests.support.bare_runner import BareRunner
 
+pytestmark = pytest.mark.both_protocols
+
 MAX_VALUE = 128 * 1024
 MAX_PUT = 976 * 1024
 LONGEST_KEY = 2046
@@ -111,6 +113,29 @@ async def test_list_gives_what_the_limit_says_when_it_goes_over_pages(kv: KV) ->
     assert await kv.list() == values
     await kv.clear()
     assert await kv.list() == {}
+
+
+async def test_a_range_is_removed_and_no_other_key(kv: KV) -> None:
+    others = {b"": b"", b"a": b"", b"a\xff": b"", b"c": b"", b"c\0": b"", b"\xff" * 7 + b"\xfe": b""}
+    for first in range(0, 300, 100):
+        await kv.put_many({b"b%03d" % number: bytes(9000) for number in range(first, first + 100)})
+    await kv.put_many(others)
+    await kv.delete_range(b"c", b"b")
+    await kv.delete_range(b"b", b"b")
+    assert len(await kv.list()) == 300 + len(others)
+    await kv.delete_range(b"b", b"c")
+    assert await kv.list() == others
+    await kv.delete_range(b"a\xff", b"\xff" * 20)
+    assert await kv.list() == {b"": b"", b"a": b""}
+    await kv.delete_range(b"", b"a")
+    assert await kv.list() == {b"a": b""}
+
+
+@pytest.mark.parametrize("longest", [b"k" * LONGEST_KEY, bytes(LONGEST_KEY), b"\xff\xfe" + b"\xff" * (LONGEST_KEY - 2)])
+async def test_a_range_is_removed_when_its_ends_are_as_long_as_can_be(kv: KV, longest: bytes) -> None:
+    await kv.put_many({longest[:-1]: b"", longest: b"", b"\xff\xff": b""})
+    await kv.delete_range(longest[:-1], longest)
+    assert [*await kv.list()] == [longest, b"\xff\xff"]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ class MemoryCalls(KvCalls):
         self.failed: list[tuple[str, str]] = []
         self.instead: KvAnswer | None = None
         self.ended: str | None = None
+        self.has_delete_range = False
 
     @property
     def entries(self) -> dict[bytes, bytes]:

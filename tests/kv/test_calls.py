@@ -24,6 +24,8 @@ DONE = KvPutResponse()
 class LedgerOnly(Session):
     """The session's half of a call, and nothing else of it."""
 
+    has_delete_range = False
+
     def __init__(self) -> None:
         self.ledger = KvLedger(encode_to_server)
 

@@ -22,6 +22,7 @@ KV_CALLS: Final[dict[str, Callable[[Actor], Coroutine[Any, Any, Any]]]] = {
     "delete": lambda actor: actor.kv.delete(b"k"),
     "list": lambda actor: actor.kv.list(),
     "clear": lambda actor: actor.kv.clear(),
+    "delete_range": lambda actor: actor.kv.delete_range(b"0", b"2"),
 }
 
 

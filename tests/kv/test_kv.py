@@ -9,7 +9,7 @@ import pytest
 
 from rivet_runner import KV, KvError, KvLimitExceeded
 from rivet_runner._kv.store import KvStore
-from rivet_runner.protocol.messages import KvDeleteRequest, KvGetRequest, KvListRequest, KvPutRequest
+from rivet_runner.protocol.messages import KvDeleteRangeRequest, KvDeleteRequest, KvGetRequest, KvListRequest, KvPutRequest
 from tests.kv.stores import ACTOR, MemoryCalls
 
 RESERVED = b"\xff" * 8
@@ -22,6 +22,9 @@ FULL_PUT = {b"%d" % number: LARGEST for number in range(7)} | {b"7": bytes(976 *
 
 
 Call = Callable[[KV], Awaitable[Any]]
+
+either = pytest.mark.parametrize("has_delete_range", [True, False])
+"""Whether the engine can delete a range of keys in one call."""
 
 
 @pytest.fixture
@@ -48,6 +51,8 @@ def kv(calls: MemoryCalls) -> KV:
         (lambda kv: kv.put_many(dict.fromkeys([*KEYS_128, b"x"], b"")), "128", "129"),
         (lambda kv: kv.delete_many([*KEYS_128, b"x"]), "128", "129"),
         (lambda kv: kv.put_many(FULL_PUT | {b"7": FULL_PUT[b"7"] + b"x"}), "999424", "999425"),
+        (lambda kv: kv.delete_range(b"p" * 2047, b""), "2046", "2047"),
+        (lambda kv: kv.delete_range(b"", b"p" * 2047), "2046", "2047"),
         (lambda kv: kv.list(b"p" * 2047), "2046", "2047"),
         (lambda kv: kv.list(start=b"p" * 2047), "2046", "2047"),
         (lambda kv: kv.list(end=b"p" * 2047), "2046", "2047"),
@@ -157,6 +162,8 @@ async def test_list_is_a_value_error_when_its_arguments_contradict(
 async def test_nothing_is_sent_when_there_is_nothing_to_do(kv: KV, calls: MemoryCalls) -> None:
     await kv.put_many({})
     await kv.delete_many([])
+    await kv.delete_range(b"b", b"b")
+    await kv.delete_range(b"b", b"a")
     assert await kv.get_many([]) == {}
     assert await kv.list(limit=0) == {}
     assert await kv.list(start=b"b", end=b"a") == {}
@@ -170,7 +177,57 @@ async def test_one_request_carries_all_keys_when_several_are_written(kv: KV, cal
     assert calls.sent == [KvPutRequest([b"b", b"a"], [b"2", b"1"]), KvDeleteRequest([b"x", b"y"])]
 
 
-async def test_only_the_users_keys_are_removed_when_the_store_is_cleared(kv: KV, calls: MemoryCalls) -> None:
+@either
+async def test_only_the_users_keys_are_removed_when_the_store_is_cleared(
+    kv: KV, calls: MemoryCalls, has_delete_range: bool
+) -> None:
+    calls.has_delete_range = has_delete_range
     calls.entries.update(dict.fromkeys([b"%03d" % number for number in range(300)] + [RESERVED, RESERVED + b"x"], b""))
     await kv.clear()
     assert [*calls.entries] == [RESERVED, RESERVED + b"x"]
+
+
+@either
+@pytest.mark.parametrize("count", [0, 1, 127, 128, 129, 256, 300])
+async def test_the_keys_of_a_range_are_removed_and_no_others(
+    kv: KV, calls: MemoryCalls, has_delete_range: bool, count: int
+) -> None:
+    calls.has_delete_range = has_delete_range
+    others = [b"a", b"a\xff", b"c", b"c\0", RESERVED]
+    calls.entries.update(dict.fromkeys([*others, *(b"b%03d" % number for number in range(count))], b""))
+    await kv.delete_range(b"b", b"c")
+    assert [*calls.entries] == others
+
+
+@either
+async def test_reserved_keys_stay_when_a_range_goes_beyond_the_last_key(
+    kv: KV, calls: MemoryCalls, has_delete_range: bool
+) -> None:
+    calls.has_delete_range = has_delete_range
+    calls.entries.update(dict.fromkeys([b"a", b"b", b"\xff" * 7, RESERVED, RESERVED + b"ws/1"], b""))
+    await kv.delete_range(b"b", b"\xff" * 20)
+    assert [*calls.entries] == [b"a", RESERVED, RESERVED + b"ws/1"]
+    await kv.delete_range(RESERVED, b"\xff" * 20)
+    assert [*calls.entries] == [b"a", RESERVED, RESERVED + b"ws/1"]
+
+
+async def test_one_call_removes_a_range_when_the_engine_can(kv: KV, calls: MemoryCalls) -> None:
+    calls.has_delete_range = True
+    await kv.delete_range(b"a", b"b")
+    await kv.clear()
+    assert calls.sent == [KvDeleteRangeRequest(b"a", b"b"), KvDeleteRangeRequest(b"", RESERVED)]
+
+
+async def test_a_page_at_a_time_is_held_when_the_engine_cannot_remove_a_range(kv: KV, calls: MemoryCalls) -> None:
+    calls.entries.update({b"%04d" % number: b"" for number in range(1000)})
+    await kv.delete_range(b"", b"\xff")
+    assert calls.entries == {}
+    limits = [call.limit for call in calls.sent if isinstance(call, KvListRequest)]
+    assert limits == [128] * 8
+    assert all(len(call.keys) <= 128 for call in calls.sent if isinstance(call, KvDeleteRequest))
+
+
+async def test_a_range_without_end_is_removed_when_its_keys_are_as_long_as_can_be(kv: KV, calls: MemoryCalls) -> None:
+    calls.entries.update({b"k" * 2043 + b"%03d" % number: b"" for number in range(200)})
+    await kv.delete_range(b"k", RESERVED)
+    assert calls.entries == {}
