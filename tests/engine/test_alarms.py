@@ -14,6 +14,8 @@ from rivet_runner.testing import EngineApi, LocalEngine
 from tests.engine.support import hosting
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.both_protocols
+
 # What the engine may be late by on a busy machine; 0.1 s is usual.
 LATE_SECONDS = 4.0
 # It was seen to be 20 ms early.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from rivet_runner.testing import EngineApi, LocalEngine
 from tests.engine.rooms import clients, created
 from tests.support.fault_proxy import FaultProxy
 from tests.support.rooms import Room
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.both_protocols
 
 SOCKETS = 20
 CUTS = 15

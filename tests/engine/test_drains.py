@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from rivet_runner import Actor, Request, Response
 from rivet_runner.testing import EngineApi, LocalEngine
 from tests.engine.support import Probe, answered, hosting
+
+pytestmark = pytest.mark.both_protocols
 
 LONG_SECONDS = 27.0
 """More than the 15 s after which the engine gives up a draining runner that says nothing."""

@@ -66,11 +66,11 @@ async def test_each_line_of_the_log_says_what_to_do_when_the_engine_ends_and_ret
             assert await actor.kv.get(b"key") == b"during the outage"
             assert runner.calls == [("start", actor_id, actor.generation)], "it is the same generation"
             assert runner.actors[actor_id] is actor
-    first, *dials = one_line_each(caplog)
-    assert first.startswith("the connection to the engine ended (10")
-    assert dials
-    assert all("retrying in" in line or "reconnecting in" in line for line in dials)
-    assert all("RIVET_ENDPOINT" in line for line in dials if line.startswith("cannot reach"))
+            first, *dials = one_line_each(caplog)
+            assert first.startswith("the connection to the engine ended (10")
+            assert dials
+            assert all("retrying in" in line or "reconnecting in" in line for line in dials)
+            assert all("RIVET_ENDPOINT" in line for line in dials if line.startswith("cannot reach"))
 
 
 @contextlib.asynccontextmanager

@@ -21,6 +21,8 @@ from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.idle_tasks import running_tasks, tasks_that_stay
 from tests.support.load import PATIENT_ENGINE, SHARES, Ledger, Load, strike
 
+pytestmark = pytest.mark.both_protocols
+
 BETWEEN: Final = (0.02, 0.2)
 LASTING: Final = (0.05, 0.35)
 """Seconds: with these, a hundred faults take about a minute."""

@@ -13,6 +13,8 @@ from tests.engine.rooms import asleep, clients, close_of, created
 from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.both_protocols
+
 
 def numbers(room: Room) -> list[int]:
     return [int(message) for _, message in room.received]

@@ -24,8 +24,6 @@ from rivet_runner.testing import EngineApi, LocalEngine
 from tests.engine.support import Probe, answered, hosting
 from tests.support.bare_runner import BareRunner
 
-pytestmark = pytest.mark.both_protocols
-
 MAX_VALUE = 128 * 1024
 MAX_PUT = 976 * 1024
 LONGEST_KEY = 2046
@@ -54,6 +52,7 @@ def full_put(keys: int, total: int, tail: bytes = b"") -> dict[bytes, bytes]:
     return items
 
 
+@pytest.mark.both_protocols
 async def test_calls_do_what_they_say_when_keys_exist_or_not(kv: KV) -> None:
     assert await kv.get(b"a") is None
     assert await kv.list() == {}
@@ -115,6 +114,7 @@ async def test_list_gives_what_the_limit_says_when_it_goes_over_pages(kv: KV) ->
     assert await kv.list() == {}
 
 
+@pytest.mark.both_protocols
 async def test_a_range_is_removed_and_no_other_key(kv: KV) -> None:
     others = {b"": b"", b"a": b"", b"a\xff": b"", b"c": b"", b"c\0": b"", b"\xff" * 7 + b"\xfe": b""}
     for first in range(0, 300, 100):
@@ -131,6 +131,7 @@ async def test_a_range_is_removed_and_no_other_key(kv: KV) -> None:
     assert await kv.list() == {b"a": b""}
 
 
+@pytest.mark.both_protocols
 @pytest.mark.parametrize("longest", [b"k" * LONGEST_KEY, bytes(LONGEST_KEY), b"\xff\xfe" + b"\xff" * (LONGEST_KEY - 2)])
 async def test_a_range_is_removed_when_its_ends_are_as_long_as_can_be(kv: KV, longest: bytes) -> None:
     await kv.put_many({longest[:-1]: b"", longest: b"", b"\xff\xff": b""})

@@ -17,6 +17,8 @@ from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.engine_api import CrashPolicy
 from tests.engine.support import Program, answered, hosting
 
+pytestmark = pytest.mark.both_protocols
+
 LOST_SECONDS: Final = 2.0
 """After which this engine gives up a runner; 15 by default."""
 

@@ -21,6 +21,8 @@ from tests.engine.support import Program, answered
 from tests.support.uvicorn_server import served
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.both_protocols
+
 
 @pytest.fixture
 def name() -> str:

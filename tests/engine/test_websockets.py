@@ -12,6 +12,8 @@ from tests.engine.rooms import asleep, clients, close_of, created
 from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.both_protocols
+
 
 async def test_text_and_binary_arrive_in_order_when_they_are_mixed(
     engine: LocalEngine, api: EngineApi, runner_name: str
