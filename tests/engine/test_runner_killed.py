@@ -20,7 +20,7 @@ from tests.engine.support import Program, answered, hosting
 pytestmark = pytest.mark.both_protocols
 
 LOST_SECONDS: Final = 5.0
-"""After which this engine gives up a runner; 15 by default. In version 7 it hears of a runner every 3 s, so less would not do."""
+"""After which this engine gives up a runner; 15 by default. In version 7 it hears of a runner every 3 s: less won't do."""
 
 PROGRAM: Final = """
 import asyncio, itertools, json, sys
