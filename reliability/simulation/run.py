@@ -52,7 +52,7 @@ def _leftovers() -> list[tuple[str, str]]:
     assert isinstance(loop, VirtualLoop)
     tasks = sorted(task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task())
     left = [("task", name) for name in tasks]
-    return [*left, ("timers", str(loop.timers))] if loop.timers else left
+    return [*left, ("timers", str(len(loop.timers)))] if loop.timers else left
 
 
 def run_seed(seed: int, *, faults: Faults = FAULTS, lines: int | None = None) -> Outcome:

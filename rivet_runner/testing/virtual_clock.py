@@ -7,12 +7,13 @@ takes microseconds, in the same order of events as in real time. You can use the
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
-__all__ = ["NothingLeftToDo", "VirtualLoop", "virtual_loop"]
+__all__ = ["JumpingSelector", "NothingLeftToDo", "VirtualLoop", "virtual_loop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -35,7 +36,7 @@ class NothingLeftToDo(RuntimeError):
     """Your program waits, but no timer, socket or thread can end the wait."""
 
 
-class _JumpingSelector(selectors.DefaultSelector):
+class JumpingSelector(selectors.DefaultSelector):
     """Advances the clock instead of sleeping."""
 
     def __init__(self) -> None:
@@ -49,27 +50,36 @@ class _JumpingSelector(selectors.DefaultSelector):
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if self.calls_in_threads:
-            return super().select(None)
-        if len(self.get_map()) > OWN_FILES and (ready := super().select(QUIET_SECONDS)):
+            return self.wait_for_bytes()
+        if ready := self.look_again():
             return ready
         if self.idle:
             self._tell_idle()
         elif timeout is None:
-            return self._wait_for_bytes()
+            return self.wait_for_bytes()
         else:
             self.now = round((self.now + timeout) * TICKS) / TICKS
         return []
+
+    def really_select(self, seconds: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait in real time."""
+        return super().select(seconds)
+
+    def look_again(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Look before a jump whether something has come meanwhile."""
+        return super().select(QUIET_SECONDS) if len(self.get_map()) > OWN_FILES else []
+
+    def wait_for_bytes(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for sockets, or for a call in a thread. Raises `NothingLeftToDo` if there is neither."""
+        if not self.calls_in_threads and len(self.get_map()) <= OWN_FILES:
+            raise NothingLeftToDo("the program waits for something that nothing is going to do: no timer is set")
+        return super().select(None)
 
     def _tell_idle(self) -> None:
         idle, self.idle = self.idle, []
         for waiter in idle:
             if not waiter.done():
                 waiter.set_result(None)
-
-    def _wait_for_bytes(self) -> list[tuple[selectors.SelectorKey, int]]:
-        if len(self.get_map()) <= OWN_FILES:
-            raise NothingLeftToDo("the program waits for something that nothing is going to do: no timer is set")
-        return super().select(None)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -79,8 +89,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     not know of other processes: the clock jumps while they work.
     """
 
-    def __init__(self) -> None:
-        self.__selector = _JumpingSelector()
+    def __init__(self, selector: JumpingSelector | None = None) -> None:
+        self.__selector = JumpingSelector() if selector is None else selector
         super().__init__(self.__selector)
 
     def time(self) -> float:
@@ -88,14 +98,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.__selector.now
 
     @property
-    def timers(self) -> int:
-        """The number of timers that are set, for a test that looks whether one was left behind."""
-        return sum(not handle.cancelled() for handle in self._scheduled)  # type: ignore[attr-defined]
+    def timers(self) -> list[asyncio.TimerHandle]:
+        """The timers that are set, for a test that looks whether one was left behind."""
+        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        return [timer for timer in scheduled if not timer.cancelled()]
 
     def call_at(
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call ``callback`` at ``when`` seconds, as every loop does, at the next whole tick."""
+        if math.isinf(when):
+            return super().call_at(when, callback, *args, context=context)
         ticks = round(when * TICKS)
         if ticks / TICKS < when:
             ticks += 1

@@ -10,26 +10,17 @@ from typing import Any, Final, TypeVar
 from rivet_runner._connection.environment import Link
 from rivet_runner.protocol.wire import (
     ActorIntent,
-    ActorStateRunning,
-    ActorStateStopped,
     CommandStartActor,
     CommandStopActor,
-    Event,
-    EventActorIntent,
-    EventActorSetAlarm,
-    EventActorStateUpdate,
-    EventWrapper,
     KvRequestData,
     KvResponseData,
     MessageId,
-    StopCode,
     ToClient,
     ToClientCommands,
     ToClientInit,
     ToClientKvResponse,
     ToClientTunnelMessage,
     ToServer,
-    ToServerEvents,
     ToServerInit,
     ToServerKvRequest,
     ToServerTunnelMessage,
@@ -38,6 +29,7 @@ from rivet_runner.protocol.wire import (
     encode_to_server,
 )
 from tests.conformance.benches import Bench
+from tests.support.event_reports import EventReports
 
 __all__ = ["BareRunner", "bare_runner", "eventually"]
 
@@ -58,14 +50,14 @@ async def eventually(look: Callable[[], M | None], what: str, seconds: float = W
     return found
 
 
-class BareRunner:
+class BareRunner(EventReports):
     """One connection of a runner."""
 
     def __init__(self, link: Link, received: list[bytes], name: str, next_event: int = 0) -> None:
+        super().__init__(next_event)
         self.link = link
         self._received = received
         self._name = name
-        self.next_event = next_event
         self._next_kv = 0
 
     @property
@@ -86,24 +78,15 @@ class BareRunner:
         await asyncio.sleep(0.2)
         return self.heard(ToClientInit)[-1]
 
-    def report(self, *events: Event) -> None:
-        wrappers = [EventWrapper(self.next_event + offset, event) for offset, event in enumerate(events)]
-        self.next_event += len(events)
-        self.say(ToServerEvents(wrappers))
-
     def running(self, actor_id: str, generation: int = 0) -> None:
-        self.report(EventActorStateUpdate(actor_id, generation, ActorStateRunning()))
+        self.report_running(actor_id, generation)
 
     def stopped(self, actor_id: str, generation: int = 0, error: str | None = None) -> None:
-        state = ActorStateStopped(StopCode.OK if error is None else StopCode.ERROR, error)
-        self.report(EventActorStateUpdate(actor_id, generation, state))
+        self.report_stopped(actor_id, generation, error)
 
     def intends(self, actor_id: str, intent: ActorIntent, generation: int = 0, alarm_ts: int | None = None) -> None:
         """``alarm_ts`` goes in the same message."""
-        events: list[Event] = [EventActorIntent(actor_id, generation, intent)]
-        if alarm_ts is not None:
-            events.append(EventActorSetAlarm(actor_id, generation, alarm_ts))
-        self.report(*events)
+        self.report_intent(actor_id, generation, intent, alarm_ts)
 
     @property
     def commands(self) -> list[CommandStartActor | CommandStopActor]:

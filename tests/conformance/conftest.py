@@ -14,17 +14,14 @@ import pytest
 from rivet_runner.testing import LocalEngine, SimulatedEngine
 from rivet_runner.testing.virtual_clock import VirtualLoop, virtual_loop
 from tests.conformance.benches import Bench, PortBench, RealBench, SimulatedBench
+from tests.support.virtual_time import VirtualTimeLoop
 
 _HERE: Final = Path(__file__).parent
 
 
-class _PortLoop(VirtualLoop):
-    """For the simulated engine over a port. Both ends are in this process, so time can jump once all bytes have arrived."""
-
-
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Each test three times. Waiting for the simulated engine takes no real time."""
-    return {"simulated": virtual_loop, "port": _PortLoop, "real": asyncio.new_event_loop}
+    return {"simulated": virtual_loop, "port": VirtualTimeLoop, "real": asyncio.new_event_loop}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,7 +46,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     """An engine with a runner name that no other test uses."""
     name = f"runner-{uuid4().hex[:12]}"
     loop = asyncio.get_running_loop()
-    if isinstance(loop, _PortLoop):
+    if isinstance(loop, VirtualTimeLoop):
         async with SimulatedEngine() as engine:
             port = PortBench(await engine.listen(), name)
             await port.prepare()

@@ -7,20 +7,12 @@ from typing import Any, TypeVar
 
 from rivet_runner.protocol.wire import (
     ActorIntent,
-    ActorStateRunning,
-    ActorStateStopped,
     CommandStartActor,
     CommandStopActor,
-    Event,
-    EventActorIntent,
     EventActorSetAlarm,
-    EventActorStateUpdate,
-    EventWrapper,
-    StopCode,
     ToClient,
     ToClientCommands,
     ToServer,
-    ToServerEvents,
     ToServerInit,
     decode_to_client,
     encode_to_server,
@@ -33,6 +25,7 @@ from rivet_runner.testing._simulated.fault_injection import NO_FAULTS, FaultInje
 from rivet_runner.testing._simulated.runner_socket import RunnerSocket
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.timers import ManualClock, Timers
+from tests.support.event_reports import EventReports
 
 __all__ = ["BareEngine", "BareRunner", "look"]
 
@@ -41,13 +34,13 @@ M = TypeVar("M", bound=ToClient)
 TARGET = "/runners/connect?protocol_version=3&namespace=default&runner_key={}"
 
 
-class BareRunner:
+class BareRunner(EventReports):
     """One connection of a runner: ``received`` has the engine's messages, and ``closed`` its close, if there was one."""
 
     def __init__(self, engine: BareEngine, key: str, target: str = TARGET) -> None:
+        super().__init__()
         self.received: list[ToClient] = []
         self.closed: tuple[int, str] | None = None
-        self.next_event = 0
         self.socket = RunnerSocket(
             self, cluster=engine.cluster, timers=engine.timers, settings=engine.cluster.settings, faults=engine.faults
         )
@@ -64,27 +57,20 @@ class BareRunner:
 
     # Messages of the runner
 
-    def say(self, message: ToServer) -> None:
+    def say(self, message: ToServer, /) -> None:
         self.socket.receive(encode_to_server(message))
 
     def init(self, *, version: int = 1, slots: int = 100, last_command_idx: int | None = None) -> None:
         self.say(ToServerInit("default", version, slots, last_command_idx, None, "{}"))
 
-    def report(self, *events: Event) -> None:
-        """All of them in one message, with the next indexes."""
-        wrappers = [EventWrapper(self.next_event + offset, event) for offset, event in enumerate(events)]
-        self.next_event += len(events)
-        self.say(ToServerEvents(wrappers))
-
     def running(self, actor: SimulatedActor) -> None:
-        self.report(EventActorStateUpdate(actor.id, actor.generation, ActorStateRunning()))
+        self.report_running(actor.id, actor.generation)
 
     def stopped(self, actor: SimulatedActor, error: str | None = None) -> None:
-        state = ActorStateStopped(StopCode.OK if error is None else StopCode.ERROR, error)
-        self.report(EventActorStateUpdate(actor.id, actor.generation, state))
+        self.report_stopped(actor.id, actor.generation, error)
 
     def intends(self, actor: SimulatedActor, intent: ActorIntent) -> None:
-        self.report(EventActorIntent(actor.id, actor.generation, intent))
+        self.report_intent(actor.id, actor.generation, intent)
 
     def set_alarm(self, actor: SimulatedActor, alarm_ts: int | None) -> None:
         self.report(EventActorSetAlarm(actor.id, actor.generation, alarm_ts))

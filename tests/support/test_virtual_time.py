@@ -234,3 +234,12 @@ def test_arguments_and_errors_pass_when_a_test_is_decorated() -> None:
         sample(1, more=2)
     assert seen == [1, 2]
     assert sample.__name__ == "sample"
+
+
+@virtual_time
+async def test_timer_without_end_is_set_and_never_fires() -> None:
+    loop = asyncio.get_running_loop()
+    endless = loop.call_later(float("inf"), lambda: None)
+    await asyncio.sleep(1_000_000)
+    assert endless.when() == float("inf")
+    endless.cancel()

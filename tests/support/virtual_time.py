@@ -35,13 +35,13 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, ParamSpec, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Final, ParamSpec
+
+from rivet_runner.testing.virtual_clock import START, JumpingSelector, VirtualLoop
 
 __all__ = ["Stuck", "VirtualTimeLoop", "virtual_time"]
 
 P = ParamSpec("P")
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 QUIET_ROUND: Final = 0.001
 """Real seconds of one look at the sockets before a jump. The kernel hands loopback bytes over at once, but on a busy
@@ -60,34 +60,31 @@ REAL_LIMIT: Final = 120.0
 STUCK_AFTER: Final = 10.0
 """Real seconds without any timer or byte; no test in virtual time waits for the outside world that long."""
 
-START: Final = 1000.0
-"""What the clock shows first. Not zero, which would be mistaken for "none" too easily."""
-
 
 class Stuck(Exception):
     """Nothing will ever happen again, or what happens leads nowhere."""
 
 
-class _JumpingSelector(selectors.DefaultSelector):
-    """Where a loop would sleep: `select` with a timeout advances the clock by it instead."""
+class _PatientSelector(JumpingSelector):
+    """Jumps only when no bytes are on their way, and gives up a test that leads nowhere."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = START
-        self.calls_in_threads = 0
         self._changed = True
         self._give_up_at = time.monotonic() + REAL_LIMIT
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._check_real_time()
-        ready = super().select(0)
-        if ready or (timeout is not None and timeout <= 0):
-            return ready
-        if self.calls_in_threads or timeout is None:
-            return self._wait_for_bytes(or_stuck=not self.calls_in_threads)
-        ready = super().select(0) if self._all_delivered() else self._look_again()
-        if not ready:
-            self.now += timeout
+        return super().select(timeout)
+
+    def look_again(self) -> list[tuple[selectors.SelectorKey, int]]:
+        return self.really_select(0) if self._all_delivered() else self._give_time()
+
+    def wait_for_bytes(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait in real time: the end of a call in a thread arrives as a byte too."""
+        ready = self.really_select(STUCK_AFTER)
+        if not ready and not self.calls_in_threads:
+            raise Stuck(f"no timer is set and no byte came for {STUCK_AFTER:g} s: this would wait for ever")
         return ready
 
     def register(self, *args: Any, **kwargs: Any) -> selectors.SelectorKey:
@@ -106,24 +103,17 @@ class _JumpingSelector(selectors.DefaultSelector):
         """
         return sys.platform == "linux" and not self._changed and not self._undelivered()
 
-    def _look_again(self) -> list[tuple[selectors.SelectorKey, int]]:
+    def _give_time(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Give the kernel some real time; return what came in it."""
         for _ in range(QUIET_ROUNDS):
-            if ready := super().select(QUIET_ROUND):
+            if ready := self.really_select(QUIET_ROUND):
                 return ready
         patience = time.monotonic() + LONGEST_DELIVERY
         while self._undelivered() and time.monotonic() < patience:
-            if ready := super().select(QUIET_ROUND):
+            if ready := self.really_select(QUIET_ROUND):
                 return ready
         self._changed = False
         return []
-
-    def _wait_for_bytes(self, *, or_stuck: bool) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait in real time: the end of a call in a thread arrives as a byte too."""
-        ready = super().select(STUCK_AFTER)
-        if not ready and or_stuck:
-            raise Stuck(f"no timer is set and no byte came for {STUCK_AFTER:g} s: this would wait for ever")
-        return ready
 
     def _check_real_time(self) -> None:
         if time.monotonic() > self._give_up_at:
@@ -156,32 +146,11 @@ def _unacknowledged(fd: int) -> int:
     return 0
 
 
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
+class VirtualTimeLoop(VirtualLoop):
     """See the module's docstring. Computing takes no virtual time."""
 
     def __init__(self) -> None:
-        self.__selector = _JumpingSelector()
-        super().__init__(self.__selector)
-
-    def time(self) -> float:
-        """Virtual seconds; the first is `START`."""
-        return self.__selector.now
-
-    @property
-    def timers(self) -> list[asyncio.TimerHandle]:
-        """The timers that are set: what a loop that should be quiet still waits for."""
-        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        return [timer for timer in scheduled if not timer.cancelled()]
-
-    def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:
-        """As in every loop; the clock stands until the call has returned."""
-        future = super().run_in_executor(executor, func, *args)
-        self.__selector.calls_in_threads += 1
-        future.add_done_callback(self.__returned)
-        return future
-
-    def __returned(self, _: asyncio.Future[Any]) -> None:
-        self.__selector.calls_in_threads -= 1
+        super().__init__(_PatientSelector())
 
 
 def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
