@@ -99,6 +99,7 @@ bench: $(INSTALLED) ## measure beside the TypeScript runner (ARGS="--quick" for 
 	@cd benchmarks/typescript_runner && { [ node_modules/.package-lock.json -nt package-lock.json ] \
 	  || npm ci --no-audit --no-fund --no-update-notifier --loglevel=error; } || true
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+	@$(BIN)/python -m benchmarks.simulation $(ARGS)
 
 soak: $(INSTALLED) engine ## load and network faults for ten minutes (ARGS="--minutes 2")
 	@$(BIN)/python -m reliability.soak $(ARGS)
