@@ -41,8 +41,8 @@ class JumpingSelector(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = START
-        self.calls_in_threads = 0
+        self.now: float = START
+        self.calls_in_threads: int = 0
         self.idle: list[asyncio.Future[None]] = []
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:

@@ -63,14 +63,14 @@ class RunnerIndexesV3:
     An event at or below the highest index so far is dropped, so an event that comes late is lost.
     """
 
-    tells_failures = False
-    survives_crashes = False
+    tells_failures: bool = False
+    survives_crashes: bool = False
 
     def __init__(self, ack_batch: int = 500) -> None:
         self.ack_batch = ack_batch
-        self.last_event_idx = -1
-        self.last_event_ack_idx = -1
-        self.last_command_idx = -1
+        self.last_event_idx: int = -1
+        self.last_event_ack_idx: int = -1
+        self.last_command_idx: int = -1
         self.commands: list[CommandWrapper] = []
 
     def init_answer(self, runner_id: str, runner_lost_threshold: int) -> ToClientInit:
@@ -119,8 +119,8 @@ class RunnerIndexesV7:
     A generation is forgotten once it has stopped and all its commands are acknowledged.
     """
 
-    tells_failures = True
-    survives_crashes = True
+    tells_failures: bool = True
+    survives_crashes: bool = True
 
     def __init__(self, ack_batch: int = 250, actor_stop_threshold: int = 1_800_000) -> None:
         self.ack_batch = ack_batch

@@ -67,7 +67,7 @@ class SimulatedRunner:
         self.key = key
         self.version: int = init.version
         self.total_slots: int = init.total_slots
-        self.metadata = init.metadata
+        self.metadata: Any = init.metadata
         self.indexes = indexes
         self._cluster = cluster
         self._timers = timers
