@@ -22,7 +22,7 @@ from rivet_runner.actor import Actor
 from rivet_runner.asgi.errors import ClientDisconnected, comes_of_disconnect
 from rivet_runner.http import Request, Response
 
-__all__ = ["MAX_BODY", "RESPONSE_SECONDS", "exchange", "finish_background"]
+__all__ = ["MAX_BODY", "RESPONSE_SECONDS", "exchange", "finish_background", "going_on"]
 
 MAX_BODY: Final = 20 * 1024 * 1024
 """Bytes of a response. The engine forwards no larger one."""
@@ -43,7 +43,7 @@ _FAILED: Final = "internal error"
 _TOO_LONG: Final = "the response did not end, and the engine forwards only whole responses"
 _TOO_LARGE: Final = "the response is too large"
 
-_background: Final[dict[tuple[str, int], set[asyncio.Task[Any]]]] = {}
+going_on: Final[dict[tuple[str, int], set[asyncio.Task[Any]]]] = {}
 """The applications that go on after their response, by actor and generation."""
 
 
@@ -66,7 +66,7 @@ async def exchange(
 
 async def finish_background(actor: Actor) -> None:
     """Wait for the applications of ``actor`` that go on after their response. Cancelling stops the waiting alone."""
-    tasks = _background.get((actor.id, actor.generation))
+    tasks = going_on.get((actor.id, actor.generation))
     if tasks:
         await asyncio.wait([*tasks])
 
@@ -155,7 +155,7 @@ class _Exchange:
         """The application has sent all of its response."""
         self._whole = response
         self._end()
-        outliving = _background.setdefault(self._key, set())
+        outliving = going_on.setdefault(self._key, set())
         if len(outliving) < MAX_BACKGROUND:
             assert self.task is not None
             outliving.add(self.task)
@@ -163,12 +163,12 @@ class _Exchange:
 
     def _returned(self) -> None:
         self._end()
-        outliving = _background.get(self._key)
+        outliving = going_on.get(self._key)
         if outliving is not None:
             assert self.task is not None
             outliving.discard(self.task)
             if not outliving:
-                del _background[self._key]
+                del going_on[self._key]
         self._answer(self._whole or Response(_FAILED, status=500))
 
     def _answer(self, response: Response) -> None:

@@ -60,6 +60,7 @@ class LifespanApp:
         self.failure: str | None = None
         self.unclean: str | None = None
         self.hangs = False
+        self.shutdown_seconds = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -96,5 +97,6 @@ class LifespanApp:
         if self.unclean is not None:
             await send({"type": "lifespan.shutdown.failed", "message": self.unclean})
             raise RuntimeError("as frameworks do")
+        await asyncio.sleep(self.shutdown_seconds)
         self.notes.append(f"{self.name} shutdown")
         await send({"type": "lifespan.shutdown.complete"})

@@ -206,6 +206,23 @@ class TestDisconnects:
             await asyncio.sleep(2)
             assert [type(error) for error in raised] == [ClientDisconnected] * 2
 
+    @virtual_time
+    async def test_close_raises_an_oserror_when_the_client_has_closed_already(self) -> None:
+        raised: list[BaseException] = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send(ACCEPT)
+            await asyncio.sleep(1)
+            try:
+                await send({"type": "websocket.close"})
+            except OSError as error:
+                raised.append(error)
+
+        async with conversing(app) as (_, _connection, client):
+            client.close()
+            await asyncio.sleep(2)
+            assert [type(error) for error in raised] == [ClientDisconnected]
+
     @pytest.mark.parametrize("how", ["raises it", "lets the OSError pass", "raises another error because of it"])
     def test_nothing_is_logged_when_the_application_only_tells_of_the_disconnect(self, how: str) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

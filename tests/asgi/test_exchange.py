@@ -10,7 +10,7 @@ import pytest
 
 from rivet_runner._asgi_types import Message, Receive, Scope, Send
 from rivet_runner.asgi import ClientDisconnected
-from rivet_runner.asgi.exchange import DISCONNECT_SECONDS, MAX_BACKGROUND, MAX_BODY, RESPONSE_SECONDS
+from rivet_runner.asgi.exchange import DISCONNECT_SECONDS, MAX_BACKGROUND, MAX_BODY, RESPONSE_SECONDS, going_on
 from tests.asgi.support import answer, get, responding, start
 from tests.support.scene import settle
 from tests.support.virtual_time import virtual_time
@@ -71,8 +71,10 @@ async def test_client_is_answered_at_once_when_the_application_goes_on_after_its
     async with responding(app) as (current, connection):
         assert await get(connection) == (200, b"ok")
         assert current.now < 1
+        assert len(going_on) == 1
         await asyncio.sleep(61)
         assert len(done) == 1
+        assert going_on == {}
 
 
 class TestFailures:

@@ -121,9 +121,10 @@ class TestShared:
     @virtual_time
     async def test_one_that_enters_during_the_shutdown_starts_up_after_it(self) -> None:
         app = LifespanApp()
+        app.shutdown_seconds = 5
         await enter(app)
         leaving = asyncio.ensure_future(leave(app))
-        await asyncio.sleep(0)
+        await settle()
         entered = asyncio.ensure_future(enter(app))
         await asyncio.gather(leaving, entered)
         assert app.notes == ["app startup", "app shutdown", "app startup"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -16,7 +18,7 @@ from rivet_runner._asgi_types import AsgiApp, Receive, Scope, Send
 from rivet_runner.asgi import AsgiRunner, LifespanFailed, respond
 from rivet_runner.testing import SimulatedEngine
 from rivet_runner.testing._simulated.handles import SimulatedActorHandle
-from tests.asgi.support import LifespanApp, answer, hello
+from tests.asgi.support import LifespanApp, answer, hello, start
 from tests.simulated.rooms import virtual
 
 
@@ -186,6 +188,16 @@ class TestProcessLifespan:
         assert app.notes[2:] == ["app startup", "app shutdown"]
 
     @virtual
+    async def test_application_is_shut_down_when_the_runner_was_shut_down_before_its_start(self) -> None:
+        app = LifespanApp()
+        runner = AsgiRunner(app)
+        await runner.shutdown()
+        with pytest.raises(RuntimeError, match="closed"):
+            await runner.start()
+        assert app.notes == ["app startup", "app shutdown"]
+        assert len(asyncio.all_tasks()) == 1
+
+    @virtual
     async def test_runner_goes_down_when_the_application_does_not_shut_down(self) -> None:
         app = LifespanApp()
         app.hangs = True
@@ -293,6 +305,22 @@ class TestActorLifespans:
             assert runner.notes[:2] == ["slow startup", "slow cancelled"]
 
     @virtual
+    async def test_nothing_keeps_the_application_when_its_actor_has_stopped(self) -> None:
+        made: list[weakref.ref[LifespanApp]] = []
+
+        class Forgotten(AsgiRunner):
+            def asgi_app(self, actor: Actor) -> AsgiApp:
+                app = LifespanApp()
+                made.append(weakref.ref(app))
+                return app
+
+        async with hosted(Forgotten()) as (_, actor):
+            assert await text(actor) == "app yes"
+            await actor.sleep()
+            gc.collect()
+            assert [app() for app in made] == [None]
+
+    @virtual
     async def test_stop_goes_on_when_the_application_does_not_shut_down(self) -> None:
         class Hanging(OneEach):
             def asgi_app(self, actor: Actor) -> AsgiApp:
@@ -312,6 +340,23 @@ class TestActorLifespans:
 
 
 class TestHooks:
+    @virtual
+    async def test_application_is_stopped_at_max_payload_when_its_response_is_larger(self) -> None:
+        ends: list[str] = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                await send(start())
+                try:
+                    while True:
+                        await send({"type": "http.response.body", "body": b"x" * 100, "more_body": True})
+                except OSError as error:
+                    ends.append(str(error))
+
+        async with hosted(AsgiRunner(app, max_payload=1000)) as (_, actor):
+            assert (await actor.request("GET", "/")).status == 500
+            assert ends == ["the response has more than 1000 bytes"]
+
     @virtual
     async def test_stop_waits_for_background_tasks_when_the_actor_sleeps(self) -> None:
         notes: list[str] = []
