@@ -76,7 +76,7 @@ async def test_start_goes_on_trying_when_the_upgrade_is_refused(status: int) -> 
 async def test_start_times_out_and_nothing_is_left_when_the_engine_is_not_there() -> None:
     async with scene(start_timeout=10) as current:
         await current.engine.stop()
-        with pytest.raises(TimeoutError, match="within 10 s"):
+        with pytest.raises(TimeoutError, match="within 10 s; is it running"):
             await current.runner.start()
         assert 10 <= current.now < 11
         await current.engine.start()
