@@ -36,14 +36,23 @@ class Bursting(Runner):
             pass
 
 
-@pytest.fixture(params=[0.0, 0.05, 0.1], ids=["near", "50 ms away", "100 ms away"])
+SITUATIONS: Final = pytest.mark.parametrize(
+    ("endpoint", "load"),
+    [(0.0, 0), (0.0, 2), (0.05, 0), (0.1, 2)],
+    ids=["near", "near and busy", "50 ms away", "100 ms away and busy"],
+    indirect=True,
+)
+"""Each distance, and near and far each with a machine that has other things to do."""
+
+
+@pytest.fixture
 async def endpoint(request: pytest.FixtureRequest, engine: LocalEngine) -> AsyncIterator[str]:
     """The address by which a runner reaches the engine; clients are always near it."""
     async with at_distance(engine.endpoint, request.param) as address:
         yield address
 
 
-@pytest.fixture(params=[0, 2], ids=["quiet", "busy"])
+@pytest.fixture
 def load(request: pytest.FixtureRequest) -> Iterator[None]:
     """As many processes as the parameter says that want a processor each."""
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(request.param)]
@@ -65,6 +74,7 @@ async def received_by(client: ClientConnection, count: int) -> list[int]:
     return numbers
 
 
+@SITUATIONS
 @pytest.mark.usefixtures("load")
 async def test_a_burst_to_one_client_arrives_whole_and_in_order(endpoint: str, api: EngineApi, runner_name: str) -> None:
     async with Bursting(endpoint=endpoint, runner_name=runner_name):
@@ -82,6 +92,7 @@ async def test_a_burst_arrives_whole_and_in_order_when_the_client_can_hibernate(
             assert await received_by(client, 5000) == [*range(5000)]
 
 
+@SITUATIONS
 @pytest.mark.usefixtures("load")
 async def test_broadcasts_to_four_hundred_clients_arrive_whole_and_in_order(
     endpoint: str, api: EngineApi, runner_name: str
