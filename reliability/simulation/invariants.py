@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, Protocol
 
+from rivet_runner.protocol import v3, v7
 from rivet_runner.protocol.messages import (
     ActorStateStopped,
     ToClientTunnelMessage,
@@ -25,12 +26,17 @@ from rivet_runner.protocol.messages import (
     ToServerTunnelMessage,
     ToServerWebSocketMessageAck,
 )
-from rivet_runner.protocol.v3 import EventActorSetAlarm, EventActorStateUpdate, ToServerEvents
 
 __all__ = ["INVARIANTS", "Checker", "Entry", "Violation"]
 
-FRAMES: Final = {"->": (b"\x01", b"\x06"), "<-": (b"\x05",)}
-"""The first bytes of the messages that the invariants read: events and tunnel messages, to the engine and from it."""
+FRAMES: Final = {
+    (3, "->"): (b"\x01", b"\x06"),
+    (3, "<-"): (b"\x05",),
+    (7, "->"): (b"\x01", b"\x06"),
+    (7, "<-"): (b"\x04",),
+}
+"""The first bytes of the messages that the invariants read: events and tunnel messages. By version of the protocol and
+direction."""
 
 Place = tuple[str, int]
 """An actor's id and a generation."""
@@ -102,6 +108,15 @@ class Invariant:
 
     def tick(self, now: int) -> None:
         """Time passed, also without anything in the trace. ``now`` is in milliseconds, as in its lines."""
+
+
+def _events(message: Any) -> list[tuple[Place, Any]]:
+    """The events of a message, each with its actor and generation."""
+    if isinstance(message, v3.ToServerEvents):
+        return [((one.inner.actor_id, one.inner.generation), one.inner) for one in message.items]
+    if isinstance(message, v7.ToServerEvents):
+        return [((one.checkpoint.actor_id, one.checkpoint.generation), one.inner) for one in message.items]
+    return []
 
 
 class ClientMessages(Invariant):
@@ -227,10 +242,9 @@ class Generations(Invariant):
         self.seen.add((process, actor, generation, what))
 
     def frame(self, message: Any) -> None:
-        if isinstance(message, ToServerEvents):
-            for event in (wrapper.inner for wrapper in message.items):
-                if isinstance(event, EventActorStateUpdate) and isinstance(event.state, ActorStateStopped):
-                    self.stopped.add((event.actor_id, event.generation))
+        for place, event in _events(message):
+            if isinstance(getattr(event, "state", None), ActorStateStopped):
+                self.stopped.add(place)
 
 
 class Values(Invariant):
@@ -332,10 +346,10 @@ class Alarms(Invariant):
             self.gone.add(place)
 
     def frame(self, message: Any) -> None:
-        if isinstance(message, ToServerEvents):
-            for event in (wrapper.inner for wrapper in message.items):
-                if isinstance(event, EventActorSetAlarm) and event.alarm_ts is not None:
-                    self._told((event.actor_id, event.alarm_ts))
+        for (actor, _), event in _events(message):
+            alarm_ts = getattr(event, "alarm_ts", None)
+            if alarm_ts is not None:
+                self._told((actor, alarm_ts))
 
     def _told(self, alarm: tuple[str, int]) -> None:
         self.told.add(alarm)
@@ -426,7 +440,8 @@ class Checker:
                     reader(entry)
 
     def _read_frame(self, entry: Entry) -> None:
-        if entry.details[0][:1] in FRAMES[entry.what]:
+        frame, version = entry.details
+        if frame[:1] in FRAMES[version, entry.what]:
             message = entry.message
             for reader in self._readers["frame"]:
                 reader(message)

@@ -47,16 +47,22 @@ ACTIONS: Final = {
 }
 """The actions and how often each is taken."""
 
-OPTIONS: Final = {"stop_timeout": 20.0, "actor_stop_timeout": 10.0, "start_timeout": 600.0, "kv_timeout": 10.0}
+OPTIONS: Final[dict[str, Any]] = {
+    "stop_timeout": 20.0,
+    "actor_stop_timeout": 10.0,
+    "start_timeout": 600.0,
+    "kv_timeout": 10.0,
+}
 
 
 class Process:
     """One process with a runner, hosted until it is told to end."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, protocol: int) -> None:
         self.name = name
         self._world = world
-        self.subject = Subject(world, name, endpoint="http://simulated.invalid", runner_name="default", **OPTIONS)
+        options = OPTIONS | {"endpoint": "http://simulated.invalid", "runner_name": "default", "protocol": protocol}
+        self.subject = Subject(world, name, **options)
         self._end = asyncio.Event()
         self.task = asyncio.create_task(self._run(), name=f"process {name}")
 
@@ -87,7 +93,8 @@ class Process:
 class Load:
     """One run. Call `run` on an engine of virtual time. ``checker`` reads the trace meanwhile."""
 
-    def __init__(self, engine: SimulatedEngine, seed: int, checker: Checker) -> None:
+    def __init__(self, engine: SimulatedEngine, seed: int, checker: Checker, protocol: int) -> None:
+        self._protocol = protocol
         self._engine = engine
         self._world = World(engine, seed)
         self._random = self._world.random
@@ -153,7 +160,7 @@ class Load:
 
     def _start_process(self) -> None:
         self._names += 1
-        self._processes.append(Process(self._world, f"process-{self._names}"))
+        self._processes.append(Process(self._world, f"process-{self._names}", self._protocol))
 
     async def _send(self) -> None:
         for client in self._open_clients():

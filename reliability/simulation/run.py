@@ -31,10 +31,10 @@ class Outcome(msgspec.Struct, frozen=True):
     faults: int
 
 
-async def _run(seed: int, faults: Faults, lines: int | None) -> Outcome:
+async def _run(seed: int, protocol: int, faults: Faults, lines: int | None) -> Outcome:
     checker = Checker()
     async with SimulatedEngine(seed=seed, clock="virtual", faults=faults) as engine:
-        await Load(engine, seed, checker).run()
+        await Load(engine, seed, checker, protocol).run()
         trace = engine.trace
         struck = sum(entry.part == "fault" for entry in trace)
     before = trace.added
@@ -55,7 +55,10 @@ def _leftovers() -> list[tuple[str, str]]:
     return [*left, ("timers", str(len(loop.timers)))] if loop.timers else left
 
 
-def run_seed(seed: int, *, faults: Faults = FAULTS, lines: int | None = None) -> Outcome:
-    """Run one seed on a virtual clock. ``lines`` of the trace are kept, or the last ones of a run that failed."""
+def run_seed(seed: int, *, protocol: int = 3, faults: Faults = FAULTS, lines: int | None = None) -> Outcome:
+    """Run one seed on a virtual clock, with runners of this version of the protocol.
+
+    ``lines`` of the trace are kept, or the last ones of a run that failed.
+    """
     with asyncio.Runner(loop_factory=virtual_loop) as runner:
-        return runner.run(_run(seed, faults, lines))
+        return runner.run(_run(seed, protocol, faults, lines))

@@ -48,6 +48,12 @@ def test_runner_keeps_its_promises(part: int) -> None:
     assert sum(outcome.faults for outcome in outcomes) > 5 * len(outcomes)
 
 
+@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
+def test_runner_of_protocol_7_keeps_its_promises(part: int) -> None:
+    outcomes = [run_seed(seed, protocol=7) for seed in range(part, SEEDS // PARTS * 3, 3)]
+    assert [(outcome.seed, outcome.violations) for outcome in outcomes if outcome.violations] == []
+
+
 @pytest.mark.parametrize("number", PLANTED)
 def test_planted_fault_is_seen_by_the_check_of_its_promise(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, PLANTED[number])
