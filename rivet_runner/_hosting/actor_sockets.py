@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Final
 
 from rivet_runner._hosting.generation_state import GenerationPhase, GenerationState
@@ -31,7 +32,7 @@ MAX_RECORD_BYTES: Final = 56 * 1024
 class ActorSockets:
     """All WebSockets of one generation. Made for the first of them."""
 
-    __slots__ = ("_awaited", "_shared", "_state", "_task_name", "by_key")
+    __slots__ = ("_awaited", "_shared", "_state", "_task_name", "by_key", "opened_at")
 
     def __init__(self, state: GenerationState) -> None:
         self._state = state
@@ -39,6 +40,8 @@ class ActorSockets:
         self._task_name = f"actor {state.actor.id}: websocket"
         self._awaited: set[bytes] = set()
         """The clients that may be there, by request key. Some may have shown up since."""
+        self.opened_at: float = -math.inf
+        """When the last hibernatable WebSocket was opened, on the event loop's clock."""
         self.by_key: dict[bytes, ClientSocket] = {}
         """By 8-byte request key."""
 
@@ -121,6 +124,7 @@ class ActorSockets:
         ws.answer_open()
         ws.open()
         if ws.delivery is not None:
+            self.opened_at = asyncio.get_running_loop().time()
             ws.delivery.changed()
         return True
 

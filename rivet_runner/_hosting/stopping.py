@@ -34,6 +34,10 @@ __all__ = ["StoppingGeneration"]
 HOLDING_SECONDS: Final = 3.0
 """For messages that are held back while clients are being attached: more than the longest such hold."""
 
+REGISTERED_SECONDS: Final = 0.25
+"""From the open of a hibernatable WebSocket to ``Stopped``. The gateway (2.3.19) registers such a client up to 127 ms after
+its open. If the actor slept and woke before that, the start would not list the client."""
+
 ACKNOWLEDGEMENT_SECONDS: Final = 0.05
 """From the last acknowledgement to ``Stopped``. They take different ways to the gateway, and one that sees the stop first
 takes the message for unprocessed and wakes the actor at once."""
@@ -74,6 +78,8 @@ class StoppingGeneration(GenerationState):
             self.actor.log.warning("stopped before everything that it sent had left")
         if self._sockets is not None and self._sockets.acknowledged_recently:
             await asyncio.sleep(ACKNOWLEDGEMENT_SECONDS)
+        if self._sockets is not None and not self.cut_off and not self.destroyed:
+            await asyncio.sleep(self._sockets.opened_at + REGISTERED_SECONDS - asyncio.get_running_loop().time())
         if not self.cut_off and not self.destroyed:
             await self.repeat_alarm(clock.remaining_for_step)
 

@@ -1,8 +1,9 @@
 """Hibernating clients that the engine may have left out of a start command.
 
-With some versions of the protocol, the start commands that follow an init may lack their list (2.3.19: 2 of 60 did). Then
-only the actor's own records tell which clients it had. Such a client may be there or may have left, so its handler runs when
-its first message comes, or its close. A client that stays silent keeps its record, and the next start lists it.
+With some versions of the protocol, the engine repeats commands behind its answer to init, and need not look up the list of
+such a start again. If it is empty, only the actor's own records tell which clients it had. Such a client may be there or may
+have left, so its handler runs when its first message comes, or its close. A client that stays silent keeps its record, and
+the next start lists it.
 
 A message may come before the records are loaded, and names no actor. So messages that no socket waits for are kept while
 such a start is under way.

@@ -58,8 +58,8 @@ class DialectV7(Dialect):
         self._commands = CommandCheckpoints()
         self._pings = 0
         """Pings of the engine so far: the clock of both logs."""
-        self._init_is_fresh = False
-        """Whether the engine has not pinged since it has answered init."""
+        self._repeats_commands = False
+        """Whether the next commands may be those that the engine repeats after init."""
 
     # From the engine
 
@@ -89,35 +89,24 @@ class DialectV7(Dialect):
         else:
             self._events.resume()
             self._commands.resume()
-        self._init_is_fresh = True
+        self._repeats_commands = True
         return [_init_answer(message, forgotten)]
 
     def _new_commands(self, commands: Sequence[v7.CommandWrapper]) -> Sequence[Received]:
-        """The new commands. After each init, the engine repeats those that were not acknowledged."""
+        """The new commands. After each init, the engine repeats those that were not acknowledged, in one message."""
+        unlisted, self._repeats_commands = self._repeats_commands, False
         received: list[Received] = []
         for command in commands:
             starts = isinstance(command.inner, v7.CommandStartActor)
             if self._commands.receive(command.checkpoint, starts=starts):
-                received.append(self._command(command))
+                received.append(_command(command, unlisted=unlisted))
         return received
-
-    def _command(self, command: v7.CommandWrapper) -> StartActor | StopActor:
-        """The command in the vocabulary of all versions.
-
-        The start commands that follow an init may lack the list of hibernating requests (2.3.19: 2 of 60 did).
-        """
-        place, inner = command.checkpoint, command.inner
-        if isinstance(inner, v7.CommandStopActor):
-            return StopActor(place.actor_id, place.generation)
-        listed = None if self._init_is_fresh and not inner.hibernating_requests else inner.hibernating_requests
-        return StartActor(place.actor_id, place.generation, inner.config, listed)
 
     def _ping(self, ping: ToClientPing) -> None:
         """Answer, and acknowledge the new commands along with it. Without an answer the engine closes after 15 s."""
         self._control.append(v7.encode_to_server(ToServerPong(ping.ts)))
         if self.phase is not Phase.CONNECTED:
             return
-        self._init_is_fresh = False
         self._pings += 1
         self._events.confirm_sent_before(self._pings - CERTAIN_AFTER)
         self._commands.confirm_sent_before(self._pings - CERTAIN_AFTER)
@@ -177,6 +166,15 @@ def _init_answer(message: v7.ToClientInit, forgotten: bool) -> InitAnswered:
         stop_threshold=limits.actor_stop_threshold / 1000,
         drain_grace=None if grace is None else grace / 1000,
     )
+
+
+def _command(command: v7.CommandWrapper, *, unlisted: bool) -> StartActor | StopActor:
+    """``unlisted``: the list of hibernating requests may be missing. The engine looks it up when it first sends a start."""
+    place, inner = command.checkpoint, command.inner
+    if isinstance(inner, v7.CommandStopActor):
+        return StopActor(place.actor_id, place.generation)
+    listed = None if unlisted and not inner.hibernating_requests else inner.hibernating_requests
+    return StartActor(place.actor_id, place.generation, inner.config, listed)
 
 
 def _event(event: ActorEvent) -> v7.Event:

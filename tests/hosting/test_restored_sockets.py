@@ -74,6 +74,19 @@ async def test_the_client_is_closed_with_a_reason_when_it_was_opened_with_anothe
 
 
 @virtual_time
+async def test_the_gateway_has_time_to_register_a_client_when_the_actor_sleeps_right_after_its_open() -> None:
+    async with wakeful() as place:
+        actor = place.runner.actors["a1"]
+        client = place.connection.open_websocket("a1")
+        await client.opened()
+        opened = place.current.now
+        actor.sleep()
+        place.connection.stop_actor("a1")
+        await place.connection.stopped("a1")
+        assert 0.2 < place.current.now - opened < 0.5
+
+
+@virtual_time
 async def test_the_client_is_closed_when_nothing_is_stored_of_it() -> None:
     async with wakeful() as place:
         client = await place.client()

@@ -1,4 +1,4 @@
-"""Clients that the engine may have left out of a start command: in version 7 it may do so soon after init."""
+"""Clients that the engine may have left out of a start command, which it may do behind init in version 7."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ CLIENT_GONE = (1000, "ws.stale_metadata")
 
 
 async def woken_unlisted(place: Wakeful) -> None:
-    """The actor has slept, and its start comes soon after init. Further ones come later."""
+    """The actor has slept, and its start is the first command behind the answer to init."""
     await place.asleep()
     await place.reconnected()
     await place.wake()
-    place.connection.ping()
-    await settle()
 
 
 @virtual_time

@@ -221,15 +221,14 @@ def test_unconfirmed_events_are_not_overdue_when_they_were_sent(speaker: Speaker
     assert (speaker.dialect.overdue_events, speaker.dialect.event_backlog) == (0, 3)
 
 
-def test_a_start_has_no_list_of_requests_when_it_is_empty_soon_after_init(speaker: Speaker) -> None:
+def test_a_start_has_no_list_of_requests_when_the_engine_repeats_it_after_init(speaker: Speaker) -> None:
     unlisted = v7.CommandWrapper(ActorCheckpoint("a3", 1, 0), v7.CommandStartActor(CONFIG, []))
-    speaker.ping()
+    speaker.receive(v7.ToClientCommands([]))
     assert speaker.receive(v7.ToClientCommands([unlisted])) == [StartActor("a3", 1, CONFIG, [])]
     speaker.dialect.connection_lost()
     speaker.connect()
     again = v7.CommandWrapper(ActorCheckpoint("a3", 2, 0), v7.CommandStartActor(CONFIG, []))
     expected = [StartActor("a3", 2, CONFIG, None), StartActor("a1", 1, CONFIG, LISTED)]
     assert speaker.receive(v7.ToClientCommands([unlisted, again, started()])) == expected
-    speaker.ping()
     last = v7.CommandWrapper(ActorCheckpoint("a3", 3, 0), v7.CommandStartActor(CONFIG, []))
     assert speaker.receive(v7.ToClientCommands([last])) == [StartActor("a3", 3, CONFIG, [])]

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from rivet_runner import Actor, HibernationRecord, Request, WebSocket
 from rivet_runner.errors import RecordError
-from rivet_runner.protocol import v7
 from rivet_runner.testing import MemoryHibernationStores
 from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection
 from tests.support.replaying import asleep
@@ -93,8 +92,5 @@ async def wakeful(**hooks: object) -> AsyncIterator[Wakeful]:
     stores = MemoryHibernationStores()
     async with scene(hooks, kind=Rooms, hibernation_store=stores) as current:  # type: ignore[arg-type]
         connection = await current.start()
-        if connection.codec is v7:
-            connection.ping()  # soon after init, the list of a start may be missing
-            await settle()
         await current.actor(connection)
         yield Wakeful(current, connection, stores)
