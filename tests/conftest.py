@@ -8,7 +8,7 @@ Modules marked ``both_protocols`` run for each version of the runner protocol. W
 commands, events, acknowledgements, pings, drains), or meets such messages on its way. All other modules run once, for one of
 two reasons. Either they have no runner: codecs, configuration, the parts of a room by themselves. Or they test what is above
 the session and the same for every version: payloads, replays, queues, reads, back-off. ``--protocol 7`` runs everything on
-version 7 instead, and ``--protocol 3`` on version 3. The simulated engine speaks version 3 alone.
+version 7 instead, and ``--protocol 3`` on version 3.
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ from rivet_runner.testing.engine_binary import find_engine_binary
 
 NEEDS_ENGINE: Final = ("needs", "engine")
 """A user property, as those reach the main process of a parallel run; not a keyword, since those hold folders' names too."""
-
-SIMULATED: Final = ("simulated", "conformance", "testing")
-"""Folders whose runners meet the simulated engine."""
 
 # A busy machine is no defect of the code: no example of a property has a time limit. `make test-fast` asks
 # for fewer examples with `--hypothesis-profile=quick`, and `make test` and CI try all.
@@ -100,8 +97,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def protocol(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The version of the runner protocol that runners of this test speak, unless the test says otherwise."""
     version: int = getattr(request, "param", None) or request.config.getoption("protocol") or DEFAULT_VERSION
-    if any(f"/tests/{folder}/" in str(request.path) for folder in SIMULATED):
-        version = DEFAULT_VERSION
     monkeypatch.setenv("RIVET_RUNNER_PROTOCOL", str(version))
     return version
 

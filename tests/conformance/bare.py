@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from rivet_runner._connection.environment import Link
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     ActorIntent,
     CommandStartActor,
     CommandStopActor,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from rivet_runner import WebSocketClosed
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     ActorIntentSleep,
     CommandStartActor,
     CommandStopActor,

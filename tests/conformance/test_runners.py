@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     ActorIntentSleep,
     ActorIntentStop,
     CommandStartActor,

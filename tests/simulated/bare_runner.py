@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any, TypeVar
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     ActorIntent,
     CommandStartActor,
     CommandStopActor,

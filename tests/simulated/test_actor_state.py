@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rivet_runner.protocol.wire import ActorIntentSleep, ActorIntentStop
+from rivet_runner.protocol.v3 import ActorIntentSleep, ActorIntentStop
 from rivet_runner.testing._simulated.actor_spec import ActorSignal, CrashPolicy
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
 from tests.simulated.bare_runner import BareEngine, BareRunner, look

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rivet_runner import Actor, Request, Response, WebSocket, WebSocketClosed
-from rivet_runner.protocol.wire import CommandStartActor, ToClientCommands
+from rivet_runner.protocol.v3 import CommandStartActor, ToClientCommands
 from rivet_runner.testing import EngineApiError, HttpExchangeFailed, SimulatedEngine
 from tests.simulated.bare_runner import look
 from tests.simulated.rooms import Room, virtual
@@ -84,6 +84,7 @@ async def test_crash_is_the_last_word_until_the_actor_runs_again() -> None:
         assert (actor.status, actor.error) == ("running", None)
 
 
+@pytest.mark.only_protocol(3)
 @virtual
 async def test_alarm_fires_at_its_time_when_it_is_a_month_away() -> None:
     woken: list[float] = []
@@ -177,6 +178,7 @@ class TestWebSockets:
                 assert await ws.recv() == "two"
                 assert runner.calls == [("start", 1), ("restored", 1)]
 
+    @pytest.mark.only_protocol(3)
     @virtual
     async def test_socket_may_be_missing_from_the_list_when_the_actor_sleeps_right_after_the_open(self) -> None:
         async with SimulatedEngine(clock="virtual") as engine, engine.host(Room):
@@ -193,6 +195,7 @@ class TestWebSockets:
                 assert early in (0, 1), "it depends on the jitter of the keepalive"
                 assert late == 1
 
+    @pytest.mark.only_protocol(3)
     @virtual
     async def test_closing_client_wakes_the_actor_with_a_list_that_lacks_it(self) -> None:
         async with SimulatedEngine(clock="virtual") as engine, engine.host(Room):
@@ -391,6 +394,7 @@ class TestFaultsByHand:
             assert look(runner).connected
             assert (await actor.request("GET", "/")).status == 200
 
+    @pytest.mark.only_protocol(3)
     @virtual
     async def test_engine_has_its_actors_and_data_when_it_was_killed_and_started_again(self) -> None:
         async def fetch(actor: Actor, request: Request) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rivet_runner import Actor, Request, Response, Runner
-from rivet_runner.protocol.wire import ToClientInit, ToServerInit
+from rivet_runner.protocol.v3 import ToClientInit, ToServerInit
 from rivet_runner.testing import Faults, SimulatedEngine
 from tests.simulated.rooms import Room, virtual
 
@@ -62,6 +62,7 @@ async def test_faults_end_when_the_limit_is_reached() -> None:
         assert struck(engine) == ["cuts"] * 3
 
 
+@pytest.mark.only_protocol(3)
 @virtual
 async def test_runner_repeats_its_init_when_the_engine_loses_it() -> None:
     faults = only("cuts", lost_inits=1, limit=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rivet_runner.protocol.messages import KvDeleteRangeRequest
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     KvDeleteRequest,
     KvDeleteResponse,
     KvDropRequest,

@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, NegotiationError
 from websockets.typing import Subprotocol
 
-from rivet_runner.protocol.wire import ToServerInit, encode_to_server
+from rivet_runner.protocol.v3 import ToServerInit, encode_to_server
 from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed, SimulatedEngine
 from rivet_runner.testing._simulated.client_port import ClientMessage
 from rivet_runner.testing._simulated.ids import Ids

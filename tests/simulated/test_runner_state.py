@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     EventActorSetAlarm,
     EventWrapper,
     KvErrorResponse,

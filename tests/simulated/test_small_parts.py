@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     ToClientWebSocketMessage,
     ToServerResponseChunk,
     ToServerResponseStart,

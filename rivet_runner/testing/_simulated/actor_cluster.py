@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from rivet_runner.protocol.wire import CommandStartActor, CommandStopActor
+from rivet_runner.protocol.v3 import CommandStartActor, CommandStopActor
 from rivet_runner.testing._simulated.actor_spec import ActorSignal, ActorSpec
 
 __all__ = ["ActorCluster"]

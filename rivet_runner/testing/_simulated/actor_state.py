@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     ActorConfig,
     ActorIntent,
     ActorIntentSleep,

@@ -8,7 +8,7 @@ from typing import Final
 
 from multidict import CIMultiDict
 
-from rivet_runner.protocol.wire import ToServerResponseStart
+from rivet_runner.protocol.v3 import ToServerResponseStart
 from rivet_runner.testing._simulated.errors import EngineError
 from rivet_runner.testing.http_client import HttpResponse
 

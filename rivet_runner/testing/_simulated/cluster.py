@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from rivet_runner.protocol.messages import KvRequestData
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     CommandStartActor,
     CommandStopActor,
     Event,

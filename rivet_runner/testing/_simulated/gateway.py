@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final, Protocol
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     MessageId,
     ToClient,
     ToClientTunnelMessage,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     ToClientRequestStart,
     ToServerResponseAbort,
     ToServerResponseStart,

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     ToClientWebSocketClose,
     ToClientWebSocketMessage,
     ToClientWebSocketOpen,

@@ -11,7 +11,7 @@ import logging
 from typing import Final
 
 from rivet_runner._tasks import TaskGroup
-from rivet_runner.protocol.wire import ToServerResponseStart
+from rivet_runner.protocol.v3 import ToServerResponseStart
 from rivet_runner.testing._simulated.actor_spec import ActorSignal
 from rivet_runner.testing._simulated.client_port import ClientPort
 from rivet_runner.testing._simulated.errors import EngineError, close_reason

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     ToClientWebSocketMessage,
     ToServerResponseAbort,
     ToServerResponseStart,

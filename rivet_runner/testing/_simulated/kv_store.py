@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rivet_runner.protocol.messages import KvDeleteRangeRequest, KvRequestData
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     KvDeleteRequest,
     KvDeleteResponse,
     KvDropRequest,

@@ -25,7 +25,6 @@ from rivet_runner.protocol.messages import (
     ToServerWebSocketMessage,
 )
 from rivet_runner.protocol.v3 import KvResponseData
-from rivet_runner.protocol.wire import PROTOCOL_VERSION
 from rivet_runner.testing._simulated.fault_injection import FaultInjector
 from rivet_runner.testing._simulated.runner_state import SimulatedRunner
 from rivet_runner.testing._simulated.runner_wire import WIRES, RunnerWire
@@ -98,7 +97,7 @@ class RunnerSocket:
         self._state = SocketState.AWAITING_INIT
         self._init_timer: Timer | None = None
         self._key = ""
-        self.wire: RunnerWire = WIRES[PROTOCOL_VERSION]
+        self.wire: RunnerWire = WIRES[3]
         """Its version of the protocol, once it is open."""
         self._ping_timer: Timer | None = None
         self._pong_ts = 0

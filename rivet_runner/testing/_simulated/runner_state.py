@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from rivet_runner.protocol.wire import (
+from rivet_runner.protocol.v3 import (
     CommandStartActor,
     CommandStopActor,
     Event,
