@@ -41,7 +41,7 @@ test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes 
 	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
 	@$(BIN)/python -m pytest $(ARGS)
 
-# Fewer examples of each property, and no test that starts pytest or installs a wheel: `make test` and `make coverage` have both.
+# Fewer examples of each property, and no test that is marked slow: `make test` and `make coverage` have both.
 test-fast: $(INSTALLED) ## run the quick tests: no engine, no browser, fewer examples, on every core
 	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine and not slow" --hypothesis-profile=quick $(ARGS)
 

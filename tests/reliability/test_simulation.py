@@ -19,8 +19,11 @@ from tests.reliability.planted_faults import PLANTED, PlantedFault
 
 PROJECT = Path(__file__).parents[2]
 
-SEEDS = 300
-PARTS = 10
+SEEDS = {3: 300, 7: 90}
+"""For each protocol."""
+
+SEEDS_IN_PART = 10
+PARTS = {protocol: seeds // SEEDS_IN_PART for protocol, seeds in SEEDS.items()}
 
 UNTIL_SEEN = 400
 """Seeds within which a planted fault is seen. The rarest is seen once in some 60."""
@@ -41,17 +44,18 @@ def plant(monkeypatch: pytest.MonkeyPatch, fault: PlantedFault) -> None:
     monkeypatch.setattr(fault.owner, fault.method, fault.mutation(getattr(fault.owner, fault.method)))
 
 
-@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, PARTS))])
-def test_runner_keeps_its_promises(part: int) -> None:
-    outcomes = [run_seed(seed) for seed in range(part, SEEDS, PARTS)]
+@pytest.mark.parametrize(
+    ("protocol", "part"),
+    [
+        pytest.param(protocol, part, marks=[pytest.mark.slow] if part else [])
+        for protocol, parts in PARTS.items()
+        for part in range(parts)
+    ],
+)
+def test_runner_keeps_its_promises(protocol: int, part: int) -> None:
+    outcomes = [run_seed(seed, protocol=protocol) for seed in range(part, SEEDS[protocol], PARTS[protocol])]
     assert [(outcome.seed, outcome.violations) for outcome in outcomes if outcome.violations] == []
     assert sum(outcome.faults for outcome in outcomes) > 5 * len(outcomes)
-
-
-@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
-def test_runner_of_protocol_7_keeps_its_promises(part: int) -> None:
-    outcomes = [run_seed(seed, protocol=7) for seed in range(part, SEEDS // PARTS * 3, 3)]
-    assert [(outcome.seed, outcome.violations) for outcome in outcomes if outcome.violations] == []
 
 
 @pytest.mark.parametrize("number", PLANTED)
@@ -65,6 +69,7 @@ def test_planted_fault_is_seen_by_the_check_of_its_promise(number: int, monkeypa
     pytest.fail(f"none of {UNTIL_SEEN} seeds shows it")
 
 
+@pytest.mark.slow
 def test_a_seed_is_the_same_run_when_hashes_differ() -> None:
     here = run_seed(3, lines=sys.maxsize).trace
     assert here.count("\n") > 500
@@ -81,6 +86,7 @@ def test_a_seed_is_the_same_run_when_hashes_differ() -> None:
         assert done.stdout == f"{here}\nseed 3: every promise was kept, with {run_seed(3).faults} faults\n"
 
 
+@pytest.mark.slow
 def test_the_outcome_does_not_depend_on_the_number_of_processes() -> None:
     alone = [outcome for bunch in run_seeds(range(24), 1) for outcome in bunch]
     shared = [outcome for bunch in run_seeds(range(24), 2) for outcome in bunch]

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.simulated.scenario import run_scenario
 
 PROJECT = Path(__file__).parents[2]
@@ -26,6 +28,7 @@ def run_elsewhere(seed: int, hash_seed: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_runs_of_one_seed_are_the_same_when_hashes_differ() -> None:
     here = run_scenario(1)
     assert here.count("\n") > 500

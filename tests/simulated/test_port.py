@@ -361,6 +361,7 @@ async def test_missing_server_is_told_with_the_command_that_installs_it(monkeypa
             await engine.listen()
 
 
+@pytest.mark.slow
 async def test_tour_needs_no_real_engine_when_it_is_simulated() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -20,8 +20,8 @@ TESTING: Final = str(Path(rivet_runner.__file__).parent / "testing")
 MAX_AWAITS: Final = 400
 """More than any scenario has."""
 
-TURNS: Final = pytest.mark.parametrize("turns", [0, 1, 2])
-"""Turns of the loop between the await and the cancellation, which then meets what was waited for."""
+TURNS: Final = pytest.mark.parametrize("turns", [0, *(pytest.param(turns, marks=pytest.mark.slow) for turns in (1, 2))])
+"""Turns of the loop between the await and the cancellation, which then meets what was waited for. One run is hundreds."""
 
 CLEANUP_SECONDS: Final = 8.0
 """For a close handshake, which has 5."""
