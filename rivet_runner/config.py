@@ -190,12 +190,13 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
         """The WebSocket subprotocols to offer to the engine, in order. They hold the token, so do not log them."""
         return offered_subprotocols(self.token)
 
-    def connect_url(self) -> str:
-        """Return the ws or wss URL for this runner, without credentials."""
+    def connect_url(self, protocol_version: int | None = None) -> str:
+        """Return the ws or wss URL for this runner, without credentials. ``protocol_version`` is ``protocol`` if omitted."""
+        version = self.protocol if protocol_version is None else protocol_version
         scheme, _, rest = self.endpoint.partition("://")
         websocket_scheme = {"http": "ws", "https": "wss"}[scheme]
         return (
-            f"{websocket_scheme}://{rest}/runners/connect?protocol_version={self.protocol}"
+            f"{websocket_scheme}://{rest}/runners/connect?protocol_version={version}"
             f"&namespace={quote(self.namespace, safe='')}&runner_key={quote(self.runner_key, safe='')}"
         )
 

@@ -225,6 +225,10 @@ def test_connect_url_is_read_back_when_its_values_need_encoding(
     }
 
 
+def test_connect_url_names_another_version_when_it_is_given() -> None:
+    assert "?protocol_version=7&" in RunnerConfig(protocol=3).connect_url(7)
+
+
 def test_connect_url_has_no_token_when_there_is_one() -> None:
     config = RunnerConfig(endpoint=f"https://ns:{SECRET}@host")
     assert SECRET not in config.connect_url()
