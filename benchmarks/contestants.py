@@ -17,7 +17,7 @@ from benchmarks.synthetic.engine import EngineConnection, SyntheticEngine
 from benchmarks.synthetic.http import HttpRequests
 from benchmarks.synthetic.sockets import OpenSockets
 
-__all__ = ["CONTESTANTS", "HIBERNATABLE", "Contestant", "LiveRunner", "connected", "missing"]
+__all__ = ["CONTESTANTS", "HIBERNATABLE", "PROTOCOL_7", "Contestant", "LiveRunner", "connected", "missing"]
 
 CONNECT_SECONDS: Final = 30.0
 TYPESCRIPT: Final = PROJECT / "benchmarks" / "typescript_runner"
@@ -45,6 +45,7 @@ CONTESTANTS: Final = {
 }
 
 HIBERNATABLE: Final = Contestant("hibernatable", "Python, hibernatable", (*_PYTHON, "--hibernatable"), V3)
+PROTOCOL_7: Final = Contestant("python-7", "Python, protocol 7", (*_PYTHON, "--protocol", "7"), V7)
 
 
 def missing(contestant: Contestant) -> str | None:

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NamedTuple, TypeVar
 
-from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, Contestant, LiveRunner, connected
+from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, PROTOCOL_7, Contestant, LiveRunner, connected
+from benchmarks.lifecycle import lifecycle_sample
 from benchmarks.measure import MICROSECONDS, Sample, actor_start_sample, opening_sample, window
 from benchmarks.real_engine import CLIENTS, Hosted, host
 from benchmarks.report import IN_FLIGHT_FAR, ROUND_TRIPS, Records
-from rivet_runner.testing import EngineNotFound, LocalEngine
+from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine
 
 __all__ = ["FULL", "PHASES", "QUICK", "Settings", "say"]
 
@@ -24,6 +25,12 @@ IN_FLIGHT: Final = 100
 
 ACTORS_IN_ALL: Final = 3_000
 """Started by each contestant for one figure, at least. A turn with few actors takes hardly a millisecond."""
+
+LIVES: Final = 40
+"""Actors that each contestant creates, lets sleep and wakes, at least."""
+
+LIVES_A_TURN: Final = 4
+"""Few, because the machine's speed may change during a long turn. One alone would find an idle runner."""
 
 
 class Settings(NamedTuple):
@@ -170,19 +177,46 @@ async def engine(records: Records, contestants: Sequence[Contestant], settings: 
     def round_trips(in_flight: int) -> Measure[Hosted]:
         return lambda runner: runner.sample(in_flight, settings.seconds)
 
-    if not settings.with_engine:
-        return
-    async with AsyncExitStack() as stack:
-        try:
-            local = await stack.enter_async_context(LocalEngine())
-        except EngineNotFound as error:
-            say(f"  left out: {error}")
+    async with _on_real_engine(_without_floor(contestants), settings) as (_, hosted):
+        if not hosted:
             return
-        hosted = [await host(stack, local, contestant) for contestant in _without_floor(contestants)]
         for runner in hosted:
             await runner.sample(CLIENTS, settings.warm_up)
         for in_flight in (1, CLIENTS):
             await _take_turns(records, f"engine, {in_flight} in flight", hosted, settings.rounds, round_trips(in_flight))
+
+
+async def lifecycle(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+    """Create, put to sleep and wake actors on a real engine, also on protocol 7. Left out of a quick run."""
+    chosen = [contestant for contestant in contestants if contestant.name in ("python", "typescript")]
+    if CONTESTANTS["python"] in chosen:
+        chosen.append(PROTOCOL_7)
+    async with _on_real_engine(chosen, settings) as (endpoint, hosted):
+        if not hosted:
+            return
+        api = EngineApi(endpoint)
+
+        def lives(runner: Hosted) -> Awaitable[Sample]:
+            return lifecycle_sample(api, runner.contestant.name, LIVES_A_TURN)
+
+        for runner in hosted:
+            await lives(runner)
+        await _take_turns(records, "lifecycle", hosted, max(settings.rounds, LIVES // LIVES_A_TURN), lives)
+
+
+@asynccontextmanager
+async def _on_real_engine(contestants: Sequence[Contestant], settings: Settings) -> AsyncIterator[tuple[str, list[Hosted]]]:
+    """The endpoint of a real engine, with the contestants on it. There are none if there is no engine."""
+    async with AsyncExitStack() as stack:
+        try:
+            local = await stack.enter_async_context(LocalEngine()) if settings.with_engine else None
+        except EngineNotFound as error:
+            say(f"  left out: {error}")
+            local = None
+        if local is None:
+            yield "", []
+        else:
+            yield local.endpoint, [await host(stack, local, contestant) for contestant in contestants]
 
 
 def _without_floor(contestants: Sequence[Contestant]) -> list[Contestant]:
@@ -190,5 +224,5 @@ def _without_floor(contestants: Sequence[Contestant]) -> list[Contestant]:
     return [contestant for contestant in contestants if contestant.name != "floor"]
 
 
-PHASES: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance, engine)}
+PHASES: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance, engine, lifecycle)}
 """By name. The docstring of each is its line in ``--help``."""

@@ -20,9 +20,11 @@ BODY: Final = "x" * 64
 
 
 class Echo(Runner):
-    """Answers each request with the same body, and each WebSocket message with itself."""
+    """Answers each request with the same body, and each WebSocket message with itself. After a POST its actor sleeps."""
 
     async def fetch(self, actor: Actor, request: Request) -> Response:
+        if request.method == "POST":
+            actor.sleep()
         return Response(BODY)
 
     async def websocket(self, actor: Actor, ws: WebSocket) -> None:
@@ -58,6 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--uvloop", action="store_true")
     parser.add_argument("--hibernatable", action="store_true")
+    parser.add_argument("--protocol", type=int, default=3)
     parser.add_argument("--profile", type=Path)
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
@@ -68,7 +71,8 @@ def main() -> None:
         import uvloop
 
         loop_factory = uvloop.new_event_loop
-    runner = HibernatableEcho() if options.hibernatable else Echo()
+    kind = HibernatableEcho if options.hibernatable else Echo
+    runner = kind(protocol=options.protocol)
     with asyncio.Runner(loop_factory=loop_factory) as loop_runner:
         loop_runner.run(serve(runner))
 

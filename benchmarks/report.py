@@ -36,6 +36,8 @@ TARGETS: Final = {100: ">= 2.5 x TypeScript", 1_000: ">= 12 x TypeScript", 10_00
 
 KIB: Final = 1 / 1024
 
+LIFECYCLE: Final = {"create": "create and ask, ms", "sleep": "fall asleep, ms", "wake": "wake by a request, ms"}
+
 EXPLANATION: Final = """\
 Medians, with the lowest and the highest turn in brackets. CPU is the runner process's, in microseconds a message or a piece.
 Ratios are medians of the ratios of single turns. Targets are ratios too, except for memory, and decide nothing here. The
@@ -135,6 +137,8 @@ def _rows(records: Records, sockets: Sequence[int], actors: Sequence[int]) -> It
         yield from _distant(records, f"{1000 * seconds:.0f} ms away")
     for in_flight in (1, 16):
         yield from _messages(records, f"engine, {in_flight} in flight", f"real engine, {in_flight} in flight", "")
+    yield from _lives(records, "python", "an actor, Python on protocol 3", "")
+    yield from _lives(records, "python-7", "an actor, Python on protocol 7", "<= 1.1 x TypeScript")
 
 
 def _row(records: Records, key: str, load: str, metric: str, title: str, target: str = "", scale: float = 1.0) -> Row:
@@ -166,6 +170,15 @@ def _distant(records: Records, key: str) -> Iterator[Row]:
     yield from _messages(records, key, load, ">= 1.5 x TypeScript")
     allowed = {runner: records.ratio(key, runner, "floor", "rate") for runner in RUNNERS if runner != "floor"}
     yield Row(load, "messages/s, to what the distance allows", allowed, {}, ">= 0.6 x")
+
+
+def _lives(records: Records, python: str, load: str, target: str) -> Iterator[Row]:
+    """The steps in the life of an actor, with ``python`` as the Python runner."""
+    for step, title in LIFECYCLE.items():
+        contestants = {"python": python, "typescript": "typescript"}
+        values = {column: records.spread("lifecycle", name, step, 1e-3) for column, name in contestants.items()}
+        compared = {"python": records.ratio("lifecycle", python, "typescript", step)}
+        yield Row(load, title, values, compared, target)
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -1,6 +1,6 @@
 """Measures the Python runner beside the TypeScript one and beside the floor, and prints one table.
 
-A full run takes up to ten minutes, and replaces results/latest.md and results/cost.svg. With --quick, --loads, --runners or
+A full run takes up to 11 minutes, and replaces results/latest.md and results/cost.svg. With --quick, --loads, --runners or
 --rounds the table is only printed. `make bench` installs everything that is needed first, and `make bench ARGS="--quick"`
 passes options on. The benchmark needs Linux, for the clocks of other processes, and two processors that are otherwise idle.
 """

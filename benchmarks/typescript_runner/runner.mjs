@@ -22,7 +22,8 @@ const runner = new Runner({
   async onActorStart() {},
   async onActorStop() {},
   hibernatableWebSocket: { canHibernate: () => false },
-  async fetch() {
+  async fetch(runner, actorId, _gatewayId, _requestId, request) {
+    if (request.method === "POST") runner.sleepActor(actorId);
     return new Response(BODY);
   },
   async websocket(_runner, _actorId, ws) {
