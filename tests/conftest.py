@@ -31,7 +31,7 @@ NEEDS_ENGINE: Final = ("needs", "engine")
 # A busy machine is no defect of the code: no example of a property has a time limit. `make test-fast` asks
 # for fewer examples with `--hypothesis-profile=quick`, and `make test` and CI try all.
 settings.register_profile("unhurried", parent=settings.default, deadline=None)
-settings.register_profile("quick", parent=settings.get_profile("unhurried"), max_examples=20)
+settings.register_profile("quick", parent=settings.get_profile("unhurried"), max_examples=10)
 settings.load_profile("unhurried")
 
 

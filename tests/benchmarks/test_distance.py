@@ -12,6 +12,8 @@ import pytest
 from benchmarks.distance import MAX_UNDER_WAY, DelayingProxy
 from tests.support.virtual_time import virtual_time
 
+pytestmark = pytest.mark.slow
+
 ROUND_TRIP = 0.1
 
 

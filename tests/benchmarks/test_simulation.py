@@ -7,6 +7,8 @@ import pytest
 from benchmarks import simulation
 from rivet_runner.testing import SimulatedEngine
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("load", [simulation.lives, simulation.hibernating, simulation.idle])
 def test_load_takes_some_time(load: object) -> None:

@@ -15,6 +15,8 @@ from benchmarks.synthetic.sockets import OpenSockets
 from rivet_runner import Actor, Runner, WebSocket
 from rivet_runner.protocol import v3
 
+pytestmark = pytest.mark.slow
+
 
 async def test_every_message_comes_back_when_the_python_runner_echoes() -> None:
     async with connected(CONTESTANTS["python"]) as runner:

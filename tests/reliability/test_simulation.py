@@ -17,6 +17,8 @@ from reliability.simulation.run import LOGGERS, run_seed
 from rivet_runner._hosting.generation import Generation
 from tests.reliability.planted_faults import PLANTED, PlantedFault
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 
 SEEDS = {3: 300, 7: 90}

@@ -26,6 +26,8 @@ from rivet_runner.testing.http_client import exchange
 from tests.simulated.rooms import Room, virtual
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 MIB = 1024 * 1024
 UNKNOWN = Ids(Random(1)).new()
