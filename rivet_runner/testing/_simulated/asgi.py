@@ -1,16 +1,10 @@
-"""The types of ASGI that the engine's port uses."""
+"""The parts of an ASGI scope that the engine's port reads."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from rivet_runner._asgi_types import Scope
 
-__all__ = ["Message", "Receive", "Scope", "Send", "headers_of", "target_of"]
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
+__all__ = ["headers_of", "target_of"]
 
 
 def target_of(scope: Scope) -> str:

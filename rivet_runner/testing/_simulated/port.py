@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from rivet_runner.testing._simulated.asgi import Scope
+from rivet_runner._asgi_types import Scope
 from rivet_runner.testing._simulated.port_api import PortApi
 from rivet_runner.testing._simulated.port_app import ListeningEngine, PortApp
 

@@ -10,8 +10,9 @@ from urllib.parse import unquote
 import msgspec
 from multidict import CIMultiDict
 
+from rivet_runner._asgi_types import Receive, Scope, Send
 from rivet_runner.testing._simulated.answers import error_answer, forwarded_headers
-from rivet_runner.testing._simulated.asgi import Receive, Scope, Send, headers_of, target_of
+from rivet_runner.testing._simulated.asgi import headers_of, target_of
 from rivet_runner.testing._simulated.client_calls import call_actor, open_websocket
 from rivet_runner.testing._simulated.cluster import Cluster
 from rivet_runner.testing._simulated.errors import EngineError, close_reason

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from rivet_runner._asgi_types import Receive, Send
 from rivet_runner._tasks import TaskGroup
-from rivet_runner.testing._simulated.asgi import Receive, Send
 from rivet_runner.testing._simulated.client_port import ClientClose, ClientMessage, ClientPort
 
 __all__ = ["SocketClient"]
