@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -206,3 +208,13 @@ def test_the_backlog_counts_what_is_not_confirmed(kind: Kind) -> None:
 )
 def test_the_packet_of_a_serverless_runner_begins_with_the_version(kind: Kind, packet: bytes) -> None:
     assert kind.serverless_packet("r1") == packet
+
+
+def test_no_codec_is_imported_until_its_version_is_spoken() -> None:
+    program = (
+        "import sys; from rivet_runner import Runner; from rivet_runner._session.dialects import serverless_packet;"
+        "codecs = lambda: [name for name in ('v3', 'v7') if f'rivet_runner.protocol.{name}' in sys.modules];"
+        "print(codecs()); serverless_packet(7, 'r1'); print(codecs())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "['v7']"]
