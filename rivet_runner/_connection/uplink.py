@@ -69,6 +69,11 @@ class Uplink:
             self._timer.cancel()
             self._timer = None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection is there, and its init was answered."""
+        return self._session.connected
+
     def is_on(self, connection_number: int) -> bool:
         """Whether the connection with this number is still there, and its init was answered."""
         return self._session.connected and self.connection_number == connection_number

@@ -170,6 +170,11 @@ class Hibernation(Delivery):
 
     # Lost messages
 
+    def reconnected(self) -> None:
+        """The connection to the engine is another one."""
+        if self._repair is not None:
+            self._repair.reconnected()
+
     def hold_back(self, seconds: float) -> None:
         """Hold back the actor's messages until a client message arrives, or for ``seconds``."""
         self._ws.hold_back(self._shared.holds, seconds)

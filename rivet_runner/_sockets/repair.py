@@ -1,7 +1,8 @@
 """The repair of one socket's gap: replays, asked for one after the other, until nothing is missing.
 
 A repair works off the queue, stores and acknowledges it, and asks the gateway to replay the rest. The engine may lose any
-part of a replay, so the repair asks again, with growing patience, and gives the client up at last.
+part of a replay, so the repair asks again, with growing patience, and gives the client up at last. Without a connection it
+asks for nothing, and a connection that is lost takes its replays with it.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class Repair:
         "_ended",
         "_moved",
         "_over",
+        "_reconnected",
         "_room",
         "_room_at",
         "_shared",
@@ -101,6 +103,7 @@ class Repair:
         self._moved = False
         """Whether a replay has brought anything since this was last set to false."""
         self._over: asyncio.Future[None] | None = None
+        self._reconnected: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._room_at = REPAIR_QUEUE
         """How many messages may wait for the handler when there is room."""
@@ -119,13 +122,17 @@ class Repair:
 
     def replay_is_over(self) -> None:
         """Nothing more comes of this replay."""
-        if self._over is not None and not self._over.done():
-            self._over.set_result(None)
+        _wake(self._over)
+
+    def reconnected(self) -> None:
+        """The connection is another one: what was asked for on the one before does not come."""
+        _wake(self._over)
+        _wake(self._reconnected)
 
     def delivered(self, waiting: int) -> None:
         """The handler has got a message, and ``waiting`` more are queued."""
-        if self._room is not None and waiting <= self._room_at and not self._room.done():
-            self._room.set_result(None)
+        if waiting <= self._room_at:
+            _wake(self._room)
 
     async def _run(self) -> None:
         now = asyncio.get_running_loop().time
@@ -135,6 +142,7 @@ class Repair:
             while self._stream.flow is not Flow.FLOWING:
                 last = self._stream.last
                 await self._wait_for_room(refused)
+                await self._wait_for_connection()
                 answered = await self._repair_once(in_vain)
                 refused = self._stream.flow is Flow.GAP  # the replay has brought a message that found no room
                 if answered and not refused and self._stream.last == last:
@@ -162,6 +170,8 @@ class Repair:
         async with turns.turn(self._unacknowledged()):
             if self._stream.flow is Flow.FLOWING:
                 return True
+            if not uplink.is_connected:
+                return False  # what was sent in the outage would make the replay longer than this turn allows
             connection = uplink.connection_number
             self._ws.hold_back(self._shared.holds, None)
             self._stream.replay_asked()
@@ -183,6 +193,14 @@ class Repair:
         finally:
             self._over = None
 
+    async def _wait_for_connection(self) -> None:
+        if not self._shared.uplink.is_connected:
+            self._reconnected = asyncio.get_running_loop().create_future()
+            try:
+                await self._reconnected
+            finally:
+                self._reconnected = None
+
     async def _wait_for_room(self, refused: bool) -> None:
         """Wait until little waits for the handler, or nothing if there was no room for the message that is missing."""
         self._room_at = 0 if refused or self._ws.waiting_bytes > REPAIR_BYTES else REPAIR_QUEUE
@@ -192,3 +210,8 @@ class Repair:
                 await self._room
             finally:
                 self._room = None
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

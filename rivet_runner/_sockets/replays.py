@@ -52,6 +52,8 @@ class Replays:
     def reconnected(self) -> None:
         """The engine was away. Call it before any message of the new connection is taken."""
         heard = self._heard()
+        for hibernation in heard:
+            hibernation.reconnected()
         owed = [hibernation for hibernation in heard if hibernation.replayable and not hibernation.is_settled(None)]
         if owed:
             self._tasks.spawn(end_departed(owed, self._uplink, self._turns), name="look for clients that left")

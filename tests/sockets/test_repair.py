@@ -107,6 +107,23 @@ async def test_a_client_is_asked_for_on_the_new_connection_when_its_repair_of_be
 
 
 @virtual_time
+async def test_clients_with_a_gap_are_asked_for_at_once_when_the_connection_of_their_repairs_was_lost() -> None:
+    async with rooms(60) as (current, runner, connection, clients, gateway):
+        gateway.sockets = []
+        for client in clients:
+            all_lost([client], texts(49))
+            client.send("49")
+        await asyncio.sleep(0.1)
+        assert sum(map(replays_asked, clients)) == SAFE_BURST // 64, "these have their turns, and nothing comes"
+        await reconnected(current, connection, clients)
+        assert sum(map(replays_asked, clients)) == SAFE_BURST // 64, "nothing is asked for in an outage"
+        gateway.sockets = clients
+        await asyncio.sleep(1)
+        assert runner.by_path == everything(60, 50)
+        assert gateway.largest <= SAFE_BURST
+
+
+@virtual_time
 async def test_the_client_stays_when_the_connection_is_cut_again_and_again_in_a_repair() -> None:
     async with rooms(1) as (current, runner, connection, [client], gateway):
         gateway.sockets.clear()
