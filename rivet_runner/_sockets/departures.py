@@ -10,12 +10,12 @@ sleeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._sockets.hibernatable import Hibernation
-from rivet_runner._sockets.turns import ReplayTurns
+from rivet_runner._sockets.turns import SAFE_BURST, ReplayTurns
 
 __all__ = ["end_departed"]
 
@@ -29,10 +29,12 @@ PROBED_AT_ONCE: Final = 64
 """Clients; the rest wait for their turn."""
 
 
-async def end_departed(owed: Iterable[Hibernation], uplink: Uplink, turns: ReplayTurns) -> None:
+async def end_departed(owed: Iterable[Hibernation], uplink: Uplink, turns: ReplayTurns, overrun: Callable[[], None]) -> None:
     """End the handlers of those clients whose unacknowledged messages the gateway does not replay.
 
-    A connection that is lost meanwhile ends this: after the next one it is done anew.
+    The replays also bring the messages of the outage, whose number is not known before. ``overrun`` is told if they were so
+    many that the engine may have dropped some. A connection that is lost meanwhile ends this: after the next one it is done
+    anew.
     """
     connection = uplink.connection_number
     waiting = [*owed]
@@ -41,7 +43,11 @@ async def end_departed(owed: Iterable[Hibernation], uplink: Uplink, turns: Repla
         hibernation.defer_acknowledgements()
     while waiting and uplink.is_on(connection):
         batch, waiting = waiting[:PROBED_AT_ONCE], waiting[PROBED_AT_ONCE:]
+        arrived = [hibernation.stream.arrived for hibernation in batch]
         await _probe(batch, uplink, turns, connection)
+        came = (hibernation.stream.arrived_since(before) for hibernation, before in zip(batch, arrived, strict=True))
+        if sum(came) > SAFE_BURST:
+            overrun()
 
 
 async def _probe(silent: list[Hibernation], uplink: Uplink, turns: ReplayTurns, connection: int) -> None:

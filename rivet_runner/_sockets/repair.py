@@ -19,7 +19,7 @@ from rivet_runner._sockets.hold import Holds
 from rivet_runner._sockets.inbound import Flow, InboundStream
 from rivet_runner._sockets.journal import Journal
 from rivet_runner._sockets.socket import ClientSocket
-from rivet_runner._sockets.turns import ReplayTurns
+from rivet_runner._sockets.turns import SHARE, ReplayTurns
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.protocol.messages import ToServerWebSocketClose
 
@@ -60,7 +60,7 @@ class ActorHibernation:
     uplink: Uplink
     turns: ReplayTurns
     overrun: Callable[[], None]
-    """Told of each gap: messages of other clients may be lost as well."""
+    """Told of each gap and of each replay that was longer than expected: messages of other clients may be lost as well."""
     holds: Holds
     protocol: int
     """The version of the runner protocol, for the records."""
@@ -167,7 +167,8 @@ class Repair:
         """Acknowledge what was worked off, and have the rest replayed. Return false if the connection was lost."""
         uplink, turns = self._shared.uplink, self._shared.turns
         await self._shared.journal.flush_before_replay()
-        async with turns.turn(self._unacknowledged()):
+        expected = self._unacknowledged()
+        async with turns.turn(expected):
             if self._stream.flow is Flow.FLOWING:
                 return True
             if not uplink.is_connected:
@@ -178,7 +179,10 @@ class Repair:
             self._ws.send_aside(REPLAY)
             await uplink.flushed(None)
             seconds = max(REPLAY_SECONDS, turns.attach_seconds(1)) * min(2**in_vain, MAX_PATIENCE)
+            arrived = self._stream.arrived
             await self._wait_for_replay(min(seconds, MAX_REPLAY_SECONDS))
+            if self._stream.arrived_since(arrived) > max(expected, SHARE):
+                self._shared.overrun()  # so did other replays, perhaps
             return uplink.is_on(connection)
 
     async def _wait_for_replay(self, seconds: float) -> None:

@@ -7,7 +7,8 @@ of each client that was not heard since:
 
 * after a **reconnect**: no runner was there to take the messages of the outage
 * when an actor has **woken** with many messages waiting for it: their replays are one burst
-* when a **burst** of one client has left a gap: messages of other clients next to it may be lost as well
+* when a **burst** has left a gap, or a replay was longer than it could be known: messages of other clients next to it, and
+  the last ones of a replay, may be lost as well
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ __all__ = ["Replays"]
 
 MAX_AT_ONCE: Final = 128
 """Clients for which the gateway is asked at once if it is not known how much it has. It takes some 5 ms for each."""
+
+BURST_SECONDS: Final = 2.5
+"""A burst is over so long after its first gap. Clients that are heard later have lost nothing in it, or a gap shows it."""
 
 LOOK_SECONDS: Final = 5.0
 """From a burst to the look whether it was so long that the engine may have lost some of it: by then all of it has come, on a
@@ -56,7 +60,8 @@ class Replays:
             hibernation.reconnected()
         owed = [hibernation for hibernation in heard if hibernation.replayable and not hibernation.is_settled(None)]
         if owed:
-            self._tasks.spawn(end_departed(owed, self._uplink, self._turns), name="look for clients that left")
+            look = end_departed(owed, self._uplink, self._turns, self.overrun)
+            self._tasks.spawn(look, name="look for clients that left")
         for hibernation in owed:
             del heard[hibernation]
         self._tasks.spawn(self._fetch(heard), name="fetch missed messages")
@@ -68,10 +73,10 @@ class Replays:
         )
 
     def overrun(self) -> None:
-        """A gap has shown in a client's messages."""
+        """A gap has shown in a client's messages, or a replay has brought more than it was asked for."""
         if not self._overrun_seen:
             self._overrun_seen = True
-            self._tasks.spawn(self._look_after_overrun(self._heard()), name="look whether messages were lost in a burst")
+            self._tasks.spawn(self._look_after_overrun(), name="look whether messages were lost in a burst")
 
     def _heard(self) -> dict[Hibernation, int | None]:
         """The open sockets, each with the index of the last message that was heard."""
@@ -84,9 +89,12 @@ class Replays:
                 await self._fetch(dict.fromkeys(hibernations))
                 break
 
-    async def _look_after_overrun(self, heard: dict[Hibernation, int | None]) -> None:
-        await asyncio.sleep(LOOK_SECONDS)
+    async def _look_after_overrun(self) -> None:
+        """A client that was heard in the burst may have lost its last messages in it, so that alone proves nothing."""
+        await asyncio.sleep(BURST_SECONDS)
         self._overrun_seen = False
+        heard = self._heard()
+        await asyncio.sleep(LOOK_SECONDS - BURST_SECONDS)
         await self._fetch(heard)
 
     # Fetching

@@ -11,13 +11,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-__all__ = ["SAFE_BURST", "ReplayTurns"]
+__all__ = ["SAFE_BURST", "SHARE", "ReplayTurns"]
 
 SAFE_BURST: Final = 512
 """Messages: half of the engine's queue."""
 
 SHARE: Final = 64
-"""Messages. Turns are counted in these."""
+"""Messages. Turns are counted in these, so a replay may be as long as one of them in any case."""
 
 ATTACH_SECONDS: Final = 0.15
 ATTACH_SECONDS_EACH: Final = 0.005

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rivet_runner._sockets.replays import LOOK_SECONDS, LOOKS, MAX_AT_ONCE
+from rivet_runner._sockets.replays import BURST_SECONDS, LOOK_SECONDS, LOOKS, MAX_AT_ONCE
 from rivet_runner._sockets.turns import SAFE_BURST
 from rivet_runner.protocol.v3 import ToServerWebSocketMessage
 from tests.support.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts
@@ -41,7 +41,7 @@ async def test_fetching_and_repairing_take_turns_when_both_are_needed() -> None:
         await reconnected(current, connection, clients)
         for client in clients[:8]:
             client.send("59")
-        await asyncio.sleep(5)
+        await asyncio.sleep(LOOK_SECONDS - 1)
         assert runner.by_path == everything(100, 4) | everything(8, 60)
         assert gateway.largest <= SAFE_BURST
 
@@ -145,18 +145,74 @@ async def test_what_a_silent_client_said_arrives_when_the_burst_of_another_has_p
         silent.send_lost("0")
         all_lost([bursting], texts(40)[:39])
         bursting.send("39")
-        await asyncio.sleep(1)
+        await asyncio.sleep(BURST_SECONDS + 1)
         speaks.send("0")
         assert runner.by_path == {"/0": texts(40)}
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS - BURST_SECONDS)
         assert runner.by_path == {"/0": texts(40), "/1": ["0"], "/2": ["0"]}
         await asyncio.sleep(20)
-        assert gateway.asked == {bursting: 1, silent: 1, speaks: 0}
+        assert gateway.asked == {bursting: 2, silent: 1, speaks: 0}
         silent.send_lost("1")
         bursting.send_lost("40")
         bursting.send("41")
         await asyncio.sleep(10)
         assert runner.by_path == {"/0": texts(42), "/1": texts(2), "/2": ["0"]}
+
+
+@virtual_time
+async def test_the_last_messages_of_a_client_arrive_when_it_was_heard_in_the_burst_that_lost_them() -> None:
+    async with rooms(2) as (_, runner, _connection, [bursting, heard], _gateway):
+        all_lost([bursting], texts(40)[:39])
+        bursting.send("39")
+        await asyncio.sleep(0.5)
+        heard.send("0")
+        heard.send_lost("1")
+        await asyncio.sleep(LOOK_SECONDS)
+        assert runner.by_path == {"/0": texts(40), "/1": texts(2)}
+
+
+@virtual_time
+async def test_the_next_burst_is_looked_after_when_it_comes_before_the_look_after_the_first() -> None:
+    async with rooms(2) as (_, runner, _connection, [bursting, heard], _gateway):
+        bursting.send_lost("0")
+        bursting.send("1")
+        await asyncio.sleep(LOOK_SECONDS - 1)
+        bursting.send_lost("2")
+        bursting.send("3")
+        heard.send("0")
+        heard.send_lost("1")
+        await asyncio.sleep(LOOK_SECONDS + 1)
+        assert runner.by_path == {"/0": texts(4), "/1": texts(2)}
+
+
+@virtual_time
+async def test_the_end_of_a_replay_arrives_when_more_came_after_a_reconnect_than_could_be_known() -> None:
+    async with rooms(30) as (current, runner, connection, clients, gateway):
+        gateway.loses_newest = True
+        for client in clients:
+            client.send("0")
+        await asyncio.sleep(0.01)
+        all_lost(clients, texts(42)[1:])
+        await reconnected(current, connection, clients)
+        await asyncio.sleep(LOOK_SECONDS + 3)
+        assert runner.by_path == everything(30, 42)
+
+
+@virtual_time
+async def test_the_end_of_a_repairs_replay_arrives_when_more_came_than_could_be_known() -> None:
+    async with rooms(8) as (current, runner, connection, clients, gateway):
+        gateway.sockets = []
+        for client in clients:
+            client.send_lost("0")
+            client.send("1")
+        await asyncio.sleep(LOOK_SECONDS - 1)
+        connection = await reconnected(current, connection, clients)
+        await asyncio.sleep(LOOK_SECONDS - 1)  # the look after the gaps is over
+        all_lost(clients, texts(152)[2:])
+        await reconnected(current, connection, clients)
+        gateway.sockets, gateway.loses_newest = clients, True
+        await asyncio.sleep(LOOK_SECONDS + 3)
+        assert runner.by_path == everything(8, 152)
 
 
 @virtual_time
