@@ -33,7 +33,7 @@ class TouredCounter(Counter):
             actor.sleep()
             return Response("falling asleep\n")
         if request.path == "/sleep-until-alarm":
-            actor.set_alarm(datetime.now(UTC) + ALARM)
+            await actor.set_alarm(datetime.now(UTC) + ALARM)
             actor.sleep()
             return Response("falling asleep until the alarm\n")
         return await super().fetch(actor, request)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rivet_runner._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from rivet_runner.actor import Actor
+    from rivet_runner.actor import Actor, Alarm, StopReason
     from rivet_runner.config import RunnerConfig
     from rivet_runner.errors import (
         DecodeError,
@@ -35,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "KV",
     "Actor",
+    "Alarm",
     "DecodeError",
     "EngineRejected",
     "HibernationRecord",
@@ -51,13 +52,14 @@ __all__ = [
     "RunnerConfig",
     "RunnerEvicted",
     "RunnerShutDown",
+    "StopReason",
     "WebSocket",
     "WebSocketClosed",
     "__version__",
 ]
 
 _MODULES = {
-    "actor": ("Actor",),
+    "actor": ("Actor", "Alarm", "StopReason"),
     "config": ("RunnerConfig",),
     "errors": (
         "DecodeError",

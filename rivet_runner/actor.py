@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from rivet_runner.kv import KV
 from rivet_runner.websocket import WebSocket
 
-__all__ = ["Actor", "ActorLog"]
+__all__ = ["Actor", "ActorLog", "Alarm", "StopReason"]
 
 _log: Final = logging.getLogger("rivet_runner.actor")
 
 ActorLog = logging.LoggerAdapter[logging.Logger]
+
+
+class StopReason(enum.Enum):
+    """Why a generation of an actor stops.
+
+    The engine (2.3.19) sends the same command for a deletion and for a move to a newer version of your runner. This package
+    asks the engine which of them it was. Without an answer, and on a serverless runner that is being replaced, the reason
+    may be `SHUTDOWN` for an actor that was deleted. So delete nothing that you need because of a `SHUTDOWN`.
+    """
+
+    SLEEP = "sleep"
+    """It asked to sleep, or was idle for ``sleep_after``. It wakes as the next generation."""
+    DESTROY = "destroy"
+    """It ends for good, with its KV."""
+    SHUTDOWN = "shutdown"
+    """This runner drains or shuts down. The actor goes on elsewhere, or sleeps."""
+    LOST = "lost"
+    """The engine was away for too long, or has forgotten this runner. The actor may run elsewhere already."""
+    REPLACED = "replaced"
+    """The engine has started a newer generation here."""
+    CRASHED = "crashed"
+    """Its start failed. `Runner.on_actor_stop` is not called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm that is due, as `Runner.on_alarm` gets it.
+
+    ``scheduled_at`` is the time that was set, in UTC. It stays the same in all retries. ``attempt`` is 1 for the first call,
+    and 1 more after each call that raised.
+    """
+
+    scheduled_at: datetime
+    attempt: int
 
 
 class _IdAdapter(ActorLog):
@@ -77,27 +114,68 @@ class Actor(ABC):
     def destroy(self) -> None:
         """Ask the engine to end this actor for good: its KV is deleted and its id is not used again."""
 
-    def set_alarm(self, when: datetime | None) -> None:
-        """Wake this actor at ``when``, an aware datetime, if it is asleep then. ``None`` clears the alarm.
+    async def set_alarm(self, when: datetime | None) -> None:
+        """Call `Runner.on_alarm` at ``when``, an aware datetime, whether this actor is awake then or not.
 
-        An actor has one alarm. Setting it replaces the one before, and a new generation keeps it. The alarm has no effect
-        while the actor is awake. Raises `ValueError` for a naive datetime, whose meaning would depend on the machine.
+        When this returns, the time is stored with the actor's data and was sent to the engine, which wakes the actor if it
+        sleeps then. An actor has one alarm: setting it replaces the one before, and ``None`` clears it. A time in the past
+        is due at once. If your runner does not override `Runner.on_alarm`, the alarm only wakes a sleeping actor.
+
+        Takes a key-value call, and up to 0.1 s more with protocol 3, which limits how often events are sent. Raises
+        `ValueError` for a naive datetime, whose meaning would depend on the machine, `RunnerShutDown` once the actor has
+        stopped, and `KvError` if the time could not be stored. After that, and after a cancellation, the new alarm or the
+        one before is set.
         """
         if when is not None and not isinstance(when, datetime):
             raise TypeError(f"set_alarm takes an aware datetime or None, not {type(when).__name__}")
         if when is not None and when.utcoffset() is None:
-            raise ValueError("set_alarm needs an aware datetime, for example datetime.now(UTC) + timedelta(minutes=5)")
-        self._set_alarm_ms(None if when is None else int(when.timestamp() * 1000))
+            raise ValueError("set_alarm needs an aware datetime, for example actor.now() + timedelta(minutes=5)")
+        await self._set_alarm_ms(None if when is None else int(when.timestamp() * 1000))
 
     @abstractmethod
-    def _set_alarm_ms(self, when_ms: int | None) -> None: ...
+    async def _set_alarm_ms(self, when_ms: int | None) -> None: ...
+
+    @property
+    @abstractmethod
+    def alarm(self) -> datetime | None:
+        """The time in UTC that was set with `set_alarm`, or ``None``.
+
+        It is ``None`` while `Runner.on_alarm` runs, until another one is set. If your runner overrides `Runner.on_alarm`, it
+        is known from `Runner.on_actor_start` on, else only in the generation that set it.
+        """
 
     @abstractmethod
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def now(self) -> datetime:
+        """The time of this runner's clock, in UTC. It is virtual in a `rivet_runner.testing.SimulatedEngine`."""
+
+    @property
+    @abstractmethod
+    def stop_reason(self) -> StopReason | None:
+        """Why this generation stops, in `Runner.on_actor_stop` and afterwards. ``None`` before."""
+
+    @property
+    @abstractmethod
+    def hibernating(self) -> int:
+        """How many hibernating clients the gateway holds for this actor, known in `Runner.on_actor_start` already.
+
+        It tells a room that is empty from one whose clients are only not restored yet. With protocol 7, and for a serverless
+        runner, it may count clients that left while the actor slept.
+        """
+
+    @abstractmethod
+    def keep_awake(self) -> AbstractAsyncContextManager[None]:
+        """Return a block for ``async with`` in which this actor does not fall asleep for being idle (``sleep_after``).
+
+        Blocks nest. `sleep` is not kept from anything.
+        """
+
+    @abstractmethod
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], *, keep_awake: bool = True) -> asyncio.Task[Any]:
         """Run ``coroutine`` as a background task of this actor.
 
-        It is cancelled after `Runner.on_actor_stop`. An exception is logged with the actor's id. Raises `RunnerShutDown`
-        once the actor has stopped.
+        The actor is not idle (``sleep_after``) while it runs, unless ``keep_awake`` is false. It is cancelled after
+        `Runner.on_actor_stop`. An exception is logged with the actor's id. Raises `RunnerShutDown` once the actor has
+        stopped.
         """
 
     @abstractmethod

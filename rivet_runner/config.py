@@ -13,27 +13,23 @@ meant for.
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import re
-import reprlib
 import uuid
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn, Self
-from urllib.parse import quote, unquote, urlsplit
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict, Unpack
+from urllib.parse import quote
 
 import msgspec
 
+from rivet_runner import _settings
 from rivet_runner._connection.subprotocols import offered_subprotocols
-from rivet_runner._session.dialects import DEFAULT_VERSION, VERSIONS
-from rivet_runner.http import TOKEN, TOKEN_RULE
+from rivet_runner._session.dialects import DEFAULT_VERSION
+from rivet_runner._settings import NOT_GIVEN, Setting
 
 if TYPE_CHECKING:
     from rivet_runner.actor import Actor
     from rivet_runner.hibernation import HibernationStore
 
-__all__ = ["RunnerConfig"]
+__all__ = ["RunnerConfig", "RunnerOptions"]
 
 _MIB = 1024 * 1024
 
@@ -43,28 +39,44 @@ _ENGINE_PAYLOAD_LIMIT_BYTES = 20 * _MIB
 # A value meant in microseconds or milliseconds is an error, instead of a processor that is always busy.
 _LONGEST_BUSY_POLL = 0.01
 
+_OPTIONAL_TIMES: Final = {
+    "start_timeout": "to wait forever",
+    "actor_start_timeout": "to wait forever",
+    "sleep_after": "to stay awake",
+    "block_warning": "for no warnings",
+}
+
 UINT32_MAX: Final = 2**32 - 1
 """The maximum of ``version`` and ``total_slots``, which are unsigned 32-bit integers on the wire."""
 
-# `Any` lets the fields below have the types that they have after the config was built.
-_NOT_GIVEN: Any = msgspec.UNSET
 
-_ENVIRONMENT: dict[str, tuple[str, ...]] = {
-    "endpoint": ("RIVET_ENDPOINT",),
-    "token": ("RIVET_TOKEN",),
-    "namespace": ("RIVET_NAMESPACE",),
-    # The first of these that is set is used.
-    "runner_name": ("RIVET_POOL", "RIVET_RUNNER_NAME"),
-    "version": ("RIVET_RUNNER_VERSION",),
-    "total_slots": ("RIVET_TOTAL_SLOTS",),
-    "protocol": ("RIVET_RUNNER_PROTOCOL",),
-}
+class RunnerOptions(TypedDict, total=False):
+    """The options of a runner, for type checkers. Each is a field of `RunnerConfig`, and has its meaning there."""
 
-# RFC 3986 allows none of these in a URL. urlsplit drops some of them silently, and may then find another host.
-_NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f\"<>\\^`{|}\ud800-\udfff]")
-
-# A host or an IPv6 address in brackets, then an optional port. urlsplit accepts brackets in other places too.
-_ADDRESS = re.compile(r"(?:\[[^\[\]]+\]|[^\[\]:]+)(?::[0-9]*)?")
+    endpoint: str
+    token: str | None
+    namespace: str
+    runner_name: str
+    runner_key: str
+    version: int
+    total_slots: int
+    protocol: Literal[3, 7]
+    metadata: Any
+    prepopulate_actor_names: dict[str, Any]
+    start_timeout: float | None
+    init_timeout: float
+    stop_timeout: float
+    actor_start_timeout: float | None
+    actor_stop_timeout: float
+    sleep_after: float | None
+    block_warning: float | None
+    kv_timeout: float
+    alarm_retries: int
+    max_payload: int
+    max_buffered: int
+    send_rate: float
+    busy_poll: float
+    hibernation_store: Callable[[Actor], HibernationStore] | None
 
 
 class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
@@ -81,34 +93,34 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     and of the values of ``prepopulate_actor_names``, so you may change your originals.
     """
 
-    endpoint: str = _NOT_GIVEN
+    endpoint: str = NOT_GIVEN
     """The http or https URL of the engine. The config keeps it without credentials and without a trailing slash.
 
     Environment: ``RIVET_ENDPOINT``. Default: ``http://127.0.0.1:6420``. The form ``https://namespace:token@host``
     carries the namespace and the token, percent-encoded.
     """
-    token: str | None = _NOT_GIVEN
+    token: str | None = NOT_GIVEN
     """The token, which is sent as the subprotocol ``rivet_token.…``. So it must be a token by RFC 9110 as well.
 
     Environment: ``RIVET_TOKEN``. Default: `None`.
     """
-    namespace: str = _NOT_GIVEN
+    namespace: str = NOT_GIVEN
     """The namespace. Environment: ``RIVET_NAMESPACE``. Default: ``default``."""
-    runner_name: str = _NOT_GIVEN
+    runner_name: str = NOT_GIVEN
     """The name by which actors select their runner.
 
     Environment: ``RIVET_POOL``, or else ``RIVET_RUNNER_NAME``. Default: ``default``.
     """
     runner_key: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
     """The key, by default a new UUID. The engine evicts the older one of two runners with the same key."""
-    version: int = _NOT_GIVEN
+    version: int = NOT_GIVEN
     """The version of your code. Of the runners with one name, those with the highest version get all new actors.
 
     Environment: ``RIVET_RUNNER_VERSION``. Default: 1.
     """
-    total_slots: int = _NOT_GIVEN
+    total_slots: int = NOT_GIVEN
     """Maximum actors on this runner at a time, at least 1. Environment: ``RIVET_TOTAL_SLOTS``. Default: 100,000."""
-    protocol: Literal[3, 7] = _NOT_GIVEN
+    protocol: Literal[3, 7] = NOT_GIVEN
     """The version of the runner protocol. Environment: ``RIVET_RUNNER_PROTOCOL``. Default: 3.
 
     With 7, actors start, sleep and wake faster, and the engine notices a runner that hangs. Open clients cannot move
@@ -137,8 +149,18 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
 
     0 cancels them at once.
     """
+    sleep_after: float | None = None
+    """Seconds without any work after which an actor is asked to sleep. `None` never asks.
+
+    Requests, plain WebSockets, tasks of ``actor.spawn``, ``actor.keep_awake()`` and ``on_alarm`` are work. Hibernating
+    WebSockets are not, but a message of one begins the time anew.
+    """
+    block_warning: float | None = 1.0
+    """Seconds that the event loop may be blocked before a warning with the stack is logged. `None` never warns."""
     kv_timeout: float = 30.0
     """Seconds that a KV call may take, including reconnects."""
+    alarm_retries: int = 6
+    """How often ``on_alarm`` is called again if it raises: after 2, 4, 8 … s, at most an hour."""
     max_payload: int = _ENGINE_PAYLOAD_LIMIT_BYTES
     """Maximum bytes of a response body or message, at most 20 MiB. For more the engine cuts the whole connection."""
     max_buffered: int = 16 * _MIB
@@ -163,17 +185,18 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         self._resolve_connection()
         self._resolve_identity()
+        self._check_times()
         self._check_limits()
 
     @classmethod
-    def from_env(cls, **options: Any) -> Self:
+    def from_env(cls, **options: Unpack[RunnerOptions]) -> Self:
         """Make a config from the environment. This is the same as calling the class, under a clearer name.
 
         ``options`` are fields of this class and win over the environment. Raises as the class does.
         """
         return cls(**options)
 
-    def replace(self, **options: Any) -> Self:
+    def replace(self, **options: Unpack[RunnerOptions]) -> Self:
         """Return a copy with some fields replaced. The copy is checked, but the environment is not read again.
 
         Credentials in an ``endpoint`` option also replace ``namespace`` and ``token``, unless these are options too.
@@ -181,7 +204,7 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
         """
         fields = msgspec.structs.asdict(self)
         if "endpoint" in options:
-            endpoint = _split_endpoint(_Setting("endpoint", options["endpoint"]))
+            endpoint = _settings.split_endpoint(Setting("endpoint", options["endpoint"]))
             fields.update({name: credential.value for name, credential in endpoint.credentials.items()})
         return type(self)(**{**fields, **options})
 
@@ -212,213 +235,46 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
         return list(fields.items())
 
     def _resolve_connection(self) -> None:
-        endpoint = _split_endpoint(_find("endpoint", self.endpoint, "http://127.0.0.1:6420"))
-        namespace = _find("namespace", self.namespace, "default", endpoint.credentials)
-        token = _find("token", self.token, None, endpoint.credentials)
-        msgspec.structs.force_setattr(self, "endpoint", endpoint.url)
-        msgspec.structs.force_setattr(self, "namespace", _text(namespace))
-        msgspec.structs.force_setattr(self, "token", _token(token))
+        endpoint = _settings.split_endpoint(_settings.find("endpoint", self.endpoint, "http://127.0.0.1:6420"))
+        namespace = _settings.find("namespace", self.namespace, "default", endpoint.credentials)
+        token = _settings.find("token", self.token, None, endpoint.credentials)
+        self._set("endpoint", endpoint.url)
+        self._set("namespace", _settings.text(namespace))
+        self._set("token", _settings.token(token))
 
     def _resolve_identity(self) -> None:
-        version = _whole_number(_find("version", self.version, 1), 0, UINT32_MAX)
-        total_slots = _whole_number(_find("total_slots", self.total_slots, 100_000), 1, UINT32_MAX)
-        runner_name = _text(_find("runner_name", self.runner_name, "default"))
-        msgspec.structs.force_setattr(self, "version", version)
-        msgspec.structs.force_setattr(self, "total_slots", total_slots)
-        msgspec.structs.force_setattr(self, "protocol", _protocol(_find("protocol", self.protocol, DEFAULT_VERSION)))
-        msgspec.structs.force_setattr(self, "runner_name", runner_name)
-        msgspec.structs.force_setattr(self, "runner_key", _text(_Setting("runner_key", self.runner_key)))
-        msgspec.structs.force_setattr(self, "metadata", _json("metadata", self.metadata))
-        actor_names = _actor_names(self.prepopulate_actor_names)
-        msgspec.structs.force_setattr(self, "prepopulate_actor_names", actor_names)
+        find, whole_number, text = _settings.find, _settings.whole_number, _settings.text
+        self._set("version", whole_number(find("version", self.version, 1), 0, UINT32_MAX))
+        self._set("total_slots", whole_number(find("total_slots", self.total_slots, 100_000), 1, UINT32_MAX))
+        self._set("protocol", _settings.protocol_version(find("protocol", self.protocol, DEFAULT_VERSION)))
+        self._set("runner_name", text(find("runner_name", self.runner_name, "default")))
+        self._set("runner_key", text(Setting("runner_key", self.runner_key)))
+        self._set("metadata", _settings.json_value("metadata", self.metadata))
+        self._set("prepopulate_actor_names", _settings.actor_names(self.prepopulate_actor_names))
+
+    def _check_times(self) -> None:
+        seconds = _settings.seconds
+        for name in ("init_timeout", "kv_timeout"):
+            self._set(name, seconds(name, getattr(self, name)))
+        for name in ("stop_timeout", "actor_stop_timeout"):
+            self._set(name, seconds(name, getattr(self, name), zero=True))
+        for name, alternative in _OPTIONAL_TIMES.items():
+            if (value := getattr(self, name)) is not None:
+                self._set(name, seconds(name, value, alternative=f", or None {alternative}"))
+        self._set("busy_poll", seconds("busy_poll", self.busy_poll, zero=True, most=_LONGEST_BUSY_POLL))
 
     def _check_limits(self) -> None:
-        for name in ("init_timeout", "kv_timeout"):
-            msgspec.structs.force_setattr(self, name, _seconds(name, getattr(self, name)))
-        for name in ("stop_timeout", "actor_stop_timeout"):
-            msgspec.structs.force_setattr(self, name, _seconds(name, getattr(self, name), zero=True))
-        for name in ("start_timeout", "actor_start_timeout"):
-            if (value := getattr(self, name)) is not None:
-                seconds = _seconds(name, value, alternative=", or None to wait forever")
-                msgspec.structs.force_setattr(self, name, seconds)
+        whole_number = _settings.whole_number
         reason = " bytes (20 MiB; for a larger payload the engine cuts the whole connection)"
-        max_payload = _Setting("max_payload", self.max_payload)
-        msgspec.structs.force_setattr(
-            self, "max_payload", _whole_number(max_payload, 1, _ENGINE_PAYLOAD_LIMIT_BYTES, reason)
-        )
+        max_payload = Setting("max_payload", self.max_payload)
+        self._set("max_payload", whole_number(max_payload, 1, _ENGINE_PAYLOAD_LIMIT_BYTES, reason))
+        self._set("max_buffered", whole_number(Setting("max_buffered", self.max_buffered), 0, None, " bytes"))
+        self._set("alarm_retries", whole_number(Setting("alarm_retries", self.alarm_retries), 0, 1000))
+        self._set("send_rate", _settings.seconds("send_rate", self.send_rate, zero=True, unit="messages a second"))
         if self.hibernation_store is not None and not callable(self.hibernation_store):
             raise ValueError(
                 "hibernation_store must be a callable that takes an actor and returns a HibernationStore, or None"
             )
-        msgspec.structs.force_setattr(
-            self, "send_rate", _seconds("send_rate", self.send_rate, zero=True, unit="messages a second")
-        )
-        busy_poll = _seconds("busy_poll", self.busy_poll, zero=True, most=_LONGEST_BUSY_POLL)
-        msgspec.structs.force_setattr(self, "busy_poll", busy_poll)
-        max_buffered = _whole_number(_Setting("max_buffered", self.max_buffered), 0, None, " bytes")
-        msgspec.structs.force_setattr(self, "max_buffered", max_buffered)
 
-
-class _Setting(NamedTuple):
-    """An unchecked value, and its source for an error message."""
-
-    source: str
-    value: Any
-    # Environment variables are text, but an option in code must have the right type.
-    from_environment: bool = False
-
-
-class _Endpoint(NamedTuple):
-    url: str
-    credentials: dict[str, _Setting]
-
-
-def _find(name: str, given: Any, default: object, credentials: Mapping[str, _Setting] | None = None) -> _Setting:
-    if given is not _NOT_GIVEN:
-        return _Setting(name, given)
-    if credentials and name in credentials:
-        return credentials[name]
-    for variable in _ENVIRONMENT[name]:
-        if text := os.environ.get(variable):
-            return _Setting(variable, text, from_environment=True)
-    return _Setting(name, default)
-
-
-def _split_endpoint(setting: _Setting) -> _Endpoint:
-    source, value = setting.source, setting.value
-    if not isinstance(value, str) or _NOT_IN_A_URL.search(value):
-        _refuse_endpoint(source)
-    if "?" in value or "#" in value:
-        # An unencoded ? or # in a token looks the same, so the message covers it as well.
-        _refuse_endpoint(source, " without a query or fragment; in credentials write ? as %3F and # as %23")
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        port = 0  # refused below, outside this block, because the message of urlsplit quotes the credentials
-    if port == 0 or parts.scheme not in ("http", "https"):
-        _refuse_endpoint(source)
-    user_info, _, address = parts.netloc.rpartition("@")
-    if not _ADDRESS.fullmatch(address):
-        _refuse_endpoint(source)
-    if "@" in parts.path:
-        # An unencoded / in a token ends the host, and the rest of the token would become part of the path.
-        _refuse_endpoint(source, "; in credentials write / as %2F, in a path write @ as %40")
-    url = f"{parts.scheme}://{address.lower().removesuffix(':')}{parts.path.rstrip('/')}"
-    return _Endpoint(url, _credentials(source, user_info))
-
-
-def _refuse_endpoint(source: str, rule: str = "") -> NoReturn:
-    # The value is left out, because the token cannot be found in a URL that cannot be parsed.
-    raise ValueError(
-        f"{source} must be an http:// or https:// URL with a host, such as http://127.0.0.1:6420 or "
-        f"https://namespace:token@host{rule} (the value is not shown, because it may hold a token)"
-    )
-
-
-def _credentials(source: str, user_info: str) -> dict[str, _Setting]:
-    namespace, _, token = user_info.partition(":")
-    found: dict[str, _Setting] = {}
-    for name, encoded, check in (("namespace", namespace, _text), ("token", token, _token)):
-        if encoded:
-            decoded = _percent_decoded(encoded)
-            if decoded is None:
-                raise ValueError(f"the {name} in {source} must be percent-encoded UTF-8")
-            found[name] = _Setting(f"the {name} in {source}", decoded)
-            check(found[name])
-    return found
-
-
-def _percent_decoded(text: str) -> str | None:
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        return None  # the exception holds the text, which may be the token, so it must not leave
-
-
-def _token(setting: _Setting) -> str | None:
-    if setting.value is None:
-        return None
-    if not isinstance(setting.value, str) or not TOKEN.fullmatch(setting.value):
-        raise ValueError(
-            f"{setting.source} must be {TOKEN_RULE}, as it is sent as a WebSocket subprotocol (the value is not shown)"
-        )
-    return setting.value
-
-
-def _text(setting: _Setting) -> str:
-    value = setting.value
-    if isinstance(value, str) and value:
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            pass  # a lone surrogate, as in an environment variable that is not UTF-8
-        else:
-            return value
-    raise ValueError(f"{setting.source} must be text of at least one character, not {_shown(value)}")
-
-
-def _whole_number(setting: _Setting, lowest: int, highest: int | None, reason: str = "") -> int:
-    value = setting.value
-    if setting.from_environment and re.fullmatch("[0-9]{1,10}", value):
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and lowest <= value:
-        number = int(value)
-        if highest is None or number <= highest:
-            return number
-    allowed = f"of {lowest} or more" if highest is None else f"from {lowest} to {highest}"
-    raise ValueError(f"{setting.source} must be a whole number {allowed}{reason}, not {_shown(value)}")
-
-
-def _protocol(setting: _Setting) -> int:
-    value = setting.value
-    for version in VERSIONS:
-        if value == (str(version) if setting.from_environment else version) and not isinstance(value, float):
-            return version
-    allowed = " or ".join(map(str, VERSIONS))
-    raise ValueError(f"{setting.source} must be {allowed}, a version of the runner protocol, not {_shown(value)}")
-
-
-def _seconds(
-    name: str,
-    value: object,
-    *,
-    zero: bool = False,
-    most: float = math.inf,
-    alternative: str = "",
-    unit: str = "seconds",
-) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            seconds = float(value)
-        except OverflowError:
-            seconds = math.inf
-        if math.isfinite(seconds) and (seconds > 0 or (zero and seconds == 0)) and seconds <= most:
-            return seconds
-    allowed = ("of 0 or more" if zero else "above 0") + ("" if math.isinf(most) else f", at most {most:g}")
-    raise ValueError(f"{name} must be a finite number of {unit} {allowed}{alternative}, not {_shown(value)}")
-
-
-def _json(source: str, value: object) -> Any:
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()  # json.dumps accepts a lone surrogate
-        return json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{source} must be JSON (objects, arrays, text, finite numbers): {error}") from error
-
-
-def _actor_names(value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"prepopulate_actor_names must map names to JSON metadata, not be {_shown(value)}")
-    return {
-        _text(_Setting("each name in prepopulate_actor_names", name)): _json(f"prepopulate_actor_names[{name!r}]", metadata)
-        for name, metadata in value.items()
-    }
-
-
-def _shown(value: object) -> str:
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # Python refuses to print a very long int
-        return f"a value of type {type(value).__name__}"
+    def _set(self, name: str, value: object) -> None:
+        msgspec.structs.force_setattr(self, name, value)

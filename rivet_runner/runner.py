@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from rivet_runner._connection.environment import environment
+from rivet_runner._hook_checks import check_hooks
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._runtime.core import Core
 from rivet_runner._runtime.signals import run_until_down
-from rivet_runner.actor import Actor
-from rivet_runner.config import RunnerConfig
+from rivet_runner.actor import Actor, Alarm
+from rivet_runner.config import RunnerConfig, RunnerOptions
 from rivet_runner.http import Request, Response
 from rivet_runner.websocket import WebSocket
 
 __all__ = ["Runner"]
+
+_HOOKS: Final = (
+    "on_actor_start",
+    "on_actor_stop",
+    "on_alarm",
+    "fetch",
+    "websocket",
+    "can_hibernate",
+    "on_connected",
+    "on_disconnected",
+    "on_shutdown",
+)
 
 _NO_ACTORS: Final[Mapping[str, Actor]] = MappingProxyType({})
 
@@ -33,9 +46,16 @@ class Runner:
 
     Hooks run in the actor's own tasks. A slow one delays its own actor at most, and one that raises never takes the runner
     down: its traceback goes to the loggers under ``rivet_runner``.
+
+    A subclass is checked when it is made. A hook of the wrong kind or with the wrong parameters is a `TypeError`. A method
+    with nearly the name of a hook gives a `UserWarning`.
     """
 
-    def __init__(self, config: RunnerConfig | None = None, /, **options: Any) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check_hooks(cls, Runner, _HOOKS)
+
+    def __init__(self, config: RunnerConfig | None = None, /, **options: Unpack[RunnerOptions]) -> None:
         if config is None:
             self.__config = RunnerConfig.from_env(**options)
         elif isinstance(config, RunnerConfig):
@@ -44,6 +64,13 @@ class Runner:
             raise TypeError(f"config must be a RunnerConfig, not {type(config).__name__}")
         self.__lifecycle = Lifecycle()
         self.__core: Core | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_Runner__"):
+                raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() with the runner's options")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         config = self.__config
@@ -61,6 +88,19 @@ class Runner:
         """An actor is about to end here: it sleeps, is destroyed, moves, is lost, or the runner shuts down. Called once.
 
         Its WebSockets and its KV still work, unless the engine has been lost. It is cancelled after ``actor_stop_timeout``.
+        """
+
+    async def on_alarm(self, actor: Actor, alarm: Alarm) -> None:
+        """The time has come that was given to `Actor.set_alarm`. Called at least once for each alarm, and one at a time.
+
+        An actor that was asleep is woken and started first. If you set no other alarm here, there is none afterwards.
+
+        If this raises, it is called again after 2, 4, 8 … s, ``alarm_retries`` times, also across sleep. A call that is cut
+        off, because the actor stops or the process ends, is made again in the actor's next generation. So a call may have
+        been made before, up to its last line: ``alarm.scheduled_at`` tells which alarm it is.
+
+        The actor does not fall asleep for being idle meanwhile. A stop waits for it, and cancels it after
+        ``actor_stop_timeout``.
         """
 
     async def fetch(self, actor: Actor, request: Request) -> Response:
@@ -133,7 +173,7 @@ class Runner:
             self,
             self.__config,
             self.__lifecycle,
-            hibernates=type(self).can_hibernate is not Runner.can_hibernate,
+            own_hooks={name for name in _HOOKS if getattr(type(self), name) is not getattr(Runner, name)},
             environment=environment.get(),
         )
         core.begin()

@@ -41,6 +41,7 @@ def positional(*names: str, **defaults: Any) -> list[tuple[str, str, Any]]:
 def test_all_holds_the_public_names_and_no_others() -> None:
     assert sorted(rivet_runner.__all__) == [
         "Actor",
+        "Alarm",
         "DecodeError",
         "EngineRejected",
         "HibernationRecord",
@@ -58,6 +59,7 @@ def test_all_holds_the_public_names_and_no_others() -> None:
         "RunnerConfig",
         "RunnerEvicted",
         "RunnerShutDown",
+        "StopReason",
         "WebSocket",
         "WebSocketClosed",
         "__version__",
@@ -80,7 +82,7 @@ def test_runner_takes_a_config_and_options() -> None:
     runner = Runner(config, namespace="two")
     assert (runner.config.namespace, runner.config.runner_name) == ("two", "name")
     with pytest.raises(TypeError, match="nonsense"):
-        Runner(nonsense=1)
+        Runner(nonsense=1)  # type: ignore[call-arg]
     assert runner.runner_id is None
     assert runner.connected is False
     assert isinstance(runner.actors, Mapping)
@@ -94,6 +96,7 @@ def test_runner_takes_a_config_and_options() -> None:
     [
         ("on_actor_start", positional("actor")),
         ("on_actor_stop", positional("actor")),
+        ("on_alarm", positional("actor", "alarm")),
         ("fetch", positional("actor", "request")),
         ("websocket", positional("actor", "ws")),
         ("on_connected", []),
@@ -122,16 +125,20 @@ def test_runner_method_is_not_async_when_it_need_not_be() -> None:
 
 def test_actor_has_its_attributes_and_methods() -> None:
     attributes = {"id", "generation", "name", "key", "create_ts", "input", "kv", "state", "websockets", "log"}
+    attributes |= {"alarm", "stop_reason", "hibernating"}
     assert attributes <= set(dir(Actor))
     for name, parameters in [
         ("sleep", []),
         ("destroy", []),
-        ("set_alarm", positional("when")),
-        ("spawn", positional("coroutine")),
+        ("now", []),
+        ("keep_awake", []),
+        ("spawn", [*positional("coroutine"), ("keep_awake", "KEYWORD_ONLY", True)]),
     ]:
         method = getattr(Actor, name)
         assert signature_of(method) == parameters
         assert not inspect.iscoroutinefunction(method)
+    assert signature_of(Actor.set_alarm) == positional("when")
+    assert inspect.iscoroutinefunction(Actor.set_alarm)
 
 
 def test_kv_has_its_methods() -> None:

@@ -98,7 +98,7 @@ class Subject(Runner):
             case ["sleep"]:
                 actor.sleep()
             case ["alarm", seconds]:
-                self._set_alarm(actor, float(seconds))
+                await self._set_alarm(actor, float(seconds))
             case ["speak"]:
                 actor.spawn(self._speak(actor))
         self.note(actor, "answers", int(number))
@@ -120,9 +120,9 @@ class Subject(Runner):
         self.note(actor, "got value", value)
         return value
 
-    def _set_alarm(self, actor: Actor, seconds: float) -> None:
+    async def _set_alarm(self, actor: Actor, seconds: float) -> None:
         when = self.world.engine.now() + timedelta(seconds=seconds)
-        actor.set_alarm(when)
+        await actor.set_alarm(when)
         self.note(actor, "alarm", int(when.timestamp() * 1000), int(seconds * 1000))
 
     # WebSockets

@@ -61,8 +61,8 @@ class Environment:
     dial: Dial = dial
     now_ms: Callable[[], int] = _now_ms
     random: Callable[[], float] = random.random
-    busy_polls: bool = True
-    """Whether `RunnerConfig.busy_poll` counts. Polling needs a real socket and a real clock."""
+    real_time: bool = True
+    """Whether the loop's clock and its sockets are real. Else nothing polls, and nothing watches the loop from outside."""
 
 
 REAL: Final = Environment()

@@ -90,6 +90,9 @@ class ActorSockets:
         if not ws.restored and not (await state.wait_started() and self._answer_open(ws)):
             self.forget(ws)
             return
+        activity = None if ws.hibernatable else state.activity
+        if activity is not None:
+            activity.begin()
         try:
             await state.services.hooks.websocket(state.actor, ws)
             close = RETURNED
@@ -101,6 +104,8 @@ class ActorSockets:
             close = self._close_after(ws, error)
         finally:
             self.forget(ws)
+            if activity is not None:
+                activity.end()
         if ws.state is SocketState.OPEN:
             if ws.delivery is not None:
                 ws.delivery.mark_processed()
@@ -161,6 +166,20 @@ class ActorSockets:
         if self._state.phase is not GenerationPhase.RUNNING:
             return []
         return [ws.delivery for ws in self.opened() if isinstance(ws.delivery, Hibernation)]
+
+    @property
+    def heard(self) -> int | None:
+        """A number that changes with the messages of hibernatable clients, or ``None`` while one is being handled."""
+        hibernations = [ws.delivery for ws in self.by_key.values() if isinstance(ws.delivery, Hibernation)]
+        if any(hibernation.is_handling for hibernation in hibernations):
+            return None
+        return sum(hibernation.stream.arrived for hibernation in hibernations)
+
+    @property
+    def hibernating(self) -> int:
+        """How many hibernatable clients there are, with those that may be there."""
+        awaited = sum(key in self._state.services.unlisted for key in self._awaited)
+        return awaited + sum(ws.hibernatable for ws in self.opened())
 
     async def broadcast(self, message: str | bytes) -> int:
         """See `Actor.broadcast`."""

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any, Final
 
+from rivet_runner._alarms.actor_alarm import ActorAlarm
 from rivet_runner._hosting.actor_sockets import ActorSockets
 from rivet_runner._hosting.generation_state import GenerationPhase
+from rivet_runner._hosting.hosted_actor import HostedActor
 from rivet_runner._hosting.restoring import UNKNOWN_REQUEST, await_clients, restore_sockets
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
-from rivet_runner._hosting.stop_reasons import HURRY_SECONDS, StopClock, StopReason
+from rivet_runner._hosting.stop_causes import HURRY_SECONDS, StopCause, StopClock
 from rivet_runner._hosting.stopping import StoppingGeneration
+from rivet_runner._idle.activity import Activity
 from rivet_runner._kv.store import KvStore
 from rivet_runner._session.dialect import ActorEvent, SetAlarm, StartActor
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
-from rivet_runner.actor import Actor
-from rivet_runner.errors import RunnerShutDown
+from rivet_runner.actor import ActorLog
+from rivet_runner.errors import RecordError, RunnerShutDown
+from rivet_runner.hibernation import HibernationRecord
 from rivet_runner.kv import KV
 from rivet_runner.protocol.messages import (
-    ActorConfig,
     ActorIntentSleep,
     ActorIntentStop,
     ActorStateRunning,
@@ -30,7 +34,6 @@ from rivet_runner.protocol.messages import (
     StopCode,
 )
 from rivet_runner.protocol.tunnel_ids import request_key
-from rivet_runner.websocket import WebSocket
 
 __all__ = ["Generation"]
 
@@ -38,44 +41,11 @@ MAX_ERROR_TEXT: Final = 4096
 """Characters of a crash's text, which the engine shows with the actor."""
 
 
-class _HostedActor(Actor):
-    """An `Actor` whose requests its generation carries out."""
-
-    __slots__ = ("_generation",)
-
-    def __init__(self, generation: Generation, command: StartActor, kv: KV) -> None:
-        config: ActorConfig = command.config
-        super().__init__(command.actor_id, command.generation, config.name, config.key, config.create_ts, config.input, kv)
-        self._generation = generation
-
-    def __repr__(self) -> str:
-        return f"<Actor {self.name!r} {self.id} generation {self.generation}, {self._generation.phase.value}>"
-
-    @property
-    def websockets(self) -> tuple[WebSocket, ...]:
-        return self._generation.open_sockets()
-
-    def sleep(self) -> None:
-        self._generation.ask_to_sleep()
-
-    def destroy(self) -> None:
-        self._generation.ask_to_destroy()
-
-    def _set_alarm_ms(self, when_ms: int | None) -> None:
-        self._generation.set_alarm(when_ms)
-
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        return self._generation.spawn(coroutine)
-
-    async def broadcast(self, message: str | bytes) -> int:
-        return await self._generation.broadcast(message)
-
-
 class Generation(StoppingGeneration):
     """Everything that this runner holds for one actor generation. Made, synchronously, by the start command."""
 
     __slots__ = (
-        "_alarm_ms",
+        "_alarm",
         "_going_since_ms",
         "_listed",
         "_running_reported",
@@ -84,6 +54,7 @@ class Generation(StoppingGeneration):
         "_stop_clock",
         "_stop_task",
         "_unlisted",
+        "_unlisted_stored",
         "intent",
         "requests",
         "stop_commanded",
@@ -92,12 +63,12 @@ class Generation(StoppingGeneration):
     def __init__(self, services: Services, command: StartActor) -> None:
         super().__init__(services)
         self.kv_store = KvStore(command.actor_id, services.kv_calls)
-        self.actor = _HostedActor(self, command, KV(self.kv_store))
+        self.actor = HostedActor(self, command, KV(self.kv_store))
         self.stop_commanded = False
-        self.intent: StopReason | None = None
+        self.intent: StopCause | None = None
         self.requests = 0
         """Requests without an answer."""
-        self._alarm_ms: int | None = None
+        self._alarm: ActorAlarm | None = None
         self._going_since_ms: int | None = None
         self._running_reported = False
         self._start_task: asyncio.Task[Any] | None = None
@@ -108,10 +79,14 @@ class Generation(StoppingGeneration):
         """The hibernating WebSockets that the engine has listed, until they are restored."""
         self._unlisted = command.hibernating_requests is None and services.hibernates
         """Whether the engine may have left hibernating WebSockets out of its list."""
+        self._unlisted_stored = 0
+        """The records of such WebSockets, until they are restored."""
         for request in command.hibernating_requests or ():
             key = request_key(request)
             if not services.sockets.take_departed(key):
                 self._listed[key] = self.sockets.add(key, UNKNOWN_REQUEST)
+        if services.config.sleep_after is not None:
+            self.activity = Activity(services.config.sleep_after, self.ask_to_sleep, self._heard)
 
     @property
     def sockets(self) -> ActorSockets:
@@ -134,6 +109,10 @@ class Generation(StoppingGeneration):
             await after.stopped()
         self._watch_start()
         try:
+            if self.services.alarms is not None:
+                await self.alarm.load()
+            if self._unlisted and self.services.config.hibernation_store is None:
+                self._unlisted_stored = len(await self.sockets.shared.journal.load_all())
             await self.services.hooks.on_actor_start(self.actor)
             may_hibernate = self._listed or self.services.hibernates
             stored = await self.sockets.shared.journal.load_all() if may_hibernate else {}
@@ -142,7 +121,7 @@ class Generation(StoppingGeneration):
             if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
                 raise
             self.actor.log.exception("on_actor_start raised; the actor is reported as crashed")
-            self.stop(StopReason.CRASHED, error=error_text(error))
+            self.stop(StopCause.CRASHED, error=error_text(error))
             return
         finally:
             self._stop_watching_start()
@@ -150,13 +129,32 @@ class Generation(StoppingGeneration):
         if self.phase is GenerationPhase.STARTING:
             self.phase = GenerationPhase.RUNNING
         self._report_running()
+        self._restore(stored)
+        self.open_gate(True)
+        self._start_task = None
+        if self.phase is GenerationPhase.RUNNING:
+            self._begin_features()
+
+    def _restore(self, stored: dict[bytes, HibernationRecord | RecordError]) -> None:
+        self._unlisted_stored = 0
         if self._unlisted and stored:
             await_clients(self, self.sockets, stored)
         elif self._listed or stored:
             listed, self._listed = self._listed, {}
             restore_sockets(self, self.sockets, listed, stored)
-        self.open_gate(True)
-        self._start_task = None
+
+    def _begin_features(self) -> None:
+        """Alarms are called, and idleness counts, from the start on until a stop begins."""
+        if self._alarm is not None:
+            self._alarm.start()
+        if self.activity is not None:
+            self.activity.start()
+
+    def _end_features(self) -> None:
+        if self._alarm is not None:
+            self._alarm.stop()
+        if self.activity is not None:
+            self.activity.stop()
 
     def _watch_start(self) -> None:
         """Look after a start that takes long. One that is quick needs no timer of its own."""
@@ -180,7 +178,7 @@ class Generation(StoppingGeneration):
         if self._start_task is not None and self.may_begin:
             self.actor.log.error("%s; the actor is reported as crashed", text)
             self._start_task.cancel()
-            self.stop(StopReason.CRASHED, error=text)
+            self.stop(StopCause.CRASHED, error=text)
 
     def _stop_watching_start(self) -> None:
         if self._start_timer is not None:
@@ -192,6 +190,20 @@ class Generation(StoppingGeneration):
         if not self._running_reported and self.may_begin:
             self._running_reported = True
             self._report(ActorStateRunning())
+
+    # What runs for it
+
+    def request_began(self) -> None:
+        """An HTTP request is being answered."""
+        self.requests += 1
+        if self.activity is not None:
+            self.activity.begin()
+
+    def request_ended(self) -> None:
+        """It was answered, or needs no answer any more."""
+        self.requests -= 1
+        if self.activity is not None:
+            self.activity.end()
 
     # Requests of its hooks
 
@@ -208,65 +220,141 @@ class Generation(StoppingGeneration):
 
     def ask_to_sleep(self) -> None:
         if self.intent is None:
-            self._ask(StopReason.ASLEEP)
+            self._ask(StopCause.ASLEEP)
             if self._sockets is not None:
                 self._sockets.flush_soon()
 
     def ask_to_destroy(self) -> None:
-        if self.intent is not StopReason.DESTROYED:
-            self._ask(StopReason.DESTROYED)
+        if self.intent is not StopCause.DESTROYED:
+            self._ask(StopCause.DESTROYED)
 
-    def _ask(self, reason: StopReason) -> None:
+    def _ask(self, cause: StopCause) -> None:
         if not self.may_begin:
             return
-        self.intent = reason
+        self.intent = cause
         self._going_since_ms = self.services.now_ms()
         self._report_running()
-        intent = ActorIntentSleep() if reason is StopReason.ASLEEP else ActorIntentStop()
+        intent = ActorIntentSleep() if cause is StopCause.ASLEEP else ActorIntentStop()
         self._report(intent)
 
-    def set_alarm(self, when_ms: int | None) -> None:
-        if self.phase is GenerationPhase.STOPPED:
-            raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, its alarm can no longer be set")
-        self._alarm_ms = when_ms
-        self._report(SetAlarm(when_ms))
-
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], *, keep_awake: bool = True) -> asyncio.Task[Any]:
         if self.phase is GenerationPhase.STOPPED or (self._background is not None and self._background.closed):
             coroutine.close()
             raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, no task can be spawned")
         if self._background is None:
             self._background = TaskGroup(f"actor {self.actor.id} background", self.actor.log)
         name = getattr(coroutine, "__qualname__", "task")
-        return self._background.spawn(coroutine, name=f"actor {self.actor.id}: {name}")
+        task = self._background.spawn(coroutine, name=f"actor {self.actor.id}: {name}")
+        activity = self.activity
+        if keep_awake and activity is not None:
+            activity.begin()
+            task.add_done_callback(lambda _: activity.end())
+        return task
+
+    def _heard(self) -> int | None:
+        """A number that changes with the messages of hibernatable clients, or ``None`` while one is being handled."""
+        return 0 if self._sockets is None else self._sockets.heard
+
+    @property
+    def hibernating(self) -> int:
+        """How many hibernating clients the gateway holds."""
+        if self._listed or self._unlisted_stored:
+            return len(self._listed) or self._unlisted_stored
+        return 0 if self._sockets is None else self._sockets.hibernating
 
     def owns(self, task: asyncio.Task[Any] | None) -> bool:
         """Whether ``task`` is one of this actor's."""
         return any(task in group for group in (self._work, self._background) if group is not None)
+
+    # Its alarm
+
+    @property
+    def alarm(self) -> ActorAlarm:
+        """Its alarm. Made when it is first needed."""
+        if self._alarm is None:
+            self._alarm = ActorAlarm(self, self.services.alarms)
+            if self.phase is GenerationPhase.RUNNING:
+                self._alarm.start()
+        return self._alarm
+
+    @property
+    def alarm_time(self) -> datetime | None:
+        """See `Actor.alarm`."""
+        return None if self._alarm is None else self._alarm.time
+
+    async def set_alarm(self, when_ms: int | None) -> None:
+        """See `Actor.set_alarm`."""
+        if self.phase is GenerationPhase.STOPPED:
+            raise RunnerShutDown(f"actor {self.actor.id}: this generation has stopped, its alarm can no longer be set")
+        await self.alarm.set(when_ms)
+
+    @property
+    def log(self) -> ActorLog:
+        """The actor's own logger."""
+        return self.actor.log
+
+    @property
+    def seconds_until_lost(self) -> float:
+        """How long after the end of this process, at the latest, the engine puts the actor to sleep or elsewhere."""
+        return self.services.seconds_until_lost()
+
+    def report_alarm(self, due_ms: int | None) -> None:
+        """Tell the engine when to wake the actor."""
+        self._report(SetAlarm(due_ms))
+
+    async def alarm_reported(self) -> None:
+        """Wait until what was told has left for the engine, but no longer than a key-value call may take."""
+        await self.services.uplink.events_flushed(self.services.config.kv_timeout)
+
+    def spawn_alarm_call(self, call: Coroutine[Any, Any, None]) -> None:
+        """Run a call of the hook as work of the actor."""
+        task = self.work.spawn(call, name=f"actor {self.actor.id}: on_alarm")
+        activity = self.activity
+        if activity is not None:
+            activity.begin()
+            task.add_done_callback(lambda _: activity.end())
+
+    async def repeat_alarm(self, timeout: float) -> None:
+        """Make sure of an alarm that is due after the actor began to go to sleep, or whose call has not returned.
+
+        The engine loses one that comes due meanwhile, and one that reaches it together with ``Stopped`` (seen: a third of
+        them). Set again, and sent before ``Stopped``, no alarm was lost.
+        """
+        due_ms = None if self._alarm is None else self._alarm.due_ms
+        if self._alarm is None or due_ms is None or self._going_since_ms is None:
+            return
+        if self._alarm.is_stored or due_ms >= self._going_since_ms:
+            self._report(SetAlarm(due_ms))
+            await self.services.uplink.events_flushed(timeout)
 
     # Stopping
 
     @property
     def outlives_a_stop(self) -> bool:
         """Whether something of this generation is to go on in the next: a hibernatable client, or an alarm."""
-        if self._alarm_ms is not None or any(ws.hibernatable for ws in self.open_sockets()):
+        has_alarm = self._alarm is not None and self._alarm.due_ms is not None
+        if has_alarm or any(ws.hibernatable for ws in self.open_sockets()):
             return True
         return self._sockets is not None and self._sockets.awaits_clients
 
-    def stop(self, reason: StopReason, *, error: str | None = None, hurry: bool = False) -> None:
-        """Begin to stop. A stop that is under way goes on, and hurries if it is asked to or the new reason does not wait."""
+    def stop(self, cause: StopCause, *, error: str | None = None, hurry: bool = False, waited: float = 0.0) -> None:
+        """Begin to stop. A stop that is under way goes on, and hurries if it is asked to or the new cause does not wait.
+
+        ``waited`` is how many seconds ago the engine has told to stop.
+        """
         if self.may_begin:
-            self.stop_reason = reason
+            self.stop_cause = cause
             self._going_since_ms = self._going_since_ms or self.services.now_ms()
             self.phase = GenerationPhase.STOPPING
-            drained = self.intent is None and reason in (StopReason.DRAINED, StopReason.DESTROYED)
-            self._stop_clock = StopClock(self.services.stop_seconds(drained))
+            self._end_features()
+            drained = self.intent is None and cause in (StopCause.DRAINED, StopCause.DESTROYED)
+            self._stop_clock = StopClock(self.services.stop_seconds(drained) - waited)
             stop = self._stop(self._start_task, self._stop_clock, error)
             self._stop_task = self.services.tasks.spawn(stop, name=f"actor {self.actor.id}: stop")
-        elif self.phase is GenerationPhase.STOPPING and reason.cut_off:
-            self.stop_reason = reason
-            self.cut_off_now(reason)
-        if (hurry or reason.hurries) and self._stop_clock is not None:
+        elif self.phase is GenerationPhase.STOPPING and cause.cut_off:
+            self.stop_cause = cause
+            self.cut_off_now(cause)
+        if (hurry or cause.hurries) and self._stop_clock is not None:
             self._stop_clock.hurry(HURRY_SECONDS)
 
     async def stopped(self) -> None:
@@ -284,17 +372,6 @@ class Generation(StoppingGeneration):
             self.open_gate(False)
             self.services.stopped(self.actor.id, self.actor.generation)
 
-    async def repeat_alarm(self, timeout: float) -> None:
-        """Make sure of an alarm that is due after the actor began to go to sleep.
-
-        The engine loses one that comes due meanwhile, and one that reaches it together with ``Stopped`` (seen: a third of
-        them). Set again, and sent before ``Stopped``, no alarm was lost.
-        """
-        if self._alarm_ms is None or self._going_since_ms is None or self._alarm_ms < self._going_since_ms:
-            return
-        self._report(SetAlarm(self._alarm_ms))
-        await self.services.uplink.events_flushed(timeout)
-
     # Reports
 
     def _report_stopped(self, error: str | None) -> None:
@@ -303,16 +380,16 @@ class Generation(StoppingGeneration):
         ``Stopped(OK)`` that the engine did not ask for destroys the actor. So it is only ever an answer to a stop command. A
         stop of our own making is left to the engine, which sees the runner go.
         """
-        if self.stop_reason is StopReason.CRASHED:
+        if self.stop_cause is StopCause.CRASHED:
             self._report(ActorStateStopped(StopCode.ERROR, error))
-        elif self.stop_reason is StopReason.LOST:
-            self._report(ActorStateStopped(StopCode.ERROR, self.stop_reason.value))
-        elif self.stop_commanded and self.stop_reason is not StopReason.FORGOTTEN:
+        elif self.stop_cause is StopCause.LOST:
+            self._report(ActorStateStopped(StopCode.ERROR, self.stop_cause.value))
+        elif self.stop_commanded and self.stop_cause is not StopCause.FORGOTTEN:
             self._report(ActorStateStopped(StopCode.OK, None))
 
     def _report(self, event: ActorEvent) -> None:
         """Tell the engine, unless it has forgotten this runner, and this generation with it."""
-        if self.stop_reason is not StopReason.FORGOTTEN:
+        if self.stop_cause is not StopCause.FORGOTTEN:
             self.services.uplink.report(self.actor.id, self.actor.generation, event)
 
 

@@ -15,7 +15,8 @@ import asyncio
 import enum
 
 from rivet_runner._hosting.services import Services, log
-from rivet_runner._hosting.stop_reasons import StopReason
+from rivet_runner._hosting.stop_causes import StopCause
+from rivet_runner._idle.activity import Activity
 from rivet_runner._kv.store import KvStore
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.actor import Actor
@@ -35,7 +36,7 @@ class GenerationPhase(enum.Enum):
 class GenerationState:
     """How far one generation is in its life, and its tasks."""
 
-    __slots__ = ("_gate", "_work", "actor", "kv_store", "phase", "services", "start_succeeded", "stop_reason")
+    __slots__ = ("_gate", "_work", "activity", "actor", "kv_store", "phase", "services", "start_succeeded", "stop_cause")
 
     actor: Actor
     kv_store: KvStore
@@ -44,7 +45,9 @@ class GenerationState:
         self.services = services
         self.phase = GenerationPhase.STARTING
         self.start_succeeded = False
-        self.stop_reason: StopReason | None = None
+        self.stop_cause: StopCause | None = None
+        self.activity: Activity | None = None
+        """What keeps the actor awake, if it is to fall asleep when it is idle."""
         self._gate: asyncio.Future[bool] | None = None
         # Made when it is first needed: the fewer objects an idle actor has, the less there is to collect garbage from.
         self._work: TaskGroup | None = None
@@ -83,12 +86,12 @@ class GenerationState:
     @property
     def cut_off(self) -> bool:
         """Whether the engine does not listen to this generation any more: nothing is sent for it."""
-        return self.stop_reason is not None and self.stop_reason.cut_off
+        return self.stop_cause is not None and self.stop_cause.cut_off
 
     @property
     def destroyed(self) -> bool:
         """Whether it is certain that the actor ends for good, and its clients with it."""
-        return self.stop_reason is StopReason.DESTROYED
+        return self.stop_cause is StopCause.DESTROYED
 
     @property
     def stop_close(self) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from rivet_runner.actor import Actor
+from rivet_runner.actor import Actor, Alarm
 from rivet_runner.http import Request, Response
 from rivet_runner.websocket import WebSocket
 
@@ -17,6 +17,8 @@ class Hooks(Protocol):
     async def on_actor_start(self, actor: Actor) -> None: ...
 
     async def on_actor_stop(self, actor: Actor) -> None: ...
+
+    async def on_alarm(self, actor: Actor, alarm: Alarm) -> None: ...
 
     async def fetch(self, actor: Actor, request: Request) -> Response: ...
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rivet_runner._hosting.generation import Generation
 from rivet_runner._hosting.generation_state import GenerationPhase
 from rivet_runner._hosting.services import Services
-from rivet_runner._hosting.stop_reasons import StopReason
+from rivet_runner._hosting.stop_causes import StopCause
 from rivet_runner._session.dialect import StartActor, StopActor
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner.actor import Actor
@@ -68,28 +68,33 @@ class ActorRegistry:
         self._actors[command.actor_id] = generation.actor
         if older is not None:
             self._stopping_older[older.actor.id, older.actor.generation] = older
-            older.stop(StopReason.REPLACED)
+            older.stop(StopCause.REPLACED)
         generation.start(older)
 
-    def stop(self, command: StopActor, *, draining: bool) -> None:
+    def stop(self, command: StopActor, *, draining: bool, waited: float = 0.0) -> None:
         """Stop the generation that the engine names. Any other has stopped before.
 
         Without a request of the actor for it, the actor moves or sleeps if the runner is ``draining``, else it is destroyed.
+        The command came ``waited`` seconds ago.
         """
         generation = self._newest.get(command.actor_id)
         if generation is None or generation.actor.generation != command.generation:
             return
         generation.stop_commanded = True
-        generation.stop(generation.intent or (StopReason.DRAINED if draining else StopReason.DESTROYED))
+        cause = generation.intent or (StopCause.DRAINED if draining else StopCause.DESTROYED)
+        generation.stop(cause, waited=waited)
 
     def may_be_drained(self, command: StopActor) -> bool:
         """Whether it is worth to ask if a stop is a deletion.
 
         The engine (2.3.19) also stops the actors of a runner that it drains, for a newer version in its pool, and does not
-        say so. It makes a difference for an actor with hibernatable clients, which stay, and with an alarm, which is kept.
+        say so. It makes a difference for an actor with hibernatable clients, which stay, and with an alarm, which is kept,
+        and for a hook that is told the reason.
         """
         generation = self.find(command.actor_id)
-        return generation is not None and generation.intent is None and generation.outlives_a_stop
+        if generation is None or generation.intent is not None:
+            return False
+        return generation.outlives_a_stop or generation.services.tells_stops
 
     async def stop_or_move(self, command: StopActor) -> bool:
         """Stop an actor whose stop may be a deletion. Return whether it is sure that the actor lives on.
@@ -98,18 +103,20 @@ class ActorRegistry:
         a little before it deletes them.
         """
         generation = self.find(command.actor_id)
+        now = asyncio.get_running_loop().time
+        began = now()
         exists = None if generation is None else await _exists(generation.actor, generation.services.deletion_lag)
-        self.stop(command, draining=exists is not False)
+        self.stop(command, draining=exists is not False, waited=now() - began)
         return exists is True
 
     def hibernations(self) -> list[Hibernation]:
         """The hibernatable WebSockets that are open on running actors."""
         return [one for generation in self._newest.values() for one in generation.hibernations()]
 
-    def stop_all(self, reason: StopReason, *, hurry: bool = False) -> None:
+    def stop_all(self, cause: StopCause, *, hurry: bool = False) -> None:
         """Begin to stop every actor; with ``hurry``, its hooks are cancelled soon."""
         for generation in [*self._newest.values(), *self._stopping_older.values()]:
-            generation.stop(reason, hurry=hurry)
+            generation.stop(cause, hurry=hurry)
 
     def forget(self, actor_id: str, generation: int) -> None:
         """A generation has stopped."""

@@ -1,6 +1,6 @@
 """How an actor stops: the steps, in the order that loses nothing.
 
-There is one way to stop, for every reason. `StopReason` tells the differences: how long tasks may take, whether clients stay
+There is one way to stop, for every reason. `StopCause` tells the differences: how long tasks may take, whether clients stay
 connected, and which report the engine gets.
 
 1. ``on_actor_stop``, while its WebSockets and its KV still work
@@ -25,7 +25,7 @@ from typing import Any, Final
 from rivet_runner._hosting.actor_sockets import ActorSockets
 from rivet_runner._hosting.generation_state import GenerationState
 from rivet_runner._hosting.services import Services
-from rivet_runner._hosting.stop_reasons import HURRY_SECONDS, StopClock, StopReason
+from rivet_runner._hosting.stop_causes import HURRY_SECONDS, StopCause, StopClock
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import RivetRunnerError
 
@@ -59,8 +59,8 @@ class StoppingGeneration(GenerationState):
 
     async def run_steps(self, start: asyncio.Task[Any] | None, clock: StopClock) -> None:
         """Run all steps. No step's failure keeps the next from running. ``start``: the start that is under way, if any."""
-        if self.stop_reason is not None and self.cut_off:
-            self.cut_off_now(self.stop_reason)
+        if self.stop_cause is not None and self.cut_off:
+            self.cut_off_now(self.stop_cause)
         if start is not None and not await clock.ended(start):
             start.cancel()
             await asyncio.wait([start], timeout=clock.cancel_seconds)
@@ -135,9 +135,9 @@ class StoppingGeneration(GenerationState):
         except Exception:
             self.actor.log.exception("%s", failure)
 
-    def cut_off_now(self, reason: StopReason) -> None:
+    def cut_off_now(self, cause: StopCause) -> None:
         """The engine does not listen any more: end everything that would wait for it."""
-        self.kv_store.close(reason.value)
+        self.kv_store.close(cause.value)
         if self._sockets is not None:
             self._sockets.end_all()
             self._sockets.close()  # another runner may write the records by now

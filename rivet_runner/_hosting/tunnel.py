@@ -129,14 +129,14 @@ class Tunnel:
             generation.actor.log.warning("%d requests wait for an answer; a further one got a 503", generation.requests)
             requests.answer_with(self._services.uplink, key, requests.ACTOR_OVERLOADED)
             return
-        generation.requests += 1
+        generation.request_began()
         request = Request(start.method, start.path, start.headers, body)
         task = generation.work.spawn(requests.serve(generation, key, request), name=f"actor {start.actor_id}: request")
         self._exchanges[key] = task
         task.add_done_callback(lambda _: self._served(key, generation))
 
     def _served(self, key: bytes, generation: Generation) -> None:
-        generation.requests -= 1
+        generation.request_ended()
         self._exchanges.pop(key, None)
 
     # WebSockets

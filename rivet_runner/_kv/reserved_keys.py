@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["RECORDS_END", "RECORDS_FROM", "RESERVED_FROM"]
+__all__ = ["ALARM", "RECORDS_END", "RECORDS_FROM", "RESERVED_FROM"]
 
 RESERVED_FROM: Final = b"\xff" * 8
 """The first reserved key. All keys that begin with eight 0xff bytes follow it."""
@@ -16,3 +16,6 @@ RESERVED_FROM: Final = b"\xff" * 8
 RECORDS_FROM: Final = RESERVED_FROM + b"ws/"
 RECORDS_END: Final = RESERVED_FROM + b"ws0"
 """The records of hibernating WebSockets: this prefix, then the 8-byte request key. The end is exclusive."""
+
+ALARM: Final = RESERVED_FROM + b"alarm"
+"""The alarm of the actor. There is no such key while none is set."""

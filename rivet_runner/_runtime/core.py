@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 import msgspec
 
+from rivet_runner._alarms.actor_alarm import AlarmHook
+from rivet_runner._alarms.timer import AlarmTimer
 from rivet_runner._connection.busy_poll import BusyPoll
 from rivet_runner._connection.environment import Environment
 from rivet_runner._connection.reading import Reading
@@ -23,11 +25,12 @@ from rivet_runner._hosting.registry import ActorRegistry
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.slow_starts import SlowStarts
 from rivet_runner._hosting.socket_table import SocketTable
-from rivet_runner._hosting.stop_reasons import StopReason, stop_seconds
+from rivet_runner._hosting.stop_causes import StopCause, stop_seconds
 from rivet_runner._hosting.tunnel import Tunnel
 from rivet_runner._hosting.unlisted import UnlistedClients
 from rivet_runner._kv.calls import KvCalls
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
+from rivet_runner._runtime.loop_watch import LoopWatch
 from rivet_runner._runtime.shutdown import Shutdown
 from rivet_runner._session.dialect import CloseRequested, KvAnswered, RunnerInit, StartActor, StopActor
 from rivet_runner._session.dialects import new_dialect
@@ -44,6 +47,10 @@ __all__ = ["Core"]
 
 log = logging.getLogger("rivet_runner")
 
+USUAL_LOST_THRESHOLD: Final = 15.0
+LOST_MARGIN: Final = 10.0
+"""Seconds without a runner after which the engine (2.3.19) counts it as lost by default, and for it to act on that."""
+
 SHOWN_BYTES: Final = 32
 """Bytes of a frame that cannot be decoded, in the log."""
 
@@ -51,11 +58,17 @@ SHOWN_BYTES: Final = 32
 class Core:
     """The insides of one runner. Made on the event loop that it runs on, by `Runner.start`.
 
-    ``hibernates`` tells whether the hooks can make a WebSocket hibernate.
+    ``own_hooks`` are the names of the hooks that the user has written: some work is done only for these.
     """
 
     def __init__(
-        self, hooks: Hooks, config: RunnerConfig, lifecycle: Lifecycle, *, hibernates: bool, environment: Environment
+        self,
+        hooks: Hooks,
+        config: RunnerConfig,
+        lifecycle: Lifecycle,
+        *,
+        own_hooks: Collection[str],
+        environment: Environment,
     ) -> None:
         self._hooks = hooks
         self._config = config
@@ -74,11 +87,12 @@ class Core:
         pace = Pace(config.send_rate, lambda: next(iter(self.registry.actors), None), dialect.encode)
         self.session = Session(dialect, max_buffered=config.max_buffered, pace=pace)
         self._uplink = Uplink(self.session)
-        self._reading = Reading(self._uplink, BusyPoll(config.busy_poll if environment.busy_polls else 0))
+        self._reading = Reading(self._uplink, BusyPoll(config.busy_poll if environment.real_time else 0))
         self._kv_calls = KvCalls(self.session, self._uplink, config.kv_timeout)
-        self._services = self._new_services(hibernates)
+        self._services = self._new_services(own_hooks)
         self._tunnel = Tunnel(self._services, self.registry)
         self._connection = self._new_connection()
+        self._watch = self._new_watch()
         self.shutdown = self._new_shutdown()
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             ToClientTunnelMessage: self._tunnel.receive,
@@ -90,7 +104,7 @@ class Core:
             CloseRequested: self._close_requested,
         }
 
-    def _new_services(self, hibernates: bool) -> Services:
+    def _new_services(self, own_hooks: Collection[str]) -> Services:
         turns = ReplayTurns(lambda: self._kv_calls.round_trip)
         return Services(
             hooks=self._hooks,
@@ -105,11 +119,18 @@ class Core:
             turns=turns,
             replays=Replays(self._uplink, turns, self._tasks, self.registry.hibernations),
             stopped=self._actor_stopped,
-            hibernates=hibernates,
+            alarms=self._alarm_hook() if "on_alarm" in own_hooks else None,
+            tells_stops="on_actor_stop" in own_hooks,
+            hibernates="can_hibernate" in own_hooks,
             stop_seconds=self._stop_seconds,
+            seconds_until_lost=lambda: (self.session.lost_threshold or USUAL_LOST_THRESHOLD) + LOST_MARGIN,
             deletion_lag=self.session.deletion_lag,
             now_ms=self._environment.now_ms,
         )
+
+    def _alarm_hook(self) -> AlarmHook:
+        now_ms = self._environment.now_ms
+        return AlarmHook(self._hooks.on_alarm, self._config.alarm_retries, AlarmTimer(now_ms), now_ms)
 
     def _stop_seconds(self, drained: bool) -> float:
         return stop_seconds(
@@ -133,6 +154,10 @@ class Core:
             events=self,
         )
 
+    def _new_watch(self) -> LoopWatch | None:
+        seconds = self._config.block_warning
+        return LoopWatch(seconds) if seconds is not None and self._environment.real_time else None
+
     def _new_shutdown(self) -> Shutdown:
         return Shutdown(
             lifecycle=self._lifecycle,
@@ -150,6 +175,8 @@ class Core:
 
     def begin(self) -> None:
         """Start to connect."""
+        if self._watch is not None:
+            self._watch.start()
         self._connection.start(self._tasks, self._connection_failed)
 
     def owns_current_task(self) -> bool:
@@ -226,9 +253,9 @@ class Core:
     def _forgotten(self, decision: Initialised) -> None:
         if len(self.registry):
             log.warning("the engine has forgotten this runner; its %d actors are stopped here", len(self.registry))
-        self._kv_calls.fail([*decision.dropped_calls], StopReason.FORGOTTEN.value)
+        self._kv_calls.fail([*decision.dropped_calls], StopCause.FORGOTTEN.value)
         self._uplink.outbox_dropped()
-        self.registry.stop_all(StopReason.FORGOTTEN)
+        self.registry.stop_all(StopCause.FORGOTTEN)
 
     def _start_actor(self, command: StartActor) -> None:
         if not self.shutdown.immediate:
@@ -267,7 +294,7 @@ class Core:
                 "the engine has been away for so long that it counts this runner's %d actors as lost; they are stopped here",
                 len(self.registry),
             )
-        self.registry.stop_all(StopReason.LOST, hurry=self._lifecycle.shutting_down)
+        self.registry.stop_all(StopCause.LOST, hurry=self._lifecycle.shutting_down)
 
     def _cancel_lost_timer(self) -> None:
         if self._lost_timer is not None:
@@ -291,8 +318,12 @@ class Core:
 
     def _down(self, error: BaseException | None) -> None:
         """Nothing runs any more."""
+        if self._watch is not None:
+            self._watch.stop()
         self._cancel_lost_timer()
         self._services.slow_starts.close()
+        if self._services.alarms is not None:
+            self._services.alarms.timer.close()
         self._uplink.close()
         if not self.first_init.done():
             if error is None:

@@ -24,7 +24,7 @@ from typing import Final
 from rivet_runner._connection.reconnecting import ReconnectLoop
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.registry import ActorRegistry
-from rivet_runner._hosting.stop_reasons import StopReason, stop_seconds
+from rivet_runner._hosting.stop_causes import StopCause, stop_seconds
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._session.session import Session
 from rivet_runner._tasks import TaskGroup
@@ -103,7 +103,7 @@ class Shutdown:
             self._own_task.spawn(self._run(), name="shutdown")
         elif immediate and not self.immediate:
             self.immediate = True
-            self._registry.stop_all(StopReason.IMMEDIATE)
+            self._registry.stop_all(StopCause.IMMEDIATE)
         self._changed.set()
 
     async def end_at_once(self) -> None:
@@ -189,11 +189,11 @@ class Shutdown:
         if not self.immediate:
             why = "the engine did not stop them in time" if self._session.connected else "the engine is away"
             log.warning("%d actors are stopped here, as %s", len(self._registry), why)
-        self._registry.stop_all(StopReason.IMMEDIATE if self.immediate else StopReason.DRAINED)
+        self._registry.stop_all(StopCause.IMMEDIATE if self.immediate else StopCause.DRAINED)
         if not self.immediate:
             await self._until(lambda: self.immediate, self._actor_stop_timeout + LOCAL_STOP_MARGIN)
         if len(self._registry):
-            self._registry.stop_all(StopReason.IMMEDIATE)
+            self._registry.stop_all(StopCause.IMMEDIATE)
             await self._until(lambda: False, IMMEDIATE_STOP)
 
     async def _until(self, enough: Callable[[], bool], seconds: float) -> None:

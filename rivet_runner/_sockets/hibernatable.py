@@ -74,6 +74,11 @@ class Hibernation(Delivery):
 
     # Messages from the client
 
+    @property
+    def is_handling(self) -> bool:
+        """Whether the handler has got a message and not asked for the next yet."""
+        return self._delivered
+
     def receive(self, index: int) -> bool:
         verdict = self.stream.receive(index)
         if verdict is Verdict.GAP:

@@ -45,7 +45,7 @@ class ActorApps:
             if not callable(app):
                 raise TypeError(f"asgi_app must return an ASGI application, not {type(app).__name__}")
             known = ActorApp(app)
-            actor.spawn(self._keep(key, known))
+            actor.spawn(self._keep(key, known), keep_awake=False)
             self._apps[key] = known
         if not known.started.done():
             await asyncio.shield(known.started)

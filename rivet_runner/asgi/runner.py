@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from rivet_runner._asgi_types import AsgiApp
 from rivet_runner._tasks import TaskGroup
@@ -16,7 +16,7 @@ from rivet_runner.asgi.conversation import converse
 from rivet_runner.asgi.exchange import MAX_BODY, RESPONSE_SECONDS, exchange, finish_background
 from rivet_runner.asgi.lifespan import enter, leave
 from rivet_runner.asgi.scopes import RootPath, checked_root_path, http_scope, websocket_scope
-from rivet_runner.config import RunnerConfig
+from rivet_runner.config import RunnerConfig, RunnerOptions
 from rivet_runner.errors import RivetRunnerError, RunnerShutDown
 from rivet_runner.http import Request, Response
 from rivet_runner.runner import Runner
@@ -75,7 +75,7 @@ class AsgiRunner(Runner):
         *,
         root_path: RootPath | None = None,
         response_timeout: float = RESPONSE_SECONDS,
-        **options: Any,
+        **options: Unpack[RunnerOptions],
     ) -> None:
         super().__init__(config, **options)
         self.__per_actor = type(self).asgi_app is not AsgiRunner.asgi_app

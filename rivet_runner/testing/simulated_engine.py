@@ -223,7 +223,7 @@ class SimulatedEngine:
         return runner(**{**fixed, "runner_key": f"runner-{self._runner_keys}", **options})
 
     def _environment(self, engine: RunningEngine) -> Environment:
-        return Environment(engine.dial, engine.runner_now_ms, engine.runner_random.random, busy_polls=False)
+        return Environment(engine.dial, engine.runner_now_ms, engine.runner_random.random, real_time=False)
 
     def find_hosted(self, actor_id: str) -> Actor | None:
         """The actor inside your runner, if a runner that you host here has it. Otherwise `None`."""

@@ -97,7 +97,7 @@ async def test_nothing_but_init_is_sent_when_init_is_not_answered_yet() -> None:
         await exchange.response()
         connection.abort()
         await settle()
-        actor.set_alarm(None)
+        await actor.set_alarm(None)
         put = asyncio.create_task(actor.kv.put(b"k", b"v"))
         second = await current.engine.accept()
         await asyncio.sleep(8)

@@ -226,7 +226,7 @@ async def test_spawned_tasks_are_cancelled_when_the_stop_hook_has_returned(
         with pytest.raises(RunnerShutDown, match=actor.id):
             actor.spawn(background())
         with pytest.raises(RunnerShutDown, match=actor.id):
-            actor.set_alarm(None)
+            await actor.set_alarm(None)
 
 
 async def test_log_carries_the_id_when_an_actor_logs(

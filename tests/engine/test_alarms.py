@@ -40,12 +40,12 @@ async def test_actor_wakes_at_about_the_time_when_its_alarm_is_due(
         due = {
             actor.id: time.time() + seconds for actor, seconds in [(plain, 1.5), (later, 2.5), (earlier, 1.5), (zoned, 1.5)]
         }
-        plain.set_alarm(datetime.fromtimestamp(due[plain.id], UTC))
-        later.set_alarm(after(0.5))
-        later.set_alarm(datetime.fromtimestamp(due[later.id], UTC))
-        earlier.set_alarm(after(3600))
-        earlier.set_alarm(datetime.fromtimestamp(due[earlier.id], UTC))
-        zoned.set_alarm(datetime.fromtimestamp(due[zoned.id], timezone(timedelta(hours=9))))
+        await plain.set_alarm(datetime.fromtimestamp(due[plain.id], UTC))
+        await later.set_alarm(after(0.5))
+        await later.set_alarm(datetime.fromtimestamp(due[later.id], UTC))
+        await earlier.set_alarm(after(3600))
+        await earlier.set_alarm(datetime.fromtimestamp(due[earlier.id], UTC))
+        await zoned.set_alarm(datetime.fromtimestamp(due[zoned.id], timezone(timedelta(hours=9))))
         for actor in (plain, later, earlier, zoned):
             actor.sleep()
         await eventually(lambda: len(woken_at) == 4)
@@ -59,17 +59,17 @@ async def test_actor_sleeps_on_when_its_alarm_is_cleared_or_was_due_before(
 ) -> None:
     async with hosting(engine, runner_name) as runner:
         control, cleared, cleared_later, never = await asyncio.gather(*(runner.new_actor(api) for _ in range(4)))
-        cleared.set_alarm(after(0.5))
-        cleared.set_alarm(None)
-        never.set_alarm(None)
-        cleared_later.set_alarm(after(60))
+        await cleared.set_alarm(after(0.5))
+        await cleared.set_alarm(None)
+        await never.set_alarm(None)
+        await cleared_later.set_alarm(after(60))
         await runner.put_to_sleep(api, cleared_later)
         cleared_later = await runner.wake(api, cleared_later)
-        cleared_later.set_alarm(None)
-        cleared_later.set_alarm(after(0.5))
-        cleared_later.set_alarm(None)
+        await cleared_later.set_alarm(None)
+        await cleared_later.set_alarm(after(0.5))
+        await cleared_later.set_alarm(None)
         # It is set last and due last, so whoever has not woken when it has will not.
-        control.set_alarm(after(1.5))
+        await control.set_alarm(after(1.5))
         await asyncio.gather(*(runner.put_to_sleep(api, actor) for actor in (control, cleared, cleared_later, never)))
         await eventually(lambda: control.id in runner.actors)
         await asyncio.sleep(0.5)
@@ -82,7 +82,7 @@ async def test_alarm_is_kept_when_the_actor_was_woken_and_sleeps_again(
     async with hosting(engine, runner_name) as runner:
         actor = await runner.new_actor(api)
         due = time.time() + 2
-        actor.set_alarm(datetime.fromtimestamp(due, UTC))
+        await actor.set_alarm(datetime.fromtimestamp(due, UTC))
         await runner.put_to_sleep(api, actor)
         woken = await runner.wake(api, actor)
         await runner.put_to_sleep(api, woken)
@@ -93,7 +93,7 @@ async def test_alarm_is_kept_when_the_actor_was_woken_and_sleeps_again(
 async def test_alarm_counts_when_it_is_set_by_the_stop_hook(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
     async def on_stop(actor: Actor) -> None:
         if actor.generation == 0:
-            actor.set_alarm(after(0.5))
+            await actor.set_alarm(after(0.5))
 
     async with hosting(engine, runner_name, on_stop=on_stop) as runner:
         actor = await runner.new_actor(api)
@@ -109,5 +109,5 @@ async def test_alarm_is_refused_when_it_is_not_an_aware_datetime(
         actor = await runner.new_actor(api)
         for when, error in refused:
             with pytest.raises(error, match="aware datetime"):
-                actor.set_alarm(when)
+                await actor.set_alarm(when)
         assert (await api.request(actor.id, "GET", "/")).status == 200

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Unpack
 
 import pytest
 
 from rivet_runner import Actor, PayloadTooLarge, Request, Runner, WebSocket, WebSocketClosed
+from rivet_runner.config import RunnerOptions
 from rivet_runner.testing import EngineApi, LocalEngine
 from tests.engine.rooms import asleep, clients, close_of, created
 from tests.support.rooms import Room
@@ -40,7 +42,7 @@ async def test_messages_wait_when_the_actor_is_still_starting(engine: LocalEngin
 class Closing(Runner):
     """Closes as its path says."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Unpack[RunnerOptions]) -> None:
         super().__init__(**options)
         self.seen: asyncio.Queue[tuple[int | None, str | None]] = asyncio.Queue()
 

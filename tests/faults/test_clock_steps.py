@@ -84,7 +84,7 @@ async def test_pings_and_alarms_have_the_time_of_the_clock_when_it_steps(clock: 
             *_, before, after = (message.ts for message in work.connection.messages(ToServerPing))
             assert after - before == pytest.approx(step * 1000, abs=10_000)
         due = datetime.fromtimestamp(time.time() + 60, UTC)
-        work.actor.set_alarm(due)
+        await work.actor.set_alarm(due)
         await settle()
         alarms = [event.event for event in work.connection.events if isinstance(event.event, SetAlarm)]
         assert [alarm.alarm_ts for alarm in alarms] == [int(due.timestamp() * 1000)], "the due time is sent as it was given"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rivet_runner import RunnerEvicted
+from rivet_runner import Runner, RunnerEvicted
 from rivet_runner.protocol.v3 import (
     KvErrorResponse,
     KvGetRequest,
@@ -17,7 +17,7 @@ from rivet_runner.protocol.v3 import (
 )
 from rivet_runner.testing.scripted_engine import ClientWebSocket, RunnerConnection
 from tests.support.rooms import Room
-from tests.support.scene import Scene, scene, settle, started
+from tests.support.scene import HookedRunner, Scene, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 pytestmark = pytest.mark.both_protocols
@@ -98,9 +98,16 @@ async def test_clients_stay_when_the_engine_does_not_say_whether_the_actor_exist
         assert closes(socket) == []
 
 
+class Untold(HookedRunner):
+    """Without a hook for stops."""
+
+    on_actor_stop = Runner.on_actor_stop
+
+
 @virtual_time
-async def test_the_engine_is_not_asked_when_nothing_of_the_actor_would_outlive_the_stop() -> None:
-    async with started() as (current, connection):
+async def test_the_engine_is_not_asked_when_nothing_of_the_actor_would_outlive_the_stop_and_no_hook_is_told() -> None:
+    async with scene(kind=Untold) as current:
+        connection = await current.start()
         await current.actor(connection)
         connection.stop_actor()
         await connection.stopped("a1")
@@ -130,7 +137,7 @@ def gets(connection: RunnerConnection) -> list[ToServerKvRequest]:
 async def test_an_alarm_is_kept_when_the_engine_drains_its_actor() -> None:
     async with started() as (current, connection):
         actor = await current.actor(connection)
-        actor.set_alarm(datetime.now(UTC) + timedelta(hours=1))
+        await actor.set_alarm(datetime.now(UTC) + timedelta(hours=1))
         await asyncio.sleep(1)
         before = len(connection.events)
         connection.stop_actor()

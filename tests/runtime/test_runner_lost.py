@@ -263,7 +263,7 @@ async def test_what_was_reported_while_away_is_dropped_when_the_runner_gets_anot
         actor = await current.actor(connection)
         connection.abort()
         await settle()
-        actor.set_alarm(datetime(2030, 1, 1, tzinfo=UTC))
+        await actor.set_alarm(datetime(2030, 1, 1, tzinfo=UTC))
         actor.sleep()
         second = await current.reconnected(runner_id="r2")
         await asyncio.sleep(5)
@@ -286,7 +286,7 @@ async def test_nothing_is_said_when_an_actor_was_stopping_as_the_runner_got_anot
 @virtual_time
 async def test_nothing_is_said_when_a_hook_sets_an_alarm_as_the_runner_got_another_id() -> None:
     async def stop(actor: Actor) -> None:
-        actor.set_alarm(datetime(2030, 1, 1, tzinfo=UTC))
+        await actor.set_alarm(datetime(2030, 1, 1, tzinfo=UTC))
         actor.sleep()
         actor.destroy()
 

@@ -122,7 +122,7 @@ async def test_events_of_one_turn_are_one_message_with_consecutive_indexes_when_
         (message,) = second.messages(ToServerEvents)
         assert [event.index for event in message.items] == [*range(20, 40)]
         for actor in actors:
-            actor.set_alarm(WHEN)
+            await actor.set_alarm(WHEN)
         await asyncio.sleep(EVENT_SPACING)
         await settle()
         assert [event.index for event in second.messages(ToServerEvents)[1].items] == [*range(40, 60)]
@@ -175,7 +175,7 @@ async def test_events_leave_at_once_when_one_has_just_left() -> None:
         actor = await current.actor(connection)
         before = current.now
         for number in range(10):
-            actor.set_alarm(WHEN.replace(year=2030 + number))
+            await actor.set_alarm(WHEN.replace(year=2030 + number))
             await settle()
         assert [event.index for event in connection.events] == [*range(11)]
         assert current.now - before < EVENT_SPACING
@@ -201,7 +201,7 @@ async def test_only_the_last_alarm_is_sent_when_several_were_set_while_away() ->
         actor = await current.actor(connection)
         await lost(current, connection)
         for number in range(10):
-            actor.set_alarm(WHEN.replace(year=2030 + number))
+            await actor.set_alarm(WHEN.replace(year=2030 + number))
         second = await current.reconnected(last_event_idx=0)
         assert second.events[-1].event == SetAlarm(int(WHEN.replace(year=2039).timestamp()) * 1000)
         assert len([event for event in second.events if isinstance(event.event, SetAlarm)]) == 1

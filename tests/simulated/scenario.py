@@ -29,7 +29,7 @@ async def _run(seed: int) -> str:
     async def count(actor: Actor, request: Request) -> Response:
         number = int(await actor.kv.get(b"n") or 0) + 1
         await actor.kv.put(b"n", b"%d" % number)
-        actor.set_alarm(engine.now() + timedelta(minutes=number))
+        await actor.set_alarm(engine.now() + timedelta(minutes=number))
         return Response(str(number))
 
     def room() -> Room:

@@ -91,7 +91,7 @@ async def test_alarm_fires_at_its_time_when_it_is_a_month_away() -> None:
 
     async def on_start(actor: Actor) -> None:
         if actor.generation == 0:
-            actor.set_alarm(engine.now() + timedelta(days=30))
+            await actor.set_alarm(engine.now() + timedelta(days=30))
         else:
             woken.append(now())
 

@@ -62,7 +62,7 @@ def test_alarm_fires_when_the_engine_that_took_it_is_gone(tmp_path: Path) -> Non
     @virtual
     async def first() -> None:
         async def set_alarm(actor: Actor) -> None:
-            actor.set_alarm(engine.now() + timedelta(hours=1))
+            await actor.set_alarm(engine.now() + timedelta(hours=1))
 
         async with SimulatedEngine(clock="virtual", data=tmp_path / "db") as engine, engine.host(Room, on_start=set_alarm):
             actor = await engine.create("room")

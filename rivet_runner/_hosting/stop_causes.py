@@ -1,4 +1,4 @@
-"""The reasons for which a generation stops, and the deadline of a stop. The order of its steps is in `stopping`."""
+"""The causes for which a generation stops, and the deadline of a stop. The order of its steps is in `stopping`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import enum
 from typing import Any, Final
 
-__all__ = ["HURRY_SECONDS", "StopClock", "StopReason", "stop_seconds"]
+from rivet_runner.actor import StopReason
+
+__all__ = ["HURRY_SECONDS", "StopCause", "StopClock", "stop_seconds"]
 
 HURRY_SECONDS: Final = 0.5
 """For each step of a stop that does not wait: enough for a hook that writes its data, and about a second in all."""
@@ -16,7 +18,7 @@ HURRIED_CANCEL_SECONDS: Final = 0.2
 """For a cancelled task to clean up."""
 
 
-class StopReason(enum.Enum):
+class StopCause(enum.Enum):
     """Why an actor generation ends."""
 
     ASLEEP = "it asked to sleep"
@@ -29,15 +31,31 @@ class StopReason(enum.Enum):
     FORGOTTEN = "the engine has forgotten this runner"
 
     @property
+    def reason(self) -> StopReason:
+        """The cause as a hook sees it."""
+        return _REASONS[self]
+
+    @property
     def hurries(self) -> bool:
         """Whether its tasks get no time to finish."""
-        return self is StopReason.IMMEDIATE
+        return self is StopCause.IMMEDIATE
 
     @property
     def cut_off(self) -> bool:
         """Whether the engine does not listen to this generation any more."""
-        return self in (StopReason.LOST, StopReason.FORGOTTEN)
+        return self in (StopCause.LOST, StopCause.FORGOTTEN)
 
+
+_REASONS: Final = {
+    StopCause.ASLEEP: StopReason.SLEEP,
+    StopCause.DESTROYED: StopReason.DESTROY,
+    StopCause.CRASHED: StopReason.CRASHED,
+    StopCause.REPLACED: StopReason.REPLACED,
+    StopCause.DRAINED: StopReason.SHUTDOWN,
+    StopCause.IMMEDIATE: StopReason.SHUTDOWN,
+    StopCause.LOST: StopReason.LOST,
+    StopCause.FORGOTTEN: StopReason.LOST,
+}
 
 STOP_MARGIN: Final = 2.5
 """Seconds before the engine would give an actor up: enough to cancel what still runs, and to say that it has stopped."""

@@ -1,0 +1,1 @@
+"""Idle actors that fall asleep by themselves."""

@@ -1,0 +1,93 @@
+"""The warning while the event loop is blocked: in real time, since a thread gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+
+import pytest
+
+from rivet_runner import Actor, Request, Response, Runner
+from rivet_runner._runtime.loop_watch import LoopWatch
+from rivet_runner.testing import SimulatedEngine
+from rivet_runner.testing.scripted_engine import ScriptedEngine
+
+
+class Blocking(Runner):
+    async def fetch(self, actor: Actor, request: Request) -> Response:
+        compute_for(float(request.path.strip("/")))
+        return Response("done")
+
+
+def compute_for(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [message for name, level, message in caplog.record_tuples if level == logging.WARNING and "blocked" in message]
+
+
+async def answer(runner: Runner, engine: ScriptedEngine, path: str) -> None:
+    starting = asyncio.create_task(runner.start())
+    connection = await engine.accept()
+    await connection.init()
+    await starting
+    connection.start_actor("a1")
+    await connection.running("a1")
+    await connection.request("a1", path=path).response(timeout=10)
+
+
+async def test_the_warning_names_the_actor_and_the_hook_and_shows_the_stack(caplog: pytest.LogCaptureFixture) -> None:
+    async with ScriptedEngine() as engine:
+        runner = Blocking(endpoint=engine.endpoint, block_warning=0.1)
+        await answer(runner, engine, "/0.5")
+        await runner.shutdown(immediate=True)
+    [warning] = warnings(caplog)
+    assert "blocked for more than 0.1 s by fetch of actor a1" in warning
+    assert "compute_for" in warning
+    assert "asyncio.to_thread" in warning
+
+
+async def test_nothing_is_warned_of_when_it_is_off_or_the_loop_only_waits(caplog: pytest.LogCaptureFixture) -> None:
+    async with ScriptedEngine() as engine:
+        runner = Blocking(endpoint=engine.endpoint, block_warning=None)
+        before = threading.active_count()
+        await answer(runner, engine, "/0.3")
+        assert threading.active_count() == before
+        await runner.shutdown(immediate=True)
+    watch = LoopWatch(0.05)
+    watch.start()
+    await asyncio.sleep(0.5)
+    watch.stop()
+    assert warnings(caplog) == []
+
+
+async def test_each_block_is_warned_of_once_and_the_thread_ends(caplog: pytest.LogCaptureFixture) -> None:
+    before = {*threading.enumerate()}
+    watch = LoopWatch(0.05)
+    watch.start()
+    for _ in range(2):
+        await asyncio.sleep(0.1)
+        compute_for(0.5)
+        await asyncio.sleep(0)
+    watch.stop()
+    assert len(warnings(caplog)) == 2
+    assert "by the task" in warnings(caplog)[0]
+    assert {*threading.enumerate()} == before
+
+
+async def test_a_callback_is_named_as_one(caplog: pytest.LogCaptureFixture) -> None:
+    watch = LoopWatch(0.05)
+    watch.start()
+    asyncio.get_running_loop().call_soon(compute_for, 0.4)
+    await asyncio.sleep(0.5)
+    watch.stop()
+    assert "by a callback outside of any task" in warnings(caplog)[0]
+
+
+async def test_a_simulated_runner_has_no_thread() -> None:
+    before = threading.active_count()
+    async with SimulatedEngine() as engine, engine.host(Runner):
+        assert threading.active_count() == before
