@@ -13,6 +13,7 @@ meant for.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import math
 import os
@@ -30,6 +31,8 @@ from rivet_runner._session.dialects import DEFAULT_VERSION, VERSIONS
 from rivet_runner.http import TOKEN, TOKEN_RULE
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from rivet_runner.actor import Actor
     from rivet_runner.hibernation import HibernationStore
 
@@ -45,6 +48,8 @@ _LONGEST_BUSY_POLL = 0.01
 
 UINT32_MAX: Final = 2**32 - 1
 """The maximum of ``version`` and ``total_slots``, which are unsigned 32-bit integers on the wire."""
+
+_UINT16_MAX: Final = 2**16 - 1
 
 # `Any` lets the fields below have the types that they have after the config was built.
 _NOT_GIVEN: Any = msgspec.UNSET
@@ -159,6 +164,17 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     """
     hibernation_store: Callable[[Actor], HibernationStore] | None = None
     """Makes the store for the records of an actor's hibernating WebSockets. With `None` they are in the actor's KV."""
+    health_port: int | None = None
+    """The TCP port of ``/healthz``, ``/readyz`` and ``/metrics``. `None` is none, and 0 is any free one."""
+    health_host: str | None = None
+    """The IP address to serve them on. `None` is all addresses of this machine."""
+    health_timeout: float = 5.0
+    """Seconds that the event loop may be blocked before ``/healthz`` says so, with 503."""
+    metrics: CollectorRegistry | None = None
+    """The registry of ``prometheus_client`` for the metrics. With `None` and a ``health_port``, it is the default registry.
+
+    Several runners may have one registry. Needs the extra ``metrics``.
+    """
 
     def __post_init__(self) -> None:
         self._resolve_connection()
@@ -257,6 +273,19 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
         msgspec.structs.force_setattr(self, "busy_poll", busy_poll)
         max_buffered = _whole_number(_Setting("max_buffered", self.max_buffered), 0, None, " bytes")
         msgspec.structs.force_setattr(self, "max_buffered", max_buffered)
+        self._check_health()
+
+    def _check_health(self) -> None:
+        if self.health_port is not None:
+            port = _whole_number(_Setting("health_port", self.health_port), 0, _UINT16_MAX, ", or None")
+            msgspec.structs.force_setattr(self, "health_port", port)
+        if self.health_host is not None:
+            msgspec.structs.force_setattr(self, "health_host", _ip_address("health_host", self.health_host))
+        msgspec.structs.force_setattr(self, "health_timeout", _seconds("health_timeout", self.health_timeout))
+        if self.metrics is not None and not (hasattr(self.metrics, "register") and hasattr(self.metrics, "collect")):
+            raise ValueError(
+                f"metrics must be a CollectorRegistry of prometheus_client, or None, not {_shown(self.metrics)}"
+            )
 
 
 class _Setting(NamedTuple):
@@ -368,6 +397,15 @@ def _whole_number(setting: _Setting, lowest: int, highest: int | None, reason: s
             return number
     allowed = f"of {lowest} or more" if highest is None else f"from {lowest} to {highest}"
     raise ValueError(f"{setting.source} must be a whole number {allowed}{reason}, not {_shown(value)}")
+
+
+def _ip_address(name: str, value: object) -> str:
+    try:
+        if isinstance(value, str):
+            return str(ipaddress.ip_address(value))
+    except ValueError:
+        pass
+    raise ValueError(f"{name} must be an IP address, such as 127.0.0.1 or ::1, or None, not {_shown(value)}")
 
 
 def _protocol(setting: _Setting) -> int:

@@ -134,7 +134,8 @@ class Generation(StoppingGeneration):
             await after.stopped()
         self._watch_start()
         try:
-            await self.services.hooks.on_actor_start(self.actor)
+            with self.services.observer.start(self.actor):
+                await self.services.hooks.on_actor_start(self.actor)
             may_hibernate = self._listed or self.services.hibernates
             stored = await self.sockets.shared.journal.load_all() if may_hibernate else {}
         except (Exception, asyncio.CancelledError) as error:
@@ -276,7 +277,8 @@ class Generation(StoppingGeneration):
 
     async def _stop(self, start: asyncio.Task[Any] | None, clock: StopClock, error: str | None) -> None:
         try:
-            await self.run_steps(start, clock)
+            with self.services.observer.stop(self.actor, lambda: self.stop_reason):
+                await self.run_steps(start, clock)
             self._report_stopped(error)
         finally:
             self.end_all()
