@@ -39,6 +39,7 @@ from rivet_runner._session.session import Initialised, Session, WindowMoved
 from rivet_runner._sockets.replays import Replays
 from rivet_runner._sockets.turns import ReplayTurns
 from rivet_runner._tasks import TaskGroup
+from rivet_runner._tracing import find_tracer
 from rivet_runner.config import RunnerConfig
 from rivet_runner.errors import DecodeError, EngineRejected, RunnerEvicted, RunnerShutDown
 from rivet_runner.protocol.messages import ActorName, ToClientTunnelMessage
@@ -78,7 +79,7 @@ class Core:
         self.session = Session(dialect, max_buffered=config.max_buffered, pace=pace)
         self._uplink = Uplink(self.session)
         self._reading = Reading(self._uplink, BusyPoll(config.busy_poll if environment.busy_polls else 0))
-        self._observer = Observer()
+        self._observer = Observer(find_tracer())
         self._kv_calls = KvCalls(self.session, self._uplink, config.kv_timeout, self._observer)
         self._services = self._new_services(hibernates)
         self._tunnel = Tunnel(self._services, self.registry)
