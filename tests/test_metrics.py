@@ -150,6 +150,17 @@ async def test_counters_stay_and_gauges_go_when_a_runner_is_down_and_another_sta
         assert registry.get_sample_value("rivet_runner_connected", labels) == 0
 
 
+def test_gauges_of_a_runner_count_no_more_when_it_went_down_in_the_middle_of_its_work() -> None:
+    registry = CollectorRegistry()
+    last = report("a", actors=3, connected=1)
+    last.statistics.requests_in_progress = last.statistics.plain_websockets = last.statistics.messages_sent = 2
+    publish(registry, lambda: last)()
+    for gauge in ("actors", "connected", "requests_in_progress"):
+        assert registry.get_sample_value(f"rivet_runner_{gauge}", {"runner": "a"}) == 0
+    assert registry.get_sample_value("rivet_runner_websockets_open", {"runner": "a", "hibernatable": "false"}) == 0
+    assert registry.get_sample_value("rivet_runner_websocket_messages_sent_total", {"runner": "a"}) == 2
+
+
 async def test_lag_is_observed_when_the_event_loop_turns() -> None:
     registry = CollectorRegistry()
     async with started(runner_name="a", metrics=registry):

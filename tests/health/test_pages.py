@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from rivet_runner._health.pages import Pages
-from rivet_runner._observing.report import Report
+from rivet_runner._observing.report import Report, decode_report, encode_report
 from tests.observing.test_statistics import report
 
 
@@ -74,3 +74,13 @@ def test_answer_is_an_error_when_something_raises(caplog: pytest.LogCaptureFixtu
     answer = Pages(broken, 5.0, None).answer("/readyz")
     assert (answer.status, answer.body) == (500, b"internal error\n")
     assert "/readyz could not be answered" in caplog.text
+
+
+def test_parent_answers_for_its_workers_when_their_reports_come_as_lines() -> None:
+    lines = {"w1": encode_report(ready()), "w2": encode_report(report())}
+    pages = Pages(lambda: map(decode_report, lines.values()), 5.0, None)
+    assert json.loads(pages.answer("/readyz").body)["status"] == "disconnected"
+    lines["w2"] = encode_report(ready())
+    assert pages.answer("/readyz").status == 200
+    lines["w1"] = encode_report(ready(blocked=60))
+    assert pages.answer("/healthz").status == 503

@@ -94,6 +94,7 @@ async def test_server_goes_on_silently_when_it_gets_garbage(garbage: bytes, capl
 
 async def test_further_connections_are_dropped_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(server_module, "REQUEST_SECONDS", 600.0)
     async with serving() as server:
         idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
         assert await raw(server.port, b"") == b""

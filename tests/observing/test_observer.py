@@ -13,7 +13,7 @@ from rivet_runner import Actor, KvError, Request, Response, WebSocket
 from rivet_runner._observing.report import Report, ReportSource, report_to
 from rivet_runner._observing.statistics import Statistics
 from rivet_runner.testing.scripted_engine import RunnerConnection
-from tests.support.scene import Scene, hang, scene, settle, started
+from tests.support.scene import HookedRunner, Scene, hang, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
 
@@ -200,3 +200,55 @@ async def test_kv_call_counts_by_operation_when_it_succeeds_and_when_it_fails() 
         }
         assert found.kv_errors == {"get": 1}
         assert source().kv_calls == 0
+
+
+class Hibernating(HookedRunner):
+    def can_hibernate(self, actor: Actor, request: Request) -> bool:
+        return request.path != "/refused" or 1 / 0 > 0
+
+
+@virtual_time
+async def test_hibernation_counts_when_an_actor_sleeps_and_wakes_with_its_client() -> None:
+    with reporting() as sources:
+        async with scene({"websocket": echo}, kind=Hibernating) as current:
+            connection = await current.start()
+            (source,) = sources
+            actor = await current.actor(connection)
+            client = connection.open_websocket()
+            await client.opened()
+            await settle()
+            found = numbers(source)
+            assert (found.plain_websockets, found.hibernatable_websockets) == (0, 1)
+            actor.sleep()
+            connection.stop_actor()
+            await connection.stopped("a1")
+            await settle()
+            assert (found.hibernatable_websockets, found.websockets_hibernated) == (0, 1)
+            connection.start_actor(generation=2, hibernating=[client])
+            await connection.running("a1")
+            await asyncio.sleep(1)
+            assert (found.hibernatable_websockets, found.websockets_restored, found.websockets_opened) == (1, 1, 1)
+            assert found.replays == 0
+            connection.abort()
+            await current.reconnected()
+            await asyncio.sleep(1)
+            assert found.replays == 1
+
+
+@virtual_time
+async def test_open_counts_as_refused_when_the_handler_is_not_to_run() -> None:
+    with reporting() as sources:
+        async with scene({"websocket": echo}, kind=Hibernating) as current:
+            connection = await current.start()
+            await current.actor(connection)
+            await connection.open_websocket(path="/refused").opened()
+            await settle()
+            current.expect_error("can_hibernate raised")
+            found = numbers(sources[0])
+            assert (found.websockets_refused, found.websockets_opened) == (1, 0)
+            assert (found.plain_websockets, found.hibernatable_websockets) == (0, 0)
+
+
+async def echo(actor: Actor, ws: WebSocket) -> None:
+    async for message in ws:
+        await ws.send(message)
