@@ -13,7 +13,6 @@ meant for.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import math
 import os
@@ -400,6 +399,8 @@ def _whole_number(setting: _Setting, lowest: int, highest: int | None, reason: s
 
 
 def _ip_address(name: str, value: object) -> str:
+    import ipaddress  # few runners need it
+
     try:
         if isinstance(value, str):
             return str(ipaddress.ip_address(value))

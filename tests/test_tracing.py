@@ -195,6 +195,7 @@ def test_there_is_no_tracer_when_no_provider_is_set(monkeypatch: pytest.MonkeyPa
     assert find_tracer() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocked", [False, True])
 def test_nothing_is_imported_when_the_program_has_not_done_so(blocked: bool) -> None:
     program = f"""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rivet_runner._health.heartbeat import Heartbeat
-from rivet_runner._health.pages import Exposition, Pages
 from rivet_runner._observing.report import ReportSource, report_to
 from rivet_runner._observing.statistics import Statistics
 
 if TYPE_CHECKING:
+    from rivet_runner._health.pages import Exposition
     from rivet_runner._health.server import HealthServer
 
 __all__ = ["Monitor"]
@@ -54,6 +54,7 @@ class Monitor:
             return
         exposition = self._publish(report)
         if self._wanted_port is not None:
+            from rivet_runner._health.pages import Pages
             from rivet_runner._health.server import HealthServer
 
             pages = Pages(lambda: [report()], self._limit, exposition)

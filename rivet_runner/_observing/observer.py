@@ -166,7 +166,7 @@ class WebSocketOpenObservation(Observation):
 
     def __init__(self, statistics: Statistics, span: Span | None) -> None:
         super().__init__(statistics, span)
-        self.accepted = False
+        self.accepted: bool = False
 
     def _count(self, seconds: float) -> tuple[Mapping[str, str | int], bool]:
         statistics = self._statistics
@@ -203,7 +203,7 @@ class Observer:
 
     def __init__(self, tracer: Tracer | None = None) -> None:
         self._tracer = tracer
-        self.statistics = Statistics()
+        self.statistics: Statistics = Statistics()
 
     def start(self, actor: Subject) -> Observation:
         """`Runner.on_actor_start` of an actor. It has failed if it raises."""

@@ -14,7 +14,7 @@ from rivet_runner._observing.statistics import Statistics, add_each
 __all__ = ["Report", "ReportSource", "decode_report", "encode_report", "report_to", "sums"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Report:
     """One runner, at one moment. It has no reference to the runner."""
 
@@ -43,18 +43,15 @@ its parent."""
 
 LARGEST: Final = frozenset({"blocked"})
 
-_encoder: Final = msgspec.json.Encoder()
-_decoder: Final = msgspec.json.Decoder(Report)
-
 
 def encode_report(report: Report) -> bytes:
     """The report as one line of JSON, without the line's end."""
-    return _encoder.encode(report)
+    return msgspec.json.encode(report)
 
 
 def decode_report(line: bytes) -> Report:
     """The report of `encode_report`. Raises `ValueError` for anything else."""
-    return _decoder.decode(line)
+    return msgspec.json.decode(line, type=Report)
 
 
 def sums(reports: Iterable[Report]) -> dict[str, Report]:

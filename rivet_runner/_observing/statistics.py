@@ -20,7 +20,7 @@ BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Distribution:
     """How long things took: their number between each two `BOUNDS`, and their sum in seconds."""
 
@@ -33,7 +33,7 @@ class Distribution:
         self.total += seconds
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Statistics:
     """Everything that only grows, and the few numbers that are not kept elsewhere. Times are in seconds."""
 
