@@ -21,9 +21,11 @@ __all__ = [
     "Setting",
     "actor_names",
     "find",
+    "ip_address",
     "json_value",
     "protocol_version",
     "seconds",
+    "shown",
     "split_endpoint",
     "text",
     "token",
@@ -147,7 +149,7 @@ def text(setting: Setting) -> str:
             pass  # a lone surrogate, as in an environment variable that is not UTF-8
         else:
             return value
-    raise ValueError(f"{setting.source} must be text of at least one character, not {_shown(value)}")
+    raise ValueError(f"{setting.source} must be text of at least one character, not {shown(value)}")
 
 
 def whole_number(setting: Setting, lowest: int, highest: int | None, reason: str = "") -> int:
@@ -159,7 +161,19 @@ def whole_number(setting: Setting, lowest: int, highest: int | None, reason: str
         if highest is None or number <= highest:
             return number
     allowed = f"of {lowest} or more" if highest is None else f"from {lowest} to {highest}"
-    raise ValueError(f"{setting.source} must be a whole number {allowed}{reason}, not {_shown(value)}")
+    raise ValueError(f"{setting.source} must be a whole number {allowed}{reason}, not {shown(value)}")
+
+
+def ip_address(name: str, value: object) -> str:
+    """Return the address in its usual form."""
+    import ipaddress  # few runners need it
+
+    try:
+        if isinstance(value, str):
+            return str(ipaddress.ip_address(value))
+    except ValueError:
+        pass
+    raise ValueError(f"{name} must be an IP address, such as 127.0.0.1 or ::1, or None, not {shown(value)}")
 
 
 def protocol_version(setting: Setting) -> int:
@@ -168,7 +182,7 @@ def protocol_version(setting: Setting) -> int:
         if value == (str(version) if setting.from_environment else version) and not isinstance(value, float):
             return version
     allowed = " or ".join(map(str, VERSIONS))
-    raise ValueError(f"{setting.source} must be {allowed}, a version of the runner protocol, not {_shown(value)}")
+    raise ValueError(f"{setting.source} must be {allowed}, a version of the runner protocol, not {shown(value)}")
 
 
 def seconds(
@@ -188,7 +202,7 @@ def seconds(
         if math.isfinite(seconds) and (seconds > 0 or (zero and seconds == 0)) and seconds <= most:
             return seconds
     allowed = ("of 0 or more" if zero else "above 0") + ("" if math.isinf(most) else f", at most {most:g}")
-    raise ValueError(f"{name} must be a finite number of {unit} {allowed}{alternative}, not {_shown(value)}")
+    raise ValueError(f"{name} must be a finite number of {unit} {allowed}{alternative}, not {shown(value)}")
 
 
 def json_value(source: str, value: object) -> Any:
@@ -202,7 +216,7 @@ def json_value(source: str, value: object) -> Any:
 
 def actor_names(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"prepopulate_actor_names must map names to JSON metadata, not be {_shown(value)}")
+        raise ValueError(f"prepopulate_actor_names must map names to JSON metadata, not be {shown(value)}")
     return {
         text(Setting("each name in prepopulate_actor_names", name)): json_value(
             f"prepopulate_actor_names[{name!r}]", metadata
@@ -211,7 +225,7 @@ def actor_names(value: object) -> dict[str, Any]:
     }
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     try:
         return reprlib.repr(value)
     except ValueError:  # Python refuses to print a very long int

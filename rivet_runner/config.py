@@ -26,6 +26,8 @@ from rivet_runner._session.dialects import DEFAULT_VERSION
 from rivet_runner._settings import NOT_GIVEN, Setting
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from rivet_runner.actor import Actor
     from rivet_runner.hibernation import HibernationStore
 
@@ -48,6 +50,8 @@ _OPTIONAL_TIMES: Final = {
 
 UINT32_MAX: Final = 2**32 - 1
 """The maximum of ``version`` and ``total_slots``, which are unsigned 32-bit integers on the wire."""
+
+_UINT16_MAX: Final = 2**16 - 1
 
 
 class RunnerOptions(TypedDict, total=False):
@@ -76,6 +80,10 @@ class RunnerOptions(TypedDict, total=False):
     max_buffered: int
     send_rate: float
     busy_poll: float
+    health_port: int | None
+    health_host: str | None
+    health_timeout: float
+    metrics: CollectorRegistry | None
     hibernation_store: Callable[[Actor], HibernationStore] | None
 
 
@@ -181,6 +189,17 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
     """
     hibernation_store: Callable[[Actor], HibernationStore] | None = None
     """Makes the store for the records of an actor's hibernating WebSockets. With `None` they are in the actor's KV."""
+    health_port: int | None = None
+    """The TCP port of ``/healthz``, ``/readyz`` and ``/metrics``. `None` is none, and 0 is any free one."""
+    health_host: str | None = None
+    """The IP address to serve them on. `None` is all addresses of this machine."""
+    health_timeout: float = 5.0
+    """Seconds that the event loop may be blocked before ``/healthz`` says so, with 503."""
+    metrics: CollectorRegistry | None = None
+    """The registry of ``prometheus_client`` for the metrics. With `None` and a ``health_port``, it is the default registry.
+
+    Several runners may have one registry. Needs the extra ``metrics``.
+    """
 
     def __post_init__(self) -> None:
         self._resolve_connection()
@@ -275,6 +294,18 @@ class RunnerConfig(msgspec.Struct, kw_only=True, frozen=True):
             raise ValueError(
                 "hibernation_store must be a callable that takes an actor and returns a HibernationStore, or None"
             )
+        self._check_health()
+
+    def _check_health(self) -> None:
+        if self.health_port is not None:
+            port = _settings.whole_number(Setting("health_port", self.health_port), 0, _UINT16_MAX, ", or None")
+            self._set("health_port", port)
+        if self.health_host is not None:
+            self._set("health_host", _settings.ip_address("health_host", self.health_host))
+        self._set("health_timeout", _settings.seconds("health_timeout", self.health_timeout))
+        if self.metrics is not None and not (hasattr(self.metrics, "register") and hasattr(self.metrics, "collect")):
+            found = _settings.shown(self.metrics)
+            raise ValueError(f"metrics must be a CollectorRegistry of prometheus_client, or None, not {found}")
 
     def _set(self, name: str, value: object) -> None:
         msgspec.structs.force_setattr(self, name, value)

@@ -148,6 +148,11 @@ class Runner:
         return self.__core is not None and self.__core.session.connected
 
     @property
+    def health_port(self) -> int | None:
+        """The port of ``/healthz``, ``/readyz`` and ``/metrics``, or ``None`` while they are not served."""
+        return None if self.__core is None else self.__core.monitor.port
+
+    @property
     def actors(self) -> Mapping[str, Actor]:
         """The actors that are here now, by id: a live, read-only view."""
         return _NO_ACTORS if self.__core is None else self.__core.registry.actors
@@ -165,8 +170,9 @@ class Runner:
         """Connect, and return once the engine has accepted this runner.
 
         If the engine cannot be reached, or refuses the connection for a while, the runner tries again. Raises `TimeoutError`
-        after ``start_timeout`` seconds, `EngineRejected` if trying again cannot help, and `RunnerShutDown` if you shut the
-        runner down meanwhile. After any of these, and after a cancellation, the runner is down and leaves nothing behind.
+        after ``start_timeout`` seconds, `EngineRejected` if trying again cannot help, `RunnerShutDown` if you shut the
+        runner down meanwhile, and `OSError` if ``health_port`` is taken. After any of these, and after a cancellation, the
+        runner is down and leaves nothing behind.
         """
         self.__lifecycle.move(LifecycleEvent.START)
         core = self.__core = Core(
@@ -176,8 +182,8 @@ class Runner:
             own_hooks={name for name in _HOOKS if getattr(type(self), name) is not getattr(Runner, name)},
             environment=environment.get(),
         )
-        core.begin()
         try:
+            core.begin()
             async with asyncio.timeout(self.__config.start_timeout):
                 await asyncio.shield(core.first_init)
         except TimeoutError:

@@ -9,6 +9,7 @@ from typing import Final
 from rivet_runner._hosting.generation_state import GenerationPhase, GenerationState
 from rivet_runner._hosting.unlisted import UnlistedClient
 from rivet_runner._kv.records import KvHibernationStore
+from rivet_runner._observing.observer import WebSocketOpenObservation
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.hold import Holds
 from rivet_runner._sockets.journal import Journal
@@ -57,7 +58,8 @@ class ActorSockets:
     def make(self, key: bytes, request: Request) -> ClientSocket:
         """Make a socket for which no message comes."""
         services = self._state.services
-        return ClientSocket(key, request, services.uplink, services.arrivals, services.config.max_payload)
+        statistics = services.observer.statistics
+        return ClientSocket(key, request, services.uplink, services.arrivals, services.config.max_payload, statistics)
 
     def await_client(self, key: bytes, client: UnlistedClient) -> None:
         """A client may be there that the engine has not listed."""
@@ -87,12 +89,15 @@ class ActorSockets:
         One coroutine on purpose: each socket holds one of these for as long as it is open.
         """
         state = self._state
-        if not ws.restored and not (await state.wait_started() and self._answer_open(ws)):
+        if not ws.restored and not await self._open(ws):
             self.forget(ws)
             return
         activity = None if ws.hibernatable else state.activity
         if activity is not None:
             activity.begin()
+        observer, is_open = state.services.observer, ws.state is SocketState.OPEN
+        if is_open:
+            observer.websocket_began(hibernatable=ws.hibernatable, restored=ws.restored)
         try:
             await state.services.hooks.websocket(state.actor, ws)
             close = RETURNED
@@ -106,12 +111,21 @@ class ActorSockets:
             self.forget(ws)
             if activity is not None:
                 activity.end()
+            if is_open:
+                hibernated = ws.state is SocketState.HIBERNATED
+                observer.websocket_ended(hibernatable=ws.hibernatable, hibernated=hibernated)
         if ws.state is SocketState.OPEN:
             if ws.delivery is not None:
                 ws.delivery.mark_processed()
             ws.close_now(*close)
 
-    def _answer_open(self, ws: ClientSocket) -> bool:
+    async def _open(self, ws: ClientSocket) -> bool:
+        """Answer the open once the actor has started. Return false if the handler is not to run."""
+        with self._state.services.observer.websocket_open(self._state.actor, ws.request) as seen:
+            seen.accepted = await self._state.wait_started() and self._answer_open(ws, seen)
+        return seen.accepted
+
+    def _answer_open(self, ws: ClientSocket, seen: WebSocketOpenObservation) -> bool:
         """Ask whether the socket can hibernate and tell the gateway. Return false if the handler is not to run."""
         if ws.state is not SocketState.OPENING:
             return False  # the client has gone meanwhile
@@ -119,7 +133,8 @@ class ActorSockets:
         try:
             if state.services.hooks.can_hibernate(state.actor, ws.request) and self._fits_a_record(ws):
                 ws.delivery = self.hibernation(ws, received=ws.open_index)
-        except Exception:
+        except Exception as error:
+            seen.error = error
             # The gateway retries an open that is answered with a close, for 19 s. So first open, then close.
             state.actor.log.exception("can_hibernate raised for the WebSocket %s; the client is closed with 1011", ws.path)
             ws.answer_open()
@@ -237,6 +252,7 @@ class ActorSockets:
                 services.replays.overrun,
                 Holds(),
                 services.config.protocol,
+                services.observer.statistics,
             )
         return self._shared
 

@@ -113,7 +113,8 @@ class Generation(StoppingGeneration):
                 await self.alarm.load()
             if self._unlisted and self.services.config.hibernation_store is None:
                 self._unlisted_stored = len(await self.sockets.shared.journal.load_all())
-            await self.services.hooks.on_actor_start(self.actor)
+            with self.services.observer.start(self.actor):
+                await self.services.hooks.on_actor_start(self.actor)
             may_hibernate = self._listed or self.services.hibernates
             stored = await self.sockets.shared.journal.load_all() if may_hibernate else {}
         except (Exception, asyncio.CancelledError) as error:
@@ -364,7 +365,8 @@ class Generation(StoppingGeneration):
 
     async def _stop(self, start: asyncio.Task[Any] | None, clock: StopClock, error: str | None) -> None:
         try:
-            await self.run_steps(start, clock)
+            with self.services.observer.stop(self.actor, lambda: self.actor.stop_reason):
+                await self.run_steps(start, clock)
             self._report_stopped(error)
         finally:
             self.end_all()

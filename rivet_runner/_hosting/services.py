@@ -14,6 +14,7 @@ from rivet_runner._hosting.slow_starts import SlowStarts
 from rivet_runner._hosting.socket_table import SocketTable
 from rivet_runner._hosting.unlisted import UnlistedClients
 from rivet_runner._kv.calls import KvCalls
+from rivet_runner._observing.observer import Observer
 from rivet_runner._sockets.replays import Replays
 from rivet_runner._sockets.turns import ReplayTurns
 from rivet_runner._tasks import TaskGroup
@@ -33,6 +34,7 @@ class Services:
     uplink: Uplink
     arrivals: Arrivals
     kv_calls: KvCalls
+    observer: Observer
     tasks: TaskGroup
     """Owns the starts and stops of actors."""
     sockets: SocketTable

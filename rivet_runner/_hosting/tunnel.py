@@ -91,7 +91,7 @@ class Tunnel:
         elif len(self._uploads) < MAX_UPLOADS:
             self._uploads[key] = _Upload(start)
         else:
-            requests.answer_with(self._services.uplink, key, requests.ACTOR_OVERLOADED)
+            requests.answer_with(self._services, key, requests.ACTOR_OVERLOADED)
 
     def _chunk(self, key: bytes, chunk: ToClientRequestChunk) -> None:
         upload = self._uploads.get(key)
@@ -101,7 +101,7 @@ class Tunnel:
         upload.size += len(chunk.body)
         if upload.size > MAX_UPLOAD:
             del self._uploads[key]
-            requests.answer_with(self._services.uplink, key, requests.UPLOAD_TOO_LARGE)
+            requests.answer_with(self._services, key, requests.UPLOAD_TOO_LARGE)
         elif chunk.finish:
             del self._uploads[key]
             self._serve(key, upload.start, b"".join(upload.pieces))
@@ -111,7 +111,7 @@ class Tunnel:
         self._uploads.pop(key, None)
         task = self._exchanges.get(key)
         if task is not None:
-            task.cancel()
+            task.cancel(requests.CLIENT_GONE)
 
     def disconnected(self) -> None:
         """The rest of a body that was coming will not come on another connection."""
@@ -123,11 +123,11 @@ class Tunnel:
         generation = self._registry.find(start.actor_id)
         if generation is None:
             if not self._registry.is_going_to_sleep(start.actor_id):
-                requests.answer_with(self._services.uplink, key, requests.ACTOR_NOT_HERE)
+                requests.answer_with(self._services, key, requests.ACTOR_NOT_HERE)
             return
         if generation.requests >= MAX_REQUESTS:
             generation.actor.log.warning("%d requests wait for an answer; a further one got a 503", generation.requests)
-            requests.answer_with(self._services.uplink, key, requests.ACTOR_OVERLOADED)
+            requests.answer_with(self._services, key, requests.ACTOR_OVERLOADED)
             return
         generation.request_began()
         request = Request(start.method, start.path, start.headers, body)

@@ -7,16 +7,36 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from rivet_runner._connection.uplink import Uplink
+from rivet_runner._observing.observer import Observer
 from rivet_runner._session.dialect import KvAnswer
 from rivet_runner._session.session import Session
 from rivet_runner.errors import KvError, KvTimeout
-from rivet_runner.protocol.messages import KvErrorResponse, KvRequestData
+from rivet_runner.protocol.messages import (
+    KvDeleteRangeRequest,
+    KvDeleteRequest,
+    KvDropRequest,
+    KvErrorResponse,
+    KvGetRequest,
+    KvListRequest,
+    KvPutRequest,
+    KvRequestData,
+)
 
 __all__ = ["KvCalls"]
 
 CALLS_AT_ONCE: Final = 1024
 """Maximum calls of one runner that wait for an answer. The engine answers them one after the other anyway. Further
 calls queue, and their timeout runs meanwhile."""
+
+OPERATIONS: Final[dict[type[KvRequestData], str]] = {
+    KvGetRequest: "get",
+    KvListRequest: "list",
+    KvPutRequest: "put",
+    KvDeleteRequest: "delete",
+    KvDeleteRangeRequest: "delete_range",
+    KvDropRequest: "drop",
+}
+"""As an `Observer` knows them."""
 
 
 class _Call(NamedTuple):
@@ -32,10 +52,11 @@ class KvCalls:
     This class owns the calls that wait for an answer. The session only keeps their frames, to send them again.
     """
 
-    def __init__(self, session: Session, uplink: Uplink, timeout: float) -> None:
+    def __init__(self, session: Session, uplink: Uplink, timeout: float, observer: Observer) -> None:
         self._session = session
         self._uplink = uplink
         self._timeout = timeout
+        self._observer = observer
         self._calls: dict[int, _Call] = {}
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
         self.has_delete_range: bool = session.has_delete_range
@@ -53,6 +74,10 @@ class KvCalls:
         about to be sent. Raises `KvError` if the engine refuses the call, and `KvTimeout` if no answer comes in time.
         Cancelling is safe, but the engine may have carried out the call.
         """
+        with self._observer.kv_call(actor_id, OPERATIONS[type(data)]):
+            return await self._call(actor_id, data, ended)
+
+    async def _call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvAnswer:
         try:
             async with asyncio.timeout(self._timeout):
                 async with self._slots:

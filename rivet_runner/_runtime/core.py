@@ -20,6 +20,7 @@ from rivet_runner._connection.environment import Environment
 from rivet_runner._connection.reading import Reading
 from rivet_runner._connection.reconnecting import ReconnectLoop
 from rivet_runner._connection.uplink import Uplink
+from rivet_runner._health.monitor import Monitor
 from rivet_runner._hosting.hooks import Hooks
 from rivet_runner._hosting.registry import ActorRegistry
 from rivet_runner._hosting.services import Services
@@ -30,6 +31,8 @@ from rivet_runner._hosting.tunnel import Tunnel
 from rivet_runner._hosting.unlisted import UnlistedClients
 from rivet_runner._kv.calls import KvCalls
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
+from rivet_runner._observing.observer import Observer
+from rivet_runner._observing.report import Report
 from rivet_runner._runtime.loop_watch import LoopWatch
 from rivet_runner._runtime.shutdown import Shutdown
 from rivet_runner._session.dialect import CloseRequested, KvAnswered, RunnerInit, StartActor, StopActor
@@ -39,6 +42,8 @@ from rivet_runner._session.session import Initialised, Session, WindowMoved
 from rivet_runner._sockets.replays import Replays
 from rivet_runner._sockets.turns import ReplayTurns
 from rivet_runner._tasks import TaskGroup
+from rivet_runner._tracing import find_tracer
+from rivet_runner.actor import Actor, Alarm
 from rivet_runner.config import RunnerConfig
 from rivet_runner.errors import DecodeError, EngineRejected, RunnerEvicted, RunnerShutDown
 from rivet_runner.protocol.messages import ActorName, ToClientTunnelMessage
@@ -88,11 +93,13 @@ class Core:
         self.session = Session(dialect, max_buffered=config.max_buffered, pace=pace)
         self._uplink = Uplink(self.session)
         self._reading = Reading(self._uplink, BusyPoll(config.busy_poll if environment.real_time else 0))
-        self._kv_calls = KvCalls(self.session, self._uplink, config.kv_timeout)
+        self._observer = Observer(find_tracer())
+        self._kv_calls = KvCalls(self.session, self._uplink, config.kv_timeout, self._observer)
         self._services = self._new_services(own_hooks)
         self._tunnel = Tunnel(self._services, self.registry)
         self._connection = self._new_connection()
         self._watch = self._new_watch()
+        self.monitor = self._new_monitor()
         self.shutdown = self._new_shutdown()
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             ToClientTunnelMessage: self._tunnel.receive,
@@ -112,6 +119,7 @@ class Core:
             uplink=self._uplink,
             arrivals=self._reading.arrivals,
             kv_calls=self._kv_calls,
+            observer=self._observer,
             tasks=self._actor_tasks,
             sockets=SocketTable(),
             unlisted=UnlistedClients(),
@@ -129,8 +137,12 @@ class Core:
         )
 
     def _alarm_hook(self) -> AlarmHook:
+        async def call(actor: Actor, alarm: Alarm) -> None:
+            with self._observer.alarm(actor):
+                await self._hooks.on_alarm(actor, alarm)
+
         now_ms = self._environment.now_ms
-        return AlarmHook(self._hooks.on_alarm, self._config.alarm_retries, AlarmTimer(now_ms), now_ms)
+        return AlarmHook(call, self._config.alarm_retries, AlarmTimer(now_ms), now_ms)
 
     def _stop_seconds(self, drained: bool) -> float:
         return stop_seconds(
@@ -170,11 +182,38 @@ class Core:
             last_hooks=self._last_hooks,
             start_last_hook=lambda: self._run_hook(self._hooks.on_shutdown, "on_shutdown", self._last_hooks),
             tasks=(self._actor_tasks, self._tasks, self._last_hooks),
+            close_monitor=self.monitor.close,
             down=self._down,
         )
 
+    def _new_monitor(self) -> Monitor:
+        config = self._config
+        return Monitor(
+            self._observer.statistics,
+            host=config.health_host,
+            port=config.health_port,
+            limit=config.health_timeout,
+            registry=config.metrics,
+        )
+
+    def _report(self) -> Report:
+        """The state and the numbers now. Called in any thread, so it only reads."""
+        outbox_messages, outbox_bytes = self.session.outbox_size
+        return Report(
+            runner=self._config.runner_name,
+            state=self._lifecycle.state.value,
+            connected=int(self.session.connected),
+            blocked=self.monitor.blocked,
+            actors=len(self.registry),
+            outbox_messages=outbox_messages,
+            outbox_bytes=outbox_bytes,
+            kv_calls=len(self._kv_calls),
+            statistics=self._observer.statistics,
+        )
+
     def begin(self) -> None:
-        """Start to connect."""
+        """Start to connect. Raises `OSError` if the port for health cannot be had."""
+        self.monitor.start(self._report)
         if self._watch is not None:
             self._watch.start()
         self._connection.start(self._tasks, self._connection_failed)
@@ -208,6 +247,7 @@ class Core:
         self._tunnel.disconnected()
         if not was_connected:
             return
+        self._observer.statistics.disconnects += 1
         if not self._lifecycle.closed and self.session.lost_threshold is not None:
             seconds = self.shutdown.seconds_until_lost(self.session.lost_threshold)
             self._lost_timer = asyncio.get_running_loop().call_later(seconds, self._lost)
@@ -238,6 +278,8 @@ class Core:
     def _initialised(self, decision: Initialised) -> None:
         first = not self._lifecycle.was_initialised
         self._lifecycle.move(LifecycleEvent.INITIALISED)
+        self._observer.statistics.connections += 1
+        self._observer.statistics.reconnects += not first
         self._cancel_lost_timer()
         self._connection.init_answered()
         if decision.forgotten:

@@ -8,7 +8,8 @@
 3. actors that are left are stopped here
 4. the connection is closed (1000 ``pegboard.runner_shutdown``), which also ends a dial or a back-off that was under way
 5. ``on_shutdown``
-6. every task that is left is cancelled, the lifecycle moves to ``CLOSED``, and every waiter is told
+6. every task that is left is cancelled, the lifecycle moves to ``CLOSED``, the probes are answered no more, and every waiter
+   is told
 
 One task does this, however many callers have asked. A second call, a close that races it, or a lost connection in the middle
 can only *hurry* it.
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from rivet_runner._connection.reconnecting import ReconnectLoop
@@ -73,6 +74,7 @@ class Shutdown:
         last_hooks: TaskGroup,
         start_last_hook: Callable[[], None],
         tasks: Sequence[TaskGroup],
+        close_monitor: Callable[[], Awaitable[None]],
         down: Callable[[BaseException | None], None],
     ) -> None:
         self._lifecycle = lifecycle
@@ -85,6 +87,7 @@ class Shutdown:
         self._last_hooks = last_hooks
         self._start_last_hook = start_last_hook
         self._tasks = tasks
+        self._close_monitor = close_monitor
         self._down = down
         self._own_task = TaskGroup("shutdown", log)
         self._changed: asyncio.Event = asyncio.Event()
@@ -146,6 +149,7 @@ class Shutdown:
         finally:
             await self._cancel_the_rest()
             self._lifecycle.move(LifecycleEvent.DOWN)
+            await self._close_monitor()
             self._down(self.error)
             self.closed.set_result(None)
             log.info("the runner is down")

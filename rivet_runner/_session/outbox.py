@@ -60,8 +60,8 @@ class Outbox:
         """Whether a sender should wait. An empty outbox takes one message of any size."""
 
     def __len__(self) -> int:
-        """Number of messages in the outbox."""
-        return sum(map(len, self._queues.values()))
+        """Number of messages in the outbox. Safe in any thread."""
+        return sum(map(len, [*self._queues.values()]))
 
     def __bool__(self) -> bool:
         return self._bytes > 0

@@ -212,6 +212,11 @@ class Session:
         return self._outbox.full
 
     @property
+    def outbox_size(self) -> tuple[int, int]:
+        """Tunnel messages in the outbox, and their bytes. Safe in any thread."""
+        return len(self._outbox), self._outbox.queued_bytes
+
+    @property
     def mark(self) -> Mark:
         """The place behind the newest tunnel message; see `flushed`."""
         return self._outbox.mark

@@ -15,7 +15,7 @@ from typing import Final
 from rivet_runner._sockets.delivery import Delivery
 from rivet_runner._sockets.inbound import Flow, InboundStream, Verdict, ahead
 from rivet_runner._sockets.journal import Journal
-from rivet_runner._sockets.repair import REPLAY, ActorHibernation, Repair
+from rivet_runner._sockets.repair import ActorHibernation, Repair
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner.hibernation import HibernationRecord
 from rivet_runner.protocol.messages import ToServerWebSocketMessageAck
@@ -197,7 +197,7 @@ class Hibernation(Delivery):
         self.hold_back(seconds)
         assert self._ws.hold is not None
         self._ws.hold.for_fetch = True
-        self._ws.send_aside(REPLAY)
+        self._shared.ask_for_replay(self._ws)
 
     @property
     def replayable(self) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rivet_runner._connection.uplink import Uplink
+from rivet_runner._observing.statistics import Statistics
 from rivet_runner._sockets.hold import Holds
 from rivet_runner._sockets.inbound import Flow, InboundStream
 from rivet_runner._sockets.journal import Journal
@@ -23,7 +24,7 @@ from rivet_runner._sockets.turns import SHARE, ReplayTurns
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.protocol.messages import ToServerWebSocketClose
 
-__all__ = ["REPLAY", "ActorHibernation", "Repair"]
+__all__ = ["ActorHibernation", "Repair"]
 
 REPAIR_QUEUE: Final = 256
 """A replay is asked for when no more messages than this wait for the handler. Unprocessed messages are replayed too, and the
@@ -64,6 +65,12 @@ class ActorHibernation:
     holds: Holds
     protocol: int
     """The version of the runner protocol, for the records."""
+    statistics: Statistics
+
+    def ask_for_replay(self, ws: ClientSocket) -> None:
+        """Have the gateway replay what it keeps for the client."""
+        self.statistics.replays += 1
+        ws.send_aside(REPLAY)
 
 
 class Repair:
@@ -176,7 +183,7 @@ class Repair:
             connection = uplink.connection_number
             self._ws.hold_back(self._shared.holds, None)
             self._stream.replay_asked()
-            self._ws.send_aside(REPLAY)
+            self._shared.ask_for_replay(self._ws)
             await uplink.flushed(None)
             seconds = max(REPLAY_SECONDS, turns.attach_seconds(1)) * min(2**in_vain, MAX_PATIENCE)
             arrived = self._stream.arrived

@@ -27,6 +27,7 @@ from typing import Final
 
 from rivet_runner._connection.arrivals import Arrival, Arrivals
 from rivet_runner._connection.uplink import Uplink
+from rivet_runner._observing.statistics import Statistics
 from rivet_runner._sockets.close_frames import checked_close
 from rivet_runner._sockets.delivery import Delivery
 from rivet_runner._sockets.hold import Hold, Holds
@@ -80,6 +81,7 @@ class ClientSocket(WebSocket):
         "_max_payload",
         "_queue",
         "_queued_bytes",
+        "_statistics",
         "_uplink",
         "_waiter",
         "delivery",
@@ -91,7 +93,15 @@ class ClientSocket(WebSocket):
         "state",
     )
 
-    def __init__(self, key: bytes, request: Request, uplink: Uplink, arrivals: Arrivals, max_payload: int) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        request: Request,
+        uplink: Uplink,
+        arrivals: Arrivals,
+        max_payload: int,
+        statistics: Statistics,
+    ) -> None:
         super().__init__(request)
         self.gateway_id, self.request_id = split_request_key(key)
         self.state = SocketState.OPENING
@@ -104,6 +114,7 @@ class ClientSocket(WebSocket):
         self._uplink = uplink
         self._arrivals = arrivals
         self._max_payload = max_payload
+        self._statistics = statistics
         self._early: list[tuple[int, ToClientWebSocketMessage]] | None = None
         # Made when a message first has to wait: an idle socket is small.
         self._queue: deque[ToClientWebSocketMessage] | None = None
@@ -192,6 +203,10 @@ class ClientSocket(WebSocket):
             return
         if self.delivery is not None and not self.delivery.receive(index):
             return
+        size = len(message.data)
+        statistics = self._statistics
+        statistics.messages_received += 1
+        statistics.bytes_received += size
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             self._arrivals.bring(waiter, message)  # the handler waits, so nothing is queued
@@ -199,7 +214,6 @@ class ClientSocket(WebSocket):
         queue = self._queue
         if queue is None:
             queue = self._queue = deque()
-        size = len(message.data)
         if queue and (len(queue) >= MAX_QUEUED_MESSAGES or self._queued_bytes + size > MAX_QUEUED_BYTES):
             self._no_room()
             return
@@ -277,6 +291,9 @@ class ClientSocket(WebSocket):
         """Send a payload that `payload` has checked. Call only while the state is ``OPEN``."""
         index = self.sent_index
         self.sent_index = (index + 1) & 0xFFFF
+        statistics = self._statistics
+        statistics.messages_sent += 1
+        statistics.bytes_sent += len(data)
         message = ToServerTunnelMessage(
             MessageId(self.gateway_id, self.request_id, index), ToServerWebSocketMessage(data, binary)
         )

@@ -56,6 +56,8 @@ class ServerlessApp:
     def __init__(self, runner_class: type[Runner], allowed_endpoints: Iterable[str] | None, options: dict[str, Any]) -> None:
         if "runner_key" in options:
             raise TypeError("runner_key cannot be given: each runner of a serverless application has a new key")
+        if options.get("health_port") is not None:
+            raise TypeError("health_port cannot be given: runners would share it. Probe /health of the application instead")
         self._runner_class = runner_class
         self._options = options
         self._config = runner_class(**options).config

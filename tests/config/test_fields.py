@@ -39,6 +39,10 @@ def test_every_field_has_its_default_when_nothing_is_given() -> None:
         "send_rate": 10_000.0,
         "busy_poll": 0.000_05,
         "hibernation_store": None,
+        "health_port": None,
+        "health_host": None,
+        "health_timeout": 5.0,
+        "metrics": None,
         "start_timeout": None,
         "init_timeout": 60,
         "stop_timeout": 120,
@@ -212,7 +216,7 @@ def test_the_protocol_is_3_unless_it_is_given(environment: pytest.MonkeyPatch) -
     assert RunnerConfig().replace(version=2).protocol == 7
 
 
-@pytest.mark.parametrize("name", ["start_timeout", "actor_start_timeout", "init_timeout", "kv_timeout"])
+@pytest.mark.parametrize("name", ["start_timeout", "actor_start_timeout", "init_timeout", "kv_timeout", "health_timeout"])
 @pytest.mark.parametrize("value", [0, -1, -0.5, float("nan"), float("inf"), True, "5", b"5", 10**400])
 def test_value_error_names_the_field_when_it_is_not_a_positive_time(name: str, value: object) -> None:
     options: dict[str, Any] = {name: value}
@@ -232,6 +236,18 @@ def test_value_error_names_the_field_when_it_is_a_negative_time(name: str, value
 def test_value_error_names_the_field_when_a_time_is_none_but_must_be_given(name: str) -> None:
     options: dict[str, Any] = {name: None}
     assert message_of(lambda: RunnerConfig(**options)).startswith(f"{name} must be")
+
+
+@pytest.mark.parametrize("value", [-1, 65536, True, "8081", 1.0])
+def test_value_error_names_the_field_when_the_health_port_is_no_port(value: Any) -> None:
+    assert message_of(lambda: RunnerConfig(health_port=value)).startswith(
+        "health_port must be a whole number from 0 to 65535"
+    )
+
+
+@pytest.mark.parametrize("value", ["", "localhost", "1.2.3", 1, b"127.0.0.1"])
+def test_value_error_names_the_field_when_the_health_host_is_no_address(value: Any) -> None:
+    assert message_of(lambda: RunnerConfig(health_host=value)).startswith("health_host must be an IP address")
 
 
 @given(seconds=st.floats(min_value=1e-6, max_value=1e9) | st.integers(1, 10**9))

@@ -10,6 +10,7 @@ import pytest
 from rivet_runner import KvError, KvTimeout
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._kv.calls import CALLS_AT_ONCE, KvCalls
+from rivet_runner._observing.observer import Observer
 from rivet_runner._session.dialect import KvAnswer
 from rivet_runner._session.kv_ledger import KvLedger
 from rivet_runner._session.session import Session
@@ -57,7 +58,8 @@ class UnansweredCalls:
     def __init__(self, timeout: float = 30.0) -> None:
         self.session = LedgerOnly()
         self.uplink = NoSocket()
-        self.calls = KvCalls(self.session, self.uplink, timeout)
+        self.observer = Observer()
+        self.calls = KvCalls(self.session, self.uplink, timeout, self.observer)
         self.why: str | None = None
 
     def begin(self, actor_id: str = "a1") -> asyncio.Task[KvAnswer]:
