@@ -82,9 +82,9 @@ async def profile(options: argparse.Namespace, path: Path) -> Sample:
     async with connected(contestant, "--profile", str(path)) as runner:
         await runner.sockets.open(options.sockets)
         load = runner.http if options.http else runner.sockets
-        await window(runner.process, load, options.in_flight, 0.5)
+        await window(runner, load, options.in_flight, 0.5)
         os.kill(runner.process.pid, signal.SIGUSR1)
-        sample = await window(runner.process, load, options.in_flight, options.seconds)
+        sample = await window(runner, load, options.in_flight, options.seconds)
         os.kill(runner.process.pid, signal.SIGUSR2)
         async with asyncio.timeout(30):
             while not path.exists():  # noqa: ASYNC240

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from benchmarks.contestants import CONTESTANTS, Contestant, missing
-from benchmarks.phases import FULL, PHASES, QUICK, Settings, say
+from benchmarks.phases import FULL, PHASES, QUICK, Run, Settings, say
 from benchmarks.report import Records, machine, markdown, summarise, write
 
 __all__ = ["main"]
@@ -59,13 +59,13 @@ def present(names: Sequence[str]) -> list[Contestant]:
 
 async def measure(loads: Sequence[str], contestants: Sequence[Contestant], settings: Settings) -> Records:
     """Run the loads one after the other."""
-    records = Records()
+    run = Run(Records(), contestants, settings)
     began = time.monotonic()
     for load in loads:
         say(f"[{time.monotonic() - began:4.0f} s] {load}: {PHASES[load].__doc__}")
-        await PHASES[load](records, contestants, settings)
+        await PHASES[load](run)
     say(f"[{time.monotonic() - began:4.0f} s] done")
-    return records
+    return run.records
 
 
 def main() -> None:

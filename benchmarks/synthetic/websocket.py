@@ -1,33 +1,19 @@
-"""As much of a WebSocket server (RFC 6455) as a runner needs: the upgrade, whole frames, ping and close."""
+"""As much of a WebSocket server as a runner needs. The library does the rare things, and binary frames are cut out here."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import struct
 from typing import Final, cast
 
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
-from websockets.utils import accept_key
+from websockets.typing import Subprotocol
 
-__all__ = ["FrameServer", "frame"]
+__all__ = ["FrameServer"]
 
 FINAL_BINARY: Final = 0x82
-FINAL_CLOSE: Final = 0x88
-FINAL_PING: Final = 0x89
-FINAL_PONG: Final = 0x8A
-
-_KEY = re.compile(rb"\r\nsec-websocket-key: *([^\r\n ]+)", re.IGNORECASE)
-
-
-def frame(payload: bytes, kind: int = FINAL_BINARY) -> bytes:
-    """One whole frame, not masked because it comes from a server."""
-    size = len(payload)
-    if size < 126:
-        return bytes((kind, size)) + payload
-    if size < 2**16:
-        return struct.pack(">BBH", kind, 126, size) + payload
-    return struct.pack(">BBQ", kind, 127, size) + payload
 
 
 class FrameServer(asyncio.Protocol):
@@ -40,17 +26,19 @@ class FrameServer(asyncio.Protocol):
         self.out: list[bytes] = []
         self.transport: asyncio.Transport
         self._rest = b""
-        self._upgraded = False
+        self._library = ServerProtocol(subprotocols=[Subprotocol("rivet")])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # No isinstance: the transports of uvloop are not derived from those of asyncio.
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._library.state is State.CONNECTING:
+            self._take_otherwise(data)
+            return
         if self._rest:
             data = self._rest + data
-        at = 0 if self._upgraded else self._upgrade(data)
-        self._rest = data[self._take_frames(data, at) :] if self._upgraded else data
+        self._rest = data[self._take_frames(data) :]
         self.flush()
 
     def flush(self) -> None:
@@ -63,9 +51,9 @@ class FrameServer(asyncio.Protocol):
         """A binary message has arrived."""
         raise NotImplementedError
 
-    def _take_frames(self, data: bytes, at: int) -> int:
+    def _take_frames(self, data: bytes) -> int:
         """Hand over every whole frame; return where the first incomplete one begins."""
-        message, size = self.message, len(data)
+        message, size, at = self.message, len(data), 0
         while size - at >= 6:
             length, start = data[at + 1] & 0x7F, at + 6
             if length > 125:
@@ -75,36 +63,20 @@ class FrameServer(asyncio.Protocol):
             end = start + length
             if start > size or end > size:
                 break
-            body = apply_mask(data[start:end], data[start - 4 : start])
             if data[at] == FINAL_BINARY:
-                message(body)
+                message(apply_mask(data[start:end], data[start - 4 : start]))
             else:
-                self._control(data[at], body)
+                self._take_otherwise(data[at:end])
             at = end
         return at
 
-    def _control(self, kind: int, body: bytes) -> None:
-        if kind == FINAL_PING:
-            self.out.append(frame(body, FINAL_PONG))
-        elif kind == FINAL_CLOSE:
-            self.out.append(frame(body, FINAL_CLOSE))
-            self.flush()
+    def _take_otherwise(self, data: bytes) -> None:
+        """Have the library answer the upgrade, a ping or a close."""
+        self._library.receive_data(data)
+        for event in self._library.events_received():
+            if isinstance(event, Request):
+                self._library.send_response(self._library.accept(event))
+        self.out += self._library.data_to_send()
+        self.flush()
+        if self._library.close_expected():
             self.transport.close()
-        elif kind != FINAL_PONG:
-            raise ValueError(f"a frame that no runner sends: {kind:#x}")
-
-    def _upgrade(self, data: bytes) -> int:
-        """Answer the upgrade once it is complete; return how many bytes it had."""
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            return 0
-        key = _KEY.search(data, 0, end)
-        if key is None:
-            raise ValueError("a connection that is no WebSocket upgrade")
-        self.out.append(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Protocol: rivet\r\n"
-            b"Sec-WebSocket-Accept: " + accept_key(key[1].decode()).encode() + b"\r\n\r\n"
-        )
-        self._upgraded = True
-        return end + 4
