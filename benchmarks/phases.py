@@ -85,18 +85,13 @@ class Run(NamedTuple):
 
 
 @asynccontextmanager
-async def _alive(contestants: Sequence[Contestant], round_trip: float = 0.0) -> AsyncIterator[list[LiveRunner]]:
-    async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(connected(contestant, round_trip=round_trip)) for contestant in contestants]
-
-
-@asynccontextmanager
-async def _echoing(
-    run: Run, contestants: Sequence[Contestant], sockets: int, in_flight: int = IN_FLIGHT, round_trip: float = 0.0
+async def _alive(
+    run: Run, contestants: Sequence[Contestant], sockets: int = 0, *, in_flight: int = IN_FLIGHT, round_trip: float = 0.0
 ) -> AsyncIterator[list[LiveRunner]]:
-    """Contestants with open WebSockets, warmed up."""
-    async with _alive(contestants, round_trip) as runners:
-        for runner in runners:
+    """Contestants with this many open WebSockets, if any, warmed up on them."""
+    async with AsyncExitStack() as stack:
+        runners = [await stack.enter_async_context(connected(one, round_trip=round_trip)) for one in contestants]
+        for runner in runners if sockets else ():
             await runner.sockets.open(sockets)
             await window(runner, runner.sockets, in_flight, run.settings.warm_up)
         yield runners
@@ -105,7 +100,7 @@ async def _echoing(
 async def echo(run: Run) -> None:
     """Echo messages on WebSockets: one in flight, then 100 over more and more of them. Open them."""
     fewest, *more = run.settings.sockets
-    async with _echoing(run, run.contestants, fewest) as runners:
+    async with _alive(run, run.contestants, fewest) as runners:
         await run.turns("one in flight", runners, run.echoes(1))
         await run.turns(f"{fewest:,} open", runners, run.echoes())
         for count in more:
@@ -121,7 +116,7 @@ async def echo(run: Run) -> None:
 async def memory(run: Run) -> None:
     """Open WebSockets and leave them idle: their memory."""
     # In fresh processes without any traffic, each further WebSocket adds this to the first 100.
-    async with _alive(run.contestants) as runners:
+    async with _alive(run, run.contestants) as runners:
         for runner in runners:
             say(f"  {runner.contestant.title}")
             name, total, added = runner.contestant.name, 0.0, 0
@@ -137,7 +132,7 @@ async def memory(run: Run) -> None:
 
 async def http(run: Run) -> None:
     """Answer HTTP requests, 100 in flight."""
-    async with _alive(run.without_floor) as runners:
+    async with _alive(run, run.without_floor) as runners:
         for runner in runners:
             await window(runner, runner.http, IN_FLIGHT, run.settings.warm_up)
         await run.turns("http", runners, lambda runner: window(runner, runner.http, IN_FLIGHT, run.settings.seconds))
@@ -145,7 +140,7 @@ async def http(run: Run) -> None:
 
 async def actors(run: Run) -> None:
     """Start actors, all at once."""
-    async with _alive(run.without_floor) as runners:
+    async with _alive(run, run.without_floor) as runners:
         for runner in runners:
             for _ in range(3):
                 await actor_start_sample(runner, 300)
@@ -156,7 +151,7 @@ async def actors(run: Run) -> None:
 
 async def hibernation(run: Run) -> None:
     """Echo messages on hibernatable WebSockets, beside plain ones."""
-    async with _echoing(run, [CONTESTANTS["python"], HIBERNATABLE], min(run.settings.sockets)) as runners:
+    async with _alive(run, [CONTESTANTS["python"], HIBERNATABLE], min(run.settings.sockets)) as runners:
         # Records are stored four times a second: a turn must be long enough for a few.
         await run.turns("hibernatable", runners, run.echoes(seconds=1.0))
         say(f"    {runners[1].connection.acknowledgements:,} acknowledgements, {runners[1].connection.kv_requests:,} puts")
@@ -166,7 +161,8 @@ async def distance(run: Run) -> None:
     """Echo messages 50 and 100 ms from the engine and back. The floor is what the distance allows."""
     for round_trip in ROUND_TRIPS:
         load = f"{1000 * round_trip:.0f} ms away"
-        async with _echoing(run, run.without_floor, IN_FLIGHT_FAR, IN_FLIGHT_FAR, round_trip) as runners:
+        far = _alive(run, run.without_floor, IN_FLIGHT_FAR, in_flight=IN_FLIGHT_FAR, round_trip=round_trip)
+        async with far as runners:
             # A turn must be many round trips long.
             await run.turns(load, runners, run.echoes(IN_FLIGHT_FAR, seconds=1.0))
         microseconds = MICROSECONDS * round_trip
@@ -177,7 +173,7 @@ async def distance(run: Run) -> None:
 
 async def engine(run: Run) -> None:
     """Echo messages through a real engine. Left out of a quick run."""
-    async with _on_real_engine(run.without_floor, run.settings) as (_, hosted):
+    async with _on_real_engine(run, run.without_floor) as (_, hosted):
         for runner in hosted:
             await runner.sample(CLIENTS, run.settings.warm_up)
         for in_flight in (1, CLIENTS) if hosted else ():
@@ -190,32 +186,28 @@ async def lifecycle(run: Run) -> None:
     chosen = [contestant for contestant in run.contestants if contestant.name in ("python", "typescript")]
     if CONTESTANTS["python"] in chosen:
         chosen.append(PROTOCOL_7)
-    async with _on_real_engine(chosen, run.settings) as (endpoint, hosted):
-        if not hosted:
-            return
-        api = EngineApi(endpoint)
+    async with _on_real_engine(run, chosen) as (endpoint, hosted):
 
         def lives(runner: Hosted) -> Awaitable[Sample]:
-            return lifecycle_sample(api, runner.contestant.name, LIVES_A_TURN)
+            return lifecycle_sample(EngineApi(endpoint), runner.contestant.name, LIVES_A_TURN)
 
         for runner in hosted:
             await lives(runner)
-        await run.turns("lifecycle", hosted, lives, max(run.settings.rounds, LIVES // LIVES_A_TURN))
+        if hosted:
+            await run.turns("lifecycle", hosted, lives, max(run.settings.rounds, LIVES // LIVES_A_TURN))
 
 
 @asynccontextmanager
-async def _on_real_engine(contestants: Sequence[Contestant], settings: Settings) -> AsyncIterator[tuple[str, list[Hosted]]]:
+async def _on_real_engine(run: Run, contestants: Sequence[Contestant]) -> AsyncIterator[tuple[str, list[Hosted]]]:
     """The endpoint of a real engine, with the contestants on it. There are none if there is no engine."""
     async with AsyncExitStack() as stack:
         try:
-            local = await stack.enter_async_context(LocalEngine()) if settings.with_engine else None
+            local = await stack.enter_async_context(LocalEngine()) if run.settings.with_engine else None
         except EngineNotFound as error:
             say(f"  left out: {error}")
             local = None
-        if local is None:
-            yield "", []
-        else:
-            yield local.endpoint, [await host(stack, local, contestant) for contestant in contestants]
+        endpoint = local.endpoint if local else ""
+        yield endpoint, [await host(stack, endpoint, contestant) for contestant in contestants if local]
 
 
 PHASES: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance, engine, lifecycle)}

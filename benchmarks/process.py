@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-__all__ = ["PROJECT", "RunnerProcess"]
+__all__ = ["PROJECT", "RunnerProcess", "standard_input_ended", "uvloop_factory"]
 
 PROJECT: Final = Path(__file__).parents[1]
 
@@ -55,3 +56,20 @@ class RunnerProcess:
         """Resident memory."""
         _, figure = Path(f"/proc/{self.pid}/smaps_rollup").read_text().split("Rss:")
         return int(figure.split()[0]) * 1024
+
+
+def uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The factory of uvloop's event loops, or `None` if it is not installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def standard_input_ended() -> None:
+    """Wait until standard input ends, with which a contestant ends too."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
+    await ended.wait()

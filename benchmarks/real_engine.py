@@ -16,7 +16,7 @@ from benchmarks.contestants import Contestant
 from benchmarks.measure import Clocks, Sample
 from benchmarks.process import RunnerProcess
 from benchmarks.synthetic.loads import MESSAGE_BYTES
-from rivet_runner.testing import EngineApi, LocalEngine
+from rivet_runner.testing import EngineApi
 
 __all__ = ["CLIENTS", "Hosted", "host"]
 
@@ -48,12 +48,12 @@ async def _round_trips(client: ClientConnection, ends: float, latencies: list[fl
         latencies.append(time.perf_counter() - sent_at)
 
 
-async def host(stack: AsyncExitStack, engine: LocalEngine, contestant: Contestant) -> Hosted:
-    """Start a contestant on ``engine``; ``stack`` ends it."""
-    api = EngineApi(engine.endpoint)
+async def host(stack: AsyncExitStack, endpoint: str, contestant: Contestant) -> Hosted:
+    """Start a contestant on the engine at ``endpoint``; ``stack`` ends it."""
+    api = EngineApi(endpoint)
     name = contestant.name
     await api.upsert_runner_config(name)
-    process = RunnerProcess(contestant.command, RIVET_ENDPOINT=engine.endpoint, RIVET_RUNNER_NAME=name)
+    process = RunnerProcess(contestant.command, RIVET_ENDPOINT=endpoint, RIVET_RUNNER_NAME=name)
     stack.enter_context(process)
     async with asyncio.timeout(READY_SECONDS):
         while not any(runner.name == name for runner in await api.list_runners()):

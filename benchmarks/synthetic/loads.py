@@ -34,8 +34,8 @@ OPENING_HEADERS: Final = {
 class Load:
     """Keeps messages in flight. A connection carries one load at a time.
 
-    A subclass sends a message in `_send_next` and takes its answer in `_answered`. There it notes the latency, and calls
-    `_next`. The engine must cost little, so each does its work inline.
+    A subclass sends a message in `_send_next` and takes its answer in `_answered`. There it notes the latency, and
+    sends the next one unless the load is stopping. It does so inline, because the engine must cost little.
     """
 
     def __init__(self, connection: EngineConnection) -> None:
@@ -71,12 +71,6 @@ class Load:
         finally:
             self._connection.on_tunnel = self._connection.unexpected
 
-    def _next(self) -> None:
-        if self._stopping:
-            self._in_flight -= 1
-        else:
-            self._send_next()
-
     def _send_next(self) -> None:
         raise NotImplementedError
 
@@ -103,7 +97,10 @@ class HttpRequests(Load):
         if status != 200:
             raise ValueError(f"the runner answered a request with status {status}")
         self.latencies.append(perf_counter() - self._sent_at.pop(body[5:9]))
-        self._next()
+        if self._stopping:
+            self._in_flight -= 1
+        else:
+            self._send_next()
 
     def _send_next(self) -> None:
         request_id = struct.pack(">I", self._next_id)
@@ -184,7 +181,10 @@ class OpenSockets(Load):
         if body[13:15] != INDEXES[returned] or body[15:-1] != self._filling:
             raise ValueError(f"socket {number}: message {returned} was expected, and {body[13:].hex()} came")
         self.latencies.append(perf_counter() - self._sent_at[number])
-        self._next()
+        if self._stopping:
+            self._in_flight -= 1
+        else:
+            self._send_next()
 
     def _send_next(self) -> None:
         number = self._next_number

@@ -1,4 +1,4 @@
-"""The looks from outside: each ten times a second, unless the one before has no answer yet.
+"""The looks from outside, and their outcome: each ten times a second, unless the one before has no answer yet.
 
 A request to an actor that sleeps wakes it, and so does a fresh WebSocket: such probes carry "wakes" in their name. The
 others change nothing: the management API, the actor's own heartbeat, and the WebSocket that was open before, which only
@@ -9,24 +9,65 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from reliability.race.samples import Sample
 from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed, HttpResponse
 
-__all__ = ["OldSocket", "Probe", "probes_for"]
+__all__ = ["OldSocket", "Outcome", "Probe", "Sample", "outcome_of", "probes_for"]
 
 EVERY_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 2.0
 """An attempt without an answer for so long has failed."""
 
+STABLE_SECONDS: Final = 2.0
+"""Successes for so long, without a failure between them, count as stable."""
+
 ENGINE_ERROR: Final = re.compile(rb'"group":"([^"]*)","code":"([^"]*)"')
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One attempt: when it began (seconds after the kill), how long it took, and how it failed."""
+
+    at: float
+    took: float
+    failure: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Times in seconds after the kill, or `None` if it did not happen."""
+
+    first_failure: float | None
+    failures: dict[str, int]
+    first_success: float | None
+    """When the first answer came to an attempt that was made after the first failure."""
+    stable_success: float | None
+    """The same, for the first attempt from which on all succeeded."""
+
+
+def outcome_of(samples: Sequence[Sample]) -> Outcome:
+    """The outcome of ``samples``, which are in the order in which they began."""
+    failures = Counter(sample.failure for sample in samples if sample.failure is not None)
+    first = next((sample.at for sample in samples if sample.failure is not None), None)
+    if first is None:
+        return Outcome(None, {}, 0.0, 0.0)
+    successes = (sample.at + sample.took for sample in samples if sample.at > first and sample.failure is None)
+    return Outcome(first, dict(failures.most_common()), next(successes, None), _stable(samples))
+
+
+def _stable(samples: Sequence[Sample]) -> float | None:
+    run = [*itertools.takewhile(lambda sample: sample.failure is None, reversed(samples))]
+    if not run or run[0].at - run[-1].at < STABLE_SECONDS:
+        return None
+    return run[-1].at + run[-1].took
 
 
 class _Refused(Exception):
@@ -76,9 +117,7 @@ def code_of(error: Exception) -> str:
             return _status_code(error.response.status_code, bytes(error.response.body or b""))
         case ConnectionClosed():
             return _close_code(error.rcvd.code, error.rcvd.reason) if error.rcvd else "closed 1006"
-        case ConnectionRefusedError():
-            return "refused"
-        case OSError():
+        case OSError():  # several of them at once, if the host has several addresses
             return "refused" if "refused" in str(error).lower() else "cut off"
         case InvalidHandshake() | EOFError():
             return "cut off"
@@ -141,11 +180,15 @@ class OldSocket:
 
     async def run(self) -> None:
         """Answer until the socket closes."""
-        with contextlib.suppress(ConnectionClosed):
+        try:
             async for message in self._connection:
                 self._heard.append(time.monotonic())
                 self.beat.set()
                 await self._connection.send(f"pong {message!s}")
+        except ConnectionClosed:
+            pass
+        finally:
+            self._connection.transport.abort()
         self._closed = (time.monotonic(), _close_code(self._connection.close_code, self._connection.close_reason))
 
     def samples(self, kill_time: float) -> list[Sample]:
