@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from benchmarks.contestants import LiveRunner
@@ -48,47 +45,34 @@ class Clocks:
         return time.perf_counter(), self._process.cpu_seconds(), time.process_time()
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep our own garbage collector out of the window."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 async def window(runner: LiveRunner, load: Load, in_flight: int, seconds: float) -> Sample:
     """Keep ``in_flight`` messages under way for ``seconds``, after a short warm-up."""
-    with _no_collection():
-        load.start(in_flight)
-        await load.answered(2 * in_flight)
-        await asyncio.sleep(seconds / 10)
-        load.latencies = []
-        clocks = Clocks(runner.process)
-        await asyncio.sleep(seconds)
-        await load.answered(1)
-        sample = clocks.echoes([*load.latencies])
-        await load.stop()
+    load.start(in_flight)
+    await load.answered(2 * in_flight)
+    await asyncio.sleep(seconds / 10)
+    load.latencies = []
+    clocks = Clocks(runner.process)
+    await asyncio.sleep(seconds)
+    await load.answered(1)
+    sample = clocks.echoes([*load.latencies])
+    await load.stop()
     return sample
 
 
 async def opening_sample(runner: LiveRunner, count: int) -> Sample:
     """Open ``count`` more WebSockets: the cost of each, and its memory once everything is quiet."""
     before = runner.process.memory_bytes()
-    with _no_collection():
-        clocks = Clocks(runner.process)
-        await runner.sockets.open(count)
-        sample = clocks.each(count)
+    clocks = Clocks(runner.process)
+    await runner.sockets.open(count)
+    sample = clocks.each(count)
     await asyncio.sleep(SETTLE_SECONDS)
     return {**sample, "memory": (runner.process.memory_bytes() - before) / count}
 
 
 async def actor_start_sample(runner: LiveRunner, count: int) -> Sample:
     """Start ``count`` actors at once, and stop them again. The figures are those of starting."""
-    with _no_collection():
-        clocks = Clocks(runner.process)
-        ids = await runner.connection.start_actors(count)
-        sample = clocks.each(count)
+    clocks = Clocks(runner.process)
+    ids = await runner.connection.start_actors(count)
+    sample = clocks.each(count)
     await runner.connection.stop_actors(ids)
     return sample

@@ -119,15 +119,13 @@ async def memory(run: Run) -> None:
     async with _alive(run, run.contestants) as runners:
         for runner in runners:
             say(f"  {runner.contestant.title}")
-            name, total, added = runner.contestant.name, 0.0, 0
             await opening_sample(runner, 100)
+            before = runner.process.memory_bytes()
             for count in run.settings.sockets[1:]:
-                missing = count - len(runner.sockets)
-                sample = await opening_sample(runner, missing)
-                total += sample["memory"] * missing
-                added += missing
-                run.records.add(f"memory at {count:,}", name, 0, {"memory": total / added})
-            run.records.add("opening", name, 1, sample)
+                sample = await opening_sample(runner, count - len(runner.sockets))
+                added = (runner.process.memory_bytes() - before) / (count - 100)
+                run.records.add(f"memory at {count:,}", runner.contestant.name, 0, {"memory": added})
+            run.records.add("opening", runner.contestant.name, 1, sample)
 
 
 async def http(run: Run) -> None:

@@ -77,11 +77,11 @@ class Records:
     def ratio(self, load: str, runner: str, other: str, metric: str) -> Spread | None:
         """One metric of ``runner`` divided by that of ``other``, in each turn that both had: drift cancels.
 
-        A turn of a millisecond can read as no CPU time at all, and is left out.
+        `None` for a runner and itself. A turn of a millisecond can read as no CPU time at all, and is left out.
         """
-        theirs = self._turns(load, other, metric)
-        mine = self._turns(load, runner, metric)
-        return Spread.of([value / theirs[turn] for turn, value in mine.items() if theirs.get(turn)])
+        mine, theirs = self._turns(load, runner, metric), self._turns(load, other, metric)
+        both = [value / theirs[turn] for turn, value in mine.items() if theirs.get(turn) and runner != other]
+        return Spread.of(both)
 
     def growth(self, first: str, last: str, runner: str) -> Spread | None:
         """The CPU time at load ``last`` divided by that at ``first``: medians, as these are not measured in turns."""
@@ -138,7 +138,8 @@ def _rows(records: Records, sockets: Sequence[int], actors: Sequence[int]) -> It
         key = f"{1000 * seconds:.0f} ms away"
         load = f"{key}, {IN_FLIGHT_FAR:,} in flight"
         yield from _messages(records, key, load, ">= 1.5 x TypeScript")
-        yield _to_floor(records, key, load, "rate", "messages/s, to what the distance allows", ">= 0.6 x")
+        allowed = partial(records.ratio, key, other="floor", metric="rate")
+        yield _own(load, "messages/s, to what the distance allows", allowed, ">= 0.6 x")
     for in_flight in (1, 16):
         yield from _messages(records, f"engine, {in_flight} in flight", f"real engine, {in_flight} in flight", "")
     yield from _lives(records, "python", "an actor, Python on protocol 3", "")
@@ -153,13 +154,8 @@ def _row(records: Records, key: str, load: str, metric: str, title: str, target:
 
 
 def _own(load: str, title: str, figure: Callable[[str], Spread | None], target: str) -> Row:
-    """A ratio of each contestant to something else than another contestant."""
+    """A ratio of each contestant to the floor, or to another load of its own."""
     return Row(load, title, {runner: figure(runner) for runner in RUNNERS}, {}, target)
-
-
-def _to_floor(records: Records, key: str, load: str, metric: str, title: str, target: str) -> Row:
-    to_floor = {runner: records.ratio(key, runner, "floor", metric) for runner in RUNNERS if runner != "floor"}
-    return Row(load, title, to_floor, {}, target)
 
 
 def _messages(records: Records, key: str, load: str, target: str, rate: str = "messages/s") -> Iterator[Row]:
@@ -172,7 +168,8 @@ def _echoes(records: Records, count: int, fewest: int) -> Iterator[Row]:
     first, key, load = f"{fewest:,} open", f"{count:,} open", f"{count:,} open, 100 in flight"
     yield from _messages(records, key, load, TARGETS.get(count, ""))
     yield _row(records, key, load, "engine_cpu", "the synthetic engine's CPU, us")
-    yield _to_floor(records, key, load, "cpu", "CPU, to the floor's", "<= 2 x floor" if count == fewest else "")
+    to_floor = partial(records.ratio, key, other="floor", metric="cpu")
+    yield _own(load, "CPU, to the floor's", to_floor, "<= 2 x floor" if count == fewest else "")
     yield _own(load, f"CPU, to that of {first}", partial(records.growth, first, key), "< 1.2 x")
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
+
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.speedups import apply_mask
+from websockets.typing import Subprotocol
 
 from benchmarks.synthetic.dialect import V3
-from benchmarks.synthetic.websocket import FrameServer
 from rivet_runner.protocol.messages import ToServerKvRequest, ToServerPing, ToServerPong
 
 __all__ = ["EngineConnection", "synthetic_engine"]
 
+FINAL_BINARY: Final = 0x82
 TUNNEL: Final = 6
 """The tag of a runner's tunnel messages, the same in both versions."""
 
@@ -24,15 +31,20 @@ STALL_SECONDS: Final = 120.0
 """A wait that lasts longer has failed."""
 
 
-class EngineConnection(FrameServer):
+class EngineConnection(asyncio.Protocol):
     """A runner, seen from the engine. A load sets ``on_tunnel`` to receive its tunnel messages.
 
-    ``connected`` has the connection once its init was answered.
+    Frames that are appended to ``out`` leave in one write when the bytes of a read are worked off, or with `flush`. Binary
+    frames are cut out of the bytes here, and the library does the rare things. ``connected`` has the connection once its
+    init was answered.
     """
 
     def __init__(self, dialect: V3, connected: asyncio.Future[EngineConnection]) -> None:
-        super().__init__()
         self._connected = connected
+        self._library = ServerProtocol(subprotocols=[Subprotocol("rivet")])
+        self._rest = b""
+        self.out: list[bytes] = []
+        self.transport: asyncio.Transport
         self.dialect = dialect
         self.on_tunnel: Callable[[bytes], None] = self.unexpected
         self.running = self.stopped = 0
@@ -71,15 +83,61 @@ class EngineConnection(FrameServer):
                 self._read.clear()
                 await self._read.wait()
 
+    def flush(self) -> None:
+        """Write the frames in ``out``."""
+        if self.out:
+            self.transport.write(b"".join(self.out))
+            self.out.clear()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # No isinstance: the transports of uvloop are not derived from those of asyncio.
+        self.transport = cast(asyncio.Transport, transport)
+
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        if self._library.state is State.CONNECTING:
+            self._take_otherwise(data)
+            return
+        if self._rest:
+            data = self._rest + data
+        self._rest = data[self._take_frames(data) :]
+        self.flush()
         self._read.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
         self._read.set()
 
-    def message(self, body: bytes) -> None:
+    def _take_frames(self, data: bytes) -> int:
+        """Hand over every whole frame; return where the first incomplete one begins."""
+        message, size, at = self._message, len(data), 0
+        while size - at >= 6:
+            length, start = data[at + 1] & 0x7F, at + 6
+            if length > 125:
+                wide = 2 if length == 126 else 8
+                start += wide
+                length = int.from_bytes(data[at + 2 : at + 2 + wide], "big")
+            end = start + length
+            if start > size or end > size:
+                break
+            if data[at] == FINAL_BINARY:
+                message(apply_mask(data[start:end], data[start - 4 : start]))
+            else:
+                self._take_otherwise(data[at:end])
+            at = end
+        return at
+
+    def _take_otherwise(self, data: bytes) -> None:
+        """Have the library answer the upgrade, a ping or a close."""
+        self._library.receive_data(data)
+        for event in self._library.events_received():
+            if isinstance(event, Request):
+                self._library.send_response(self._library.accept(event))
+        self.out += self._library.data_to_send()
+        self.flush()
+        if self._library.close_expected():
+            self.transport.close()
+
+    def _message(self, body: bytes) -> None:
         if body[0] == TUNNEL:
             self.on_tunnel(body)
         else:
@@ -125,13 +183,18 @@ class EngineConnection(FrameServer):
 
 @asynccontextmanager
 async def synthetic_engine(dialect: V3) -> AsyncIterator[tuple[str, asyncio.Future[EngineConnection]]]:
-    """Listen for one runner on a loopback port; yield the endpoint, and the connection once its init was answered."""
+    """Listen for one runner on a loopback port; yield the endpoint, and the connection once its init was answered.
+
+    Meanwhile our own garbage collector is off, so that it is in no measurement.
+    """
     loop = asyncio.get_running_loop()
     connected: asyncio.Future[EngineConnection] = loop.create_future()
     server = await loop.create_server(lambda: EngineConnection(dialect, connected), "127.0.0.1", 0)
+    gc.disable()
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", connected
     finally:
+        gc.enable()
         server.close()
         if connected.done() and not connected.cancelled():
             connected.result().transport.abort()

@@ -20,7 +20,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed, HttpResponse
+from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed
+from rivet_runner.testing.engine_types import decode_answer
 
 __all__ = ["OldSocket", "Outcome", "Probe", "Sample", "outcome_of", "probes_for"]
 
@@ -70,10 +71,6 @@ def _stable(samples: Sequence[Sample]) -> float | None:
     return run[-1].at + run[-1].took
 
 
-class _Refused(Exception):
-    """The answer was an error. The message is the code to show."""
-
-
 class Probe:
     """Makes one attempt after the other, until it is cancelled.
 
@@ -105,16 +102,16 @@ class Probe:
 def code_of(error: Exception) -> str:
     """A short name for a failure, the same for the same cause."""
     match error:
-        case _Refused():
-            return str(error)
         case TimeoutError():
             return "no answer"
         case EngineApiError():
-            return f"{error.status} {error.group}.{error.code}"
+            # The group is http if the answer was none of the engine's own errors.
+            return str(error.status) if error.group == "http" else f"{error.status} {error.group}.{error.code}"
         case HttpExchangeFailed():
             return "refused" if "cannot connect" in str(error) else "cut off"
         case InvalidStatus():
-            return _status_code(error.response.status_code, bytes(error.response.body or b""))
+            found = ENGINE_ERROR.search(error.response.body or b"")
+            return f"{error.response.status_code} {b'.'.join(found.groups()).decode() if found else ''}".strip()
         case ConnectionClosed():
             return _close_code(error.rcvd.code, error.rcvd.reason) if error.rcvd else "closed 1006"
         case OSError():  # several of them at once, if the host has several addresses
@@ -125,18 +122,8 @@ def code_of(error: Exception) -> str:
             return type(error).__name__
 
 
-def _status_code(status: int, body: bytes) -> str:
-    found = ENGINE_ERROR.search(body)
-    return f"{status} {b'.'.join(found.groups()).decode()}" if found else str(status)
-
-
 def _close_code(code: int | None, reason: str | None) -> str:
     return f"closed {code} {(reason or '').partition('#')[0]}".strip()
-
-
-def _check(response: HttpResponse) -> None:
-    if response.status != 200:
-        raise _Refused(_status_code(response.status, response.body))
 
 
 def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float) -> list[Probe]:
@@ -146,12 +133,12 @@ def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float
         await api.health()
 
     async def same_actor() -> None:
-        _check(await api.request(actor_id, "GET", "/probe"))
+        decode_answer(await api.request(actor_id, "GET", "/probe"), msgspec.Raw)
 
     async def new_actor() -> None:
         created = await api.create_actor("probe", runner_name=runner_name, crash_policy="destroy")
         try:
-            _check(await api.request(created.actor_id, "GET", "/probe"))
+            decode_answer(await api.request(created.actor_id, "GET", "/probe"), msgspec.Raw)
         finally:
             with contextlib.suppress(EngineApiError, HttpExchangeFailed):
                 await asyncio.shield(api.destroy_actor(created.actor_id))
@@ -161,12 +148,13 @@ def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float
             await ws.send("ping")
             await ws.recv()
 
-    return [
-        Probe("management API, health", health, kill_time),
-        Probe("HTTP to the same actor (wakes it)", same_actor, kill_time),
-        Probe("HTTP to a new actor", new_actor, kill_time),
-        Probe("fresh WebSocket (wakes the actor)", fresh_socket, kill_time),
-    ]
+    attempts = {
+        "management API, health": health,
+        "HTTP to the same actor (wakes it)": same_actor,
+        "HTTP to a new actor": new_actor,
+        "fresh WebSocket (wakes the actor)": fresh_socket,
+    }
+    return [Probe(name, attempt, kill_time) for name, attempt in attempts.items()]
 
 
 class OldSocket:
@@ -180,15 +168,11 @@ class OldSocket:
 
     async def run(self) -> None:
         """Answer until the socket closes."""
-        try:
+        with contextlib.suppress(ConnectionClosed), contextlib.closing(self._connection.transport):
             async for message in self._connection:
                 self._heard.append(time.monotonic())
                 self.beat.set()
                 await self._connection.send(f"pong {message!s}")
-        except ConnectionClosed:
-            pass
-        finally:
-            self._connection.transport.abort()
         self._closed = (time.monotonic(), _close_code(self._connection.close_code, self._connection.close_reason))
 
     def samples(self, kill_time: float) -> list[Sample]:
