@@ -84,8 +84,7 @@ class HttpRequests(Load):
     def __init__(self, connection: EngineConnection, actor_id: str) -> None:
         super().__init__(connection)
         request = ToClientRequestStart(actor_id, "GET", "/echo?client=1", REQUEST_HEADERS, None, False)
-        head, self._tail = self._dialect.tunnel(b"http----", request).split(b"----", 1)
-        self._head = head
+        self._head, self._tail = self._dialect.tunnel(b"http----", request).split(b"----", 1)
         self._sent_at: dict[bytes, float] = {}
         self._next_id = 0
 

@@ -1,5 +1,6 @@
-"""The looks from outside, and their outcome: each ten times a second, unless the one before has no answer yet.
+"""The looks from outside, and their outcome.
 
+Each look comes ten times a second, unless the one before has no answer yet.
 A request to an actor that sleeps wakes it, and so does a fresh WebSocket: such probes carry "wakes" in their name. The
 others change nothing: the management API, the actor's own heartbeat, and the WebSocket that was open before, which only
 answers the actor's messages.
@@ -57,9 +58,9 @@ class Outcome(msgspec.Struct, frozen=True):
 def outcome_of(samples: Sequence[Sample]) -> Outcome:
     """The outcome of ``samples``, which are in the order in which they began."""
     failures = Counter(sample.failure for sample in samples if sample.failure is not None)
-    first = next((sample.at for sample in samples if sample.failure is not None), None)
-    if first is None:
+    if not failures:
         return Outcome(None, {}, 0.0, 0.0)
+    first = next(sample.at for sample in samples if sample.failure is not None)
     successes = (sample.at + sample.took for sample in samples if sample.at > first and sample.failure is None)
     return Outcome(first, dict(failures.most_common()), next(successes, None), _stable(samples))
 
