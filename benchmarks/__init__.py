@@ -1,8 +1,8 @@
 """Measures the runner beside the TypeScript one and beside the floor. ``python -m benchmarks.run --help``; `make bench`.
 
-* `synthetic`: an engine that costs next to nothing, so that the runner is measured
+* `synthetic`: an engine that costs next to nothing, so that the runner is measured, and the loads on it
 * `contestants`: the runners that take part, and how each is started
-* `phases`: the loads; `measure`: one measurement; `report` and `plot`: measurements → table and plot
+* `phases`: the loads, one after the other; `measure`: one measurement; `report` and `plot`: measurements → table and plot
 * `real_engine`: the same echo through a real engine
 * `profile`: where the Python runner's time goes
 """

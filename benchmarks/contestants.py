@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import shutil
 import sys
@@ -11,11 +12,9 @@ from typing import Final, NamedTuple
 
 from benchmarks.distance import at_distance
 from benchmarks.process import PROJECT, RunnerProcess
-from benchmarks.synthetic.actors import Actors
 from benchmarks.synthetic.dialect import V3, V7
-from benchmarks.synthetic.engine import EngineConnection, SyntheticEngine
-from benchmarks.synthetic.http import HttpRequests
-from benchmarks.synthetic.sockets import OpenSockets
+from benchmarks.synthetic.engine import EngineConnection, synthetic_engine
+from benchmarks.synthetic.loads import HttpRequests, OpenSockets
 
 __all__ = ["CONTESTANTS", "HIBERNATABLE", "PROTOCOL_7", "Contestant", "LiveRunner", "connected", "missing"]
 
@@ -33,15 +32,13 @@ class Contestant(NamedTuple):
 
 
 _PYTHON: Final = (sys.executable, "-m", "benchmarks.python_runner")
+_TYPESCRIPT: Final = ("node", str(TYPESCRIPT / "runner.mjs"))
 
 CONTESTANTS: Final = {
-    contestant.name: contestant
-    for contestant in (
-        Contestant("python", "Python", _PYTHON, V3),
-        Contestant("uvloop", "Python + uvloop", (*_PYTHON, "--uvloop"), V3),
-        Contestant("typescript", "TypeScript", ("node", str(TYPESCRIPT / "runner.mjs")), V7),
-        Contestant("floor", "floor", (sys.executable, "-m", "benchmarks.floor"), V3),
-    )
+    "python": Contestant("python", "Python", _PYTHON, V3),
+    "uvloop": Contestant("uvloop", "Python + uvloop", (*_PYTHON, "--uvloop"), V3),
+    "typescript": Contestant("typescript", "TypeScript", _TYPESCRIPT, V7),
+    "floor": Contestant("floor", "floor", (sys.executable, "-m", "benchmarks.floor"), V3),
 }
 
 HIBERNATABLE: Final = Contestant("hibernatable", "Python, hibernatable", (*_PYTHON, "--hibernatable"), V3)
@@ -65,7 +62,6 @@ class LiveRunner(NamedTuple):
     contestant: Contestant
     process: RunnerProcess
     connection: EngineConnection
-    actors: Actors
     sockets: OpenSockets
     http: HttpRequests
 
@@ -73,15 +69,12 @@ class LiveRunner(NamedTuple):
 @asynccontextmanager
 async def connected(contestant: Contestant, *more: str, round_trip: float = 0.0) -> AsyncIterator[LiveRunner]:
     """Start a contestant, with ``more`` arguments, ``round_trip`` seconds from its engine; it is killed afterwards."""
-    async with SyntheticEngine(contestant.dialect()) as engine, at_distance(engine.endpoint, round_trip) as endpoint:
-        process = RunnerProcess((*contestant.command, *more), {"RIVET_ENDPOINT": endpoint})
-        try:
-            connection = await engine.runner(CONNECT_SECONDS)
-            actors = Actors(connection)
-            (actor_id,) = await actors.start(1)
-            sockets, http = OpenSockets(connection, actor_id), HttpRequests(connection, actor_id)
-            yield LiveRunner(contestant, process, connection, actors, sockets, http)
-        except (TimeoutError, ConnectionError) as error:
-            raise RuntimeError(f"{contestant.title} failed ({error!r}); its output is above") from error
-        finally:
-            process.end()
+    async with synthetic_engine(contestant.dialect()) as (near, connecting), at_distance(near, round_trip) as endpoint:
+        with RunnerProcess((*contestant.command, *more), RIVET_ENDPOINT=endpoint) as process:
+            try:
+                connection = await asyncio.wait_for(connecting, CONNECT_SECONDS)
+                (actor_id,) = await connection.start_actors(1)
+                sockets, http = OpenSockets(connection, actor_id), HttpRequests(connection, actor_id)
+                yield LiveRunner(contestant, process, connection, sockets, http)
+            except (TimeoutError, ConnectionError) as error:
+                raise RuntimeError(f"{contestant.title} failed ({error!r}); its output is above") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections import deque
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from benchmarks.process import standard_input_ended
 from rivet_runner.protocol import v3
 
 PATH: Final = "/runners/connect?protocol_version=3&namespace=default&runner_key=floor"
@@ -63,7 +63,6 @@ class Floor(asyncio.Protocol):
         self.protocol = ClientProtocol(uri, subprotocols=[Subprotocol("rivet")])
         self.sockets: dict[bytes, Socket] = {}
         self.tasks: set[asyncio.Task[None]] = set()
-        self.events = 0
         self._flushing = False
         self._transport: asyncio.Transport
 
@@ -110,28 +109,22 @@ class Floor(asyncio.Protocol):
             task = self.loop.create_task(socket.echo())
             self.tasks.add(task)
         elif body[0] == 2:
-            self._start_actors(body)
+            self._start_actor(body)
 
-    def _start_actors(self, body: bytes) -> None:
+    def _start_actor(self, body: bytes) -> None:
+        """Report the only actor as running."""
         commands = v3.decode_to_client(body)
         assert isinstance(commands, v3.ToClientCommands)
-        events: list[v3.EventWrapper] = []
-        for command in commands.items:
-            assert isinstance(command.inner, v3.CommandStartActor)
-            state = v3.EventActorStateUpdate(command.inner.actor_id, command.inner.generation, v3.ActorStateRunning())
-            events.append(v3.EventWrapper(self.events, state))
-            self.events += 1
-        self.send(v3.encode_to_server(v3.ToServerEvents(events)))
+        start = commands.items[0].inner
+        state = v3.EventActorStateUpdate(start.actor_id, start.generation, v3.ActorStateRunning())
+        self.send(v3.encode_to_server(v3.ToServerEvents([v3.EventWrapper(0, state)])))
 
 
 async def connect(endpoint: str) -> None:
     """Connect, and serve until standard input ends."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(sys.stdin.fileno(), ended.set)
-    address = urlsplit(endpoint)
-    await loop.create_connection(lambda: Floor(endpoint), str(address.hostname), address.port or 80)
-    await ended.wait()
+    host, port = urlsplit(endpoint).netloc.split(":")
+    await asyncio.get_running_loop().create_connection(lambda: Floor(endpoint), host, int(port))
+    await standard_input_ended()
 
 
 if __name__ == "__main__":

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
+from benchmarks.contestants import LiveRunner
 from benchmarks.process import RunnerProcess
-from benchmarks.synthetic.actors import Actors
-from benchmarks.synthetic.load import Load
-from benchmarks.synthetic.sockets import OpenSockets
+from benchmarks.synthetic.loads import Load
 
-__all__ = ["Sample", "actor_start_sample", "echo_sample", "opening_sample", "window"]
+__all__ = ["MICROSECONDS", "Clocks", "Sample", "actor_start_sample", "opening_sample", "window"]
 
 MICROSECONDS: Final = 1e6
 
@@ -26,86 +21,58 @@ Sample = dict[str, float]
 """The figures of one measurement, by name. Times are microseconds, sizes are bytes."""
 
 
-class _Clocks:
-    """The runner's CPU time, our own, and the wall's."""
+class Clocks:
+    """The wall's time, the runner's CPU time and our own, from here on."""
 
     def __init__(self, process: RunnerProcess) -> None:
         self._process = process
         self._began = self._read()
 
-    def spent(self) -> tuple[float, float, float]:
-        """Seconds since the start: wall, the runner's CPU, our CPU."""
-        wall, runner, own = (now - before for now, before in zip(self._read(), self._began, strict=True))
-        return wall, runner, own
-
     def each(self, count: int) -> Sample:
-        """Microseconds for each of ``count`` pieces."""
-        wall, runner, own = (MICROSECONDS * seconds / count for seconds in self.spent())
+        """Microseconds for each of ``count`` pieces. ``engine_cpu`` is that of this process."""
+        spent = (now - before for now, before in zip(self._read(), self._began, strict=True))
+        wall, runner, own = (MICROSECONDS * seconds / count for seconds in spent)
         return {"count": count, "wall": wall, "cpu": runner, "engine_cpu": own}
+
+    def echoes(self, latencies: list[float]) -> Sample:
+        """The figures of echoes that took ``latencies``, in seconds. They are sorted in place."""
+        sample = self.each(len(latencies))
+        latencies.sort()
+        p50, p99 = (MICROSECONDS * latencies[int(share * len(latencies))] for share in (0.50, 0.99))
+        return {**sample, "rate": MICROSECONDS / sample["wall"], "p50": p50, "p99": p99}
 
     def _read(self) -> tuple[float, float, float]:
         return time.perf_counter(), self._process.cpu_seconds(), time.process_time()
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep our own garbage collector out of the window."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def echo_sample(latencies: list[float], wall: float, cpu: float) -> Sample:
-    """The figures of echoes that took ``latencies``, in ``wall`` and ``cpu`` seconds in all."""
-    latencies.sort()
-    count = len(latencies)
-
-    def quantile(share: float) -> float:
-        return MICROSECONDS * latencies[min(count - 1, math.floor(share * count))]
-
-    return {
-        "count": count,
-        "rate": count / wall,
-        "cpu": MICROSECONDS * cpu / count,
-        "p50": quantile(0.50),
-        "p99": quantile(0.99),
-    }
-
-
-async def window(process: RunnerProcess, load: Load, in_flight: int, seconds: float) -> Sample:
+async def window(runner: LiveRunner, load: Load, in_flight: int, seconds: float) -> Sample:
     """Keep ``in_flight`` messages under way for ``seconds``, after a short warm-up."""
-    with _no_collection():
-        load.start(in_flight)
-        await load.answered(2 * in_flight)
-        await asyncio.sleep(seconds / 10)
-        load.reset()
-        clocks = _Clocks(process)
-        await asyncio.sleep(seconds)
-        await load.answered(1)
-        wall, runner, own = clocks.spent()
-        latencies = [*load.latencies]
-        await load.stop()
-    return {**echo_sample(latencies, wall, runner), "engine_cpu": MICROSECONDS * own / len(latencies)}
+    load.start(in_flight)
+    await load.answered(2 * in_flight)
+    await asyncio.sleep(seconds / 10)
+    load.latencies = []
+    clocks = Clocks(runner.process)
+    await asyncio.sleep(seconds)
+    await load.answered(1)
+    sample = clocks.echoes([*load.latencies])
+    await load.stop()
+    return sample
 
 
-async def opening_sample(process: RunnerProcess, sockets: OpenSockets, count: int) -> Sample:
+async def opening_sample(runner: LiveRunner, count: int) -> Sample:
     """Open ``count`` more WebSockets: the cost of each, and its memory once everything is quiet."""
-    before = process.memory_bytes()
-    with _no_collection():
-        clocks = _Clocks(process)
-        await sockets.open(count)
-        sample = clocks.each(count)
+    before = runner.process.memory_bytes()
+    clocks = Clocks(runner.process)
+    await runner.sockets.open(count)
+    sample = clocks.each(count)
     await asyncio.sleep(SETTLE_SECONDS)
-    return {**sample, "memory": (process.memory_bytes() - before) / count}
+    return {**sample, "memory": (runner.process.memory_bytes() - before) / count}
 
 
-async def actor_start_sample(process: RunnerProcess, actors: Actors, count: int) -> Sample:
+async def actor_start_sample(runner: LiveRunner, count: int) -> Sample:
     """Start ``count`` actors at once, and stop them again. The figures are those of starting."""
-    with _no_collection():
-        clocks = _Clocks(process)
-        ids = await actors.start(count)
-        sample = clocks.each(count)
-    await actors.stop(ids)
+    clocks = Clocks(runner.process)
+    ids = await runner.connection.start_actors(count)
+    sample = clocks.each(count)
+    await runner.connection.stop_actors(ids)
     return sample

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, PROTOCOL_7, Contestant, LiveRunner, connected
@@ -18,7 +19,7 @@ from benchmarks.real_engine import CLIENTS, Hosted, host
 from benchmarks.report import IN_FLIGHT_FAR, ROUND_TRIPS, Records
 from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine
 
-__all__ = ["FULL", "PHASES", "QUICK", "Settings", "say"]
+__all__ = ["FULL", "PHASES", "QUICK", "Run", "Settings", "say"]
 
 IN_FLIGHT: Final = 100
 """Messages or requests under way."""
@@ -59,169 +60,152 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+class Run(NamedTuple):
+    """The records of a run so far, the runners that take part, and the size of it all."""
+
+    records: Records
+    contestants: Sequence[Contestant]
+    settings: Settings
+
+    @property
+    def without_floor(self) -> list[Contestant]:
+        """The floor knows WebSockets only."""
+        return [contestant for contestant in self.contestants if contestant.name != "floor"]
+
+    async def turns(self, load: str, runners: Sequence[RunnerT], measure: Measure[RunnerT], rounds: int = 0) -> None:
+        """Measure all ``runners`` in turn, in ``rounds`` rounds or as many as the settings say."""
+        say(f"  {load}")
+        for turn in range(rounds or self.settings.rounds):
+            for runner in runners if turn % 2 == 0 else reversed(runners):
+                self.records.add(load, runner.contestant.name, turn, await measure(runner))
+
+    def echoes(self, in_flight: int = IN_FLIGHT, seconds: float = 0.0) -> Measure[LiveRunner]:
+        """Measure echoes for at least ``seconds``."""
+        return lambda runner: window(runner, runner.sockets, in_flight, max(seconds, self.settings.seconds))
+
+
 @asynccontextmanager
-async def _alive(contestants: Sequence[Contestant], round_trip: float = 0.0) -> AsyncIterator[list[LiveRunner]]:
+async def _alive(
+    run: Run, contestants: Sequence[Contestant], sockets: int = 0, *, in_flight: int = IN_FLIGHT, round_trip: float = 0.0
+) -> AsyncIterator[list[LiveRunner]]:
+    """Contestants with this many open WebSockets, if any, warmed up on them."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(connected(contestant, round_trip=round_trip)) for contestant in contestants]
+        runners = [await stack.enter_async_context(connected(one, round_trip=round_trip)) for one in contestants]
+        for runner in runners if sockets else ():
+            await runner.sockets.open(sockets)
+            await window(runner, runner.sockets, in_flight, run.settings.warm_up)
+        yield runners
 
 
-async def _take_turns(
-    records: Records, load: str, runners: Sequence[RunnerT], rounds: int, measure: Measure[RunnerT]
-) -> None:
-    say(f"  {load}")
-    for turn in range(rounds):
-        for runner in runners if turn % 2 == 0 else reversed(runners):
-            records.add(load, runner.contestant.name, turn, await measure(runner))
-
-
-def _echo(in_flight: int, seconds: float) -> Measure[LiveRunner]:
-    return lambda runner: window(runner.process, runner.sockets, in_flight, seconds)
-
-
-async def echo(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+async def echo(run: Run) -> None:
     """Echo messages on WebSockets: one in flight, then 100 over more and more of them. Open them."""
-    fewest, *more = settings.sockets
-    async with _alive(contestants) as runners:
-        for runner in runners:
-            await runner.sockets.open(fewest)
-            await window(runner.process, runner.sockets, IN_FLIGHT, settings.warm_up)
-        await _take_turns(records, "one in flight", runners, settings.rounds, _echo(1, settings.seconds))
-        await _take_turns(records, f"{fewest:,} open", runners, settings.rounds, _echo(IN_FLIGHT, settings.seconds))
+    fewest, *more = run.settings.sockets
+    async with _alive(run, run.contestants, fewest) as runners:
+        await run.turns("one in flight", runners, run.echoes(1))
+        await run.turns(f"{fewest:,} open", runners, run.echoes())
         for count in more:
             missing = count - len(runners[0].sockets)
             say(f"  opening {missing:,} more WebSockets")
             for runner in runners:
-                sample = await opening_sample(runner.process, runner.sockets, missing)
+                sample = await opening_sample(runner, missing)
                 if count == more[-1]:
-                    records.add("opening", runner.contestant.name, 0, sample)
-            await _take_turns(records, f"{count:,} open", runners, settings.rounds, _echo(IN_FLIGHT, settings.seconds))
+                    run.records.add("opening", runner.contestant.name, 0, sample)
+            await run.turns(f"{count:,} open", runners, run.echoes())
 
 
-async def memory(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+async def memory(run: Run) -> None:
     """Open WebSockets and leave them idle: their memory."""
     # In fresh processes without any traffic, each further WebSocket adds this to the first 100.
-    async with _alive(contestants) as runners:
+    async with _alive(run, run.contestants) as runners:
         for runner in runners:
             say(f"  {runner.contestant.title}")
-            name, total, added = runner.contestant.name, 0.0, 0
-            await opening_sample(runner.process, runner.sockets, 100)
-            for count in settings.sockets[1:]:
-                missing = count - len(runner.sockets)
-                sample = await opening_sample(runner.process, runner.sockets, missing)
-                total += sample["memory"] * missing
-                added += missing
-                records.add(f"memory at {count:,}", name, 0, {"memory": total / added})
-            records.add("opening", name, 1, sample)
+            await opening_sample(runner, 100)
+            before = runner.process.memory_bytes()
+            for count in run.settings.sockets[1:]:
+                sample = await opening_sample(runner, count - len(runner.sockets))
+                added = (runner.process.memory_bytes() - before) / (count - 100)
+                run.records.add(f"memory at {count:,}", runner.contestant.name, 0, {"memory": added})
+            run.records.add("opening", runner.contestant.name, 1, sample)
 
 
-async def http(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+async def http(run: Run) -> None:
     """Answer HTTP requests, 100 in flight."""
-    async with _alive(_without_floor(contestants)) as runners:
+    async with _alive(run, run.without_floor) as runners:
         for runner in runners:
-            await window(runner.process, runner.http, IN_FLIGHT, settings.warm_up)
-        await _take_turns(
-            records,
-            "http",
-            runners,
-            settings.rounds,
-            lambda runner: window(runner.process, runner.http, IN_FLIGHT, settings.seconds),
-        )
+            await window(runner, runner.http, IN_FLIGHT, run.settings.warm_up)
+        await run.turns("http", runners, lambda runner: window(runner, runner.http, IN_FLIGHT, run.settings.seconds))
 
 
-async def actors(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+async def actors(run: Run) -> None:
     """Start actors, all at once."""
-
-    def starting(count: int) -> Measure[LiveRunner]:
-        return lambda runner: actor_start_sample(runner.process, runner.actors, count)
-
-    async with _alive(_without_floor(contestants)) as runners:
+    async with _alive(run, run.without_floor) as runners:
         for runner in runners:
             for _ in range(3):
-                await actor_start_sample(runner.process, runner.actors, 300)
-        for count in settings.actors:
-            await _take_turns(records, f"{count:,} actors", runners, max(3, ACTORS_IN_ALL // count), starting(count))
+                await actor_start_sample(runner, 300)
+        for count in run.settings.actors:
+            starting = partial(actor_start_sample, count=count)
+            await run.turns(f"{count:,} actors", runners, starting, max(3, ACTORS_IN_ALL // count))
 
 
-async def hibernation(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+async def hibernation(run: Run) -> None:
     """Echo messages on hibernatable WebSockets, beside plain ones."""
-    async with _alive([CONTESTANTS["python"], HIBERNATABLE]) as runners:
-        for runner in runners:
-            await runner.sockets.open(min(settings.sockets))
-            await window(runner.process, runner.sockets, IN_FLIGHT, settings.warm_up)
+    async with _alive(run, [CONTESTANTS["python"], HIBERNATABLE], min(run.settings.sockets)) as runners:
         # Records are stored four times a second: a turn must be long enough for a few.
-        seconds = max(1.0, settings.seconds)
-        await _take_turns(records, "hibernatable", runners, settings.rounds, _echo(IN_FLIGHT, seconds))
+        await run.turns("hibernatable", runners, run.echoes(seconds=1.0))
         say(f"    {runners[1].connection.acknowledgements:,} acknowledgements, {runners[1].connection.kv_requests:,} puts")
 
 
-async def distance(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+async def distance(run: Run) -> None:
     """Echo messages 50 and 100 ms from the engine and back. The floor is what the distance allows."""
     for round_trip in ROUND_TRIPS:
         load = f"{1000 * round_trip:.0f} ms away"
-        async with _alive(_without_floor(contestants), round_trip) as runners:
-            for runner in runners:
-                await runner.sockets.open(IN_FLIGHT_FAR)
-                await window(runner.process, runner.sockets, IN_FLIGHT_FAR, settings.warm_up)
+        far = _alive(run, run.without_floor, IN_FLIGHT_FAR, in_flight=IN_FLIGHT_FAR, round_trip=round_trip)
+        async with far as runners:
             # A turn must be many round trips long.
-            echo_far = _echo(IN_FLIGHT_FAR, max(1.0, settings.seconds))
-            await _take_turns(records, load, runners, settings.rounds, echo_far)
+            await run.turns(load, runners, run.echoes(IN_FLIGHT_FAR, seconds=1.0))
         microseconds = MICROSECONDS * round_trip
         allowed = {"rate": IN_FLIGHT_FAR / round_trip, "p50": microseconds, "p99": microseconds}
-        for turn in range(settings.rounds):
-            records.add(load, "floor", turn, allowed)
+        for turn in range(run.settings.rounds):
+            run.records.add(load, "floor", turn, allowed)
 
 
-async def engine(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+async def engine(run: Run) -> None:
     """Echo messages through a real engine. Left out of a quick run."""
-
-    def round_trips(in_flight: int) -> Measure[Hosted]:
-        return lambda runner: runner.sample(in_flight, settings.seconds)
-
-    async with _on_real_engine(_without_floor(contestants), settings) as (_, hosted):
-        if not hosted:
-            return
+    async with _on_real_engine(run, run.without_floor) as (_, hosted):
         for runner in hosted:
-            await runner.sample(CLIENTS, settings.warm_up)
-        for in_flight in (1, CLIENTS):
-            await _take_turns(records, f"engine, {in_flight} in flight", hosted, settings.rounds, round_trips(in_flight))
+            await runner.sample(CLIENTS, run.settings.warm_up)
+        for in_flight in (1, CLIENTS) if hosted else ():
+            measure = partial(Hosted.sample, in_flight=in_flight, seconds=run.settings.seconds)
+            await run.turns(f"engine, {in_flight} in flight", hosted, measure)
 
 
-async def lifecycle(records: Records, contestants: Sequence[Contestant], settings: Settings) -> None:
+async def lifecycle(run: Run) -> None:
     """Create, put to sleep and wake actors on a real engine, also on protocol 7. Left out of a quick run."""
-    chosen = [contestant for contestant in contestants if contestant.name in ("python", "typescript")]
+    chosen = [contestant for contestant in run.contestants if contestant.name in ("python", "typescript")]
     if CONTESTANTS["python"] in chosen:
         chosen.append(PROTOCOL_7)
-    async with _on_real_engine(chosen, settings) as (endpoint, hosted):
-        if not hosted:
-            return
-        api = EngineApi(endpoint)
+    async with _on_real_engine(run, chosen) as (endpoint, hosted):
 
         def lives(runner: Hosted) -> Awaitable[Sample]:
-            return lifecycle_sample(api, runner.contestant.name, LIVES_A_TURN)
+            return lifecycle_sample(EngineApi(endpoint), runner.contestant.name, LIVES_A_TURN)
 
         for runner in hosted:
             await lives(runner)
-        await _take_turns(records, "lifecycle", hosted, max(settings.rounds, LIVES // LIVES_A_TURN), lives)
+        if hosted:
+            await run.turns("lifecycle", hosted, lives, max(run.settings.rounds, LIVES // LIVES_A_TURN))
 
 
 @asynccontextmanager
-async def _on_real_engine(contestants: Sequence[Contestant], settings: Settings) -> AsyncIterator[tuple[str, list[Hosted]]]:
+async def _on_real_engine(run: Run, contestants: Sequence[Contestant]) -> AsyncIterator[tuple[str, list[Hosted]]]:
     """The endpoint of a real engine, with the contestants on it. There are none if there is no engine."""
     async with AsyncExitStack() as stack:
         try:
-            local = await stack.enter_async_context(LocalEngine()) if settings.with_engine else None
+            local = await stack.enter_async_context(LocalEngine()) if run.settings.with_engine else None
         except EngineNotFound as error:
             say(f"  left out: {error}")
             local = None
-        if local is None:
-            yield "", []
-        else:
-            yield local.endpoint, [await host(stack, local, contestant) for contestant in contestants]
-
-
-def _without_floor(contestants: Sequence[Contestant]) -> list[Contestant]:
-    """The floor knows WebSockets only."""
-    return [contestant for contestant in contestants if contestant.name != "floor"]
+        endpoint = local.endpoint if local else ""
+        yield endpoint, [await host(stack, endpoint, contestant) for contestant in contestants if local]
 
 
 PHASES: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance, engine, lifecycle)}

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-__all__ = ["PROJECT", "RunnerProcess"]
+__all__ = ["PROJECT", "RunnerProcess", "standard_input_ended", "uvloop_factory"]
 
 PROJECT: Final = Path(__file__).parents[1]
 
 
 class RunnerProcess:
-    """Runs ``command`` in the project's folder. Its output is shown at the end: an echo runner has nothing to say."""
+    """Runs ``command`` in the project's folder, and is killed when the ``with`` block ends.
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    The end of its output is then shown on standard error: an echo runner has nothing to say.
+    """
+
+    def __init__(self, command: Sequence[str], **environment: str) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._popen = subprocess.Popen(
             command,
@@ -30,9 +34,18 @@ class RunnerProcess:
             stderr=subprocess.STDOUT,
         )
 
-    @property
-    def pid(self) -> int:
-        return self._popen.pid
+        self.pid: Final = self._popen.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._popen, self._output:
+            self._popen.kill()
+            self._popen.wait()
+            self._output.seek(0)
+            if output := self._output.read().decode(errors="replace")[-4000:]:
+                print(output, file=sys.stderr)
 
     def cpu_seconds(self) -> float:
         """CPU time of all its threads so far, user and system, in nanosecond steps."""
@@ -41,16 +54,22 @@ class RunnerProcess:
 
     def memory_bytes(self) -> int:
         """Resident memory."""
-        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Rss:"):
-                return int(line.split()[1]) * 1024
-        raise RuntimeError(f"the system does not tell the memory of process {self.pid}")
+        _, figure = Path(f"/proc/{self.pid}/smaps_rollup").read_text().split("Rss:")
+        return int(figure.split()[0]) * 1024
 
-    def end(self) -> None:
-        """Kill it, and show the end of its output on standard error."""
-        with self._popen, self._output:
-            self._popen.kill()
-            self._popen.wait()
-            self._output.seek(0)
-            if output := self._output.read().decode(errors="replace")[-4000:]:
-                print(output, file=sys.stderr)
+
+def uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The factory of uvloop's event loops, or `None` if it is not installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def standard_input_ended() -> None:
+    """Wait until standard input ends, with which a contestant ends too."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
+    await ended.wait()

@@ -22,7 +22,7 @@ from typing import Final
 from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, connected
 from benchmarks.measure import Sample, window
 
-__all__ = ["main"]
+__all__ = ["main", "sample_between_signals"]
 
 LAYERS: Final = {
     "rivet_runner/_connection/": "connection",
@@ -49,31 +49,26 @@ DEEPEST: Final = 40
 """Functions kept of one stack."""
 
 
-class Sampler:
-    """Counts the stacks of the running process, innermost function first."""
+def sample_between_signals(path: Path) -> None:
+    """Count the stacks of this process from SIGUSR1 to SIGUSR2, and then write them as JSON, innermost function first."""
+    stacks: Counter[tuple[str, ...]] = Counter()
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stacks: Counter[tuple[str, ...]] = Counter()
-
-    def start(self) -> None:
-        """Begin to sample."""
-        signal.signal(signal.SIGPROF, self._take)
-        signal.setitimer(signal.ITIMER_PROF, INTERVAL_SECONDS, INTERVAL_SECONDS)
-
-    def stop(self) -> None:
-        """End, and write the stacks with their counts as JSON."""
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        unfinished = self._path.with_suffix(".part")
-        unfinished.write_text(json.dumps([[count, stack] for stack, count in self._stacks.items()]))
-        unfinished.replace(self._path)
-
-    def _take(self, _: int, frame: FrameType | None) -> None:
+    def take(_: int, frame: FrameType | None) -> None:
         stack: list[str] = []
         while frame is not None and len(stack) < DEEPEST:
             stack.append(f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}")
             frame = frame.f_back
-        self._stacks[tuple(stack)] += 1
+        stacks[tuple(stack)] += 1
+
+    def write(*_: object) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(json.dumps([[count, stack] for stack, count in stacks.items()]))
+        unfinished.replace(path)
+
+    signal.signal(signal.SIGPROF, take)
+    signal.signal(signal.SIGUSR1, lambda *_: signal.setitimer(signal.ITIMER_PROF, INTERVAL_SECONDS, INTERVAL_SECONDS))
+    signal.signal(signal.SIGUSR2, write)
 
 
 async def profile(options: argparse.Namespace, path: Path) -> Sample:
@@ -82,9 +77,9 @@ async def profile(options: argparse.Namespace, path: Path) -> Sample:
     async with connected(contestant, "--profile", str(path)) as runner:
         await runner.sockets.open(options.sockets)
         load = runner.http if options.http else runner.sockets
-        await window(runner.process, load, options.in_flight, 0.5)
+        await window(runner, load, options.in_flight, 0.5)
         os.kill(runner.process.pid, signal.SIGUSR1)
-        sample = await window(runner.process, load, options.in_flight, options.seconds)
+        sample = await window(runner, load, options.in_flight, options.seconds)
         os.kill(runner.process.pid, signal.SIGUSR2)
         async with asyncio.timeout(30):
             while not path.exists():  # noqa: ASYNC240

@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import signal
-import sys
 from pathlib import Path
 from typing import Final
 
+from benchmarks.process import standard_input_ended, uvloop_factory
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 
 BODY: Final = "x" * 64
@@ -41,19 +40,8 @@ class HibernatableEcho(Echo):
 
 async def serve(runner: Runner) -> None:
     """Run until standard input ends."""
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
     await runner.start()
-    await ended.wait()
-
-
-def sample_into(path: Path) -> None:
-    """Sample this process, between two signals."""
-    from benchmarks.profile import Sampler
-
-    sampler = Sampler(path)
-    signal.signal(signal.SIGUSR1, lambda *_: sampler.start())
-    signal.signal(signal.SIGUSR2, lambda *_: sampler.stop())
+    await standard_input_ended()
 
 
 def main() -> None:
@@ -65,16 +53,12 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     if options.profile is not None:
-        sample_into(options.profile)
-    loop_factory = None
-    if options.uvloop:
-        import uvloop
+        from benchmarks.profile import sample_between_signals
 
-        loop_factory = uvloop.new_event_loop
+        sample_between_signals(options.profile)
     kind = HibernatableEcho if options.hibernatable else Echo
-    runner = kind(protocol=options.protocol)
-    with asyncio.Runner(loop_factory=loop_factory) as loop_runner:
-        loop_runner.run(serve(runner))
+    with asyncio.Runner(loop_factory=uvloop_factory() if options.uvloop else None) as loop_runner:
+        loop_runner.run(serve(kind(protocol=options.protocol)))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 from websockets.asyncio.client import ClientConnection
 
 from benchmarks.contestants import Contestant
-from benchmarks.measure import Sample, echo_sample
+from benchmarks.measure import Clocks, Sample
 from benchmarks.process import RunnerProcess
-from benchmarks.synthetic.sockets import MESSAGE_BYTES
-from rivet_runner.testing import EngineApi, LocalEngine
+from benchmarks.synthetic.loads import MESSAGE_BYTES
+from rivet_runner.testing import EngineApi
 
 __all__ = ["CLIENTS", "Hosted", "host"]
 
@@ -34,10 +34,9 @@ class Hosted(NamedTuple):
     async def sample(self, in_flight: int, seconds: float) -> Sample:
         """Round trips of ``in_flight`` clients, one message of each under way."""
         latencies: list[float] = []
-        cpu, began = self.process.cpu_seconds(), time.perf_counter()
-        ends = began + seconds
+        clocks, ends = Clocks(self.process), time.perf_counter() + seconds
         await asyncio.gather(*(_round_trips(client, ends, latencies) for client in self.clients[:in_flight]))
-        return echo_sample(latencies, time.perf_counter() - began, self.process.cpu_seconds() - cpu)
+        return clocks.echoes(latencies)
 
 
 async def _round_trips(client: ClientConnection, ends: float, latencies: list[float]) -> None:
@@ -49,13 +48,13 @@ async def _round_trips(client: ClientConnection, ends: float, latencies: list[fl
         latencies.append(time.perf_counter() - sent_at)
 
 
-async def host(stack: AsyncExitStack, engine: LocalEngine, contestant: Contestant) -> Hosted:
-    """Start a contestant on ``engine``; ``stack`` ends it."""
-    api = EngineApi(engine.endpoint)
+async def host(stack: AsyncExitStack, endpoint: str, contestant: Contestant) -> Hosted:
+    """Start a contestant on the engine at ``endpoint``; ``stack`` ends it."""
+    api = EngineApi(endpoint)
     name = contestant.name
     await api.upsert_runner_config(name)
-    process = RunnerProcess(contestant.command, {"RIVET_ENDPOINT": engine.endpoint, "RIVET_RUNNER_NAME": name})
-    stack.callback(process.end)
+    process = RunnerProcess(contestant.command, RIVET_ENDPOINT=endpoint, RIVET_RUNNER_NAME=name)
+    stack.enter_context(process)
     async with asyncio.timeout(READY_SECONDS):
         while not any(runner.name == name for runner in await api.list_runners()):
             await asyncio.sleep(0.05)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shutil
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
@@ -30,7 +32,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 RUNNERS: Final = {"python": "Python", "uvloop": "Python + uvloop", "typescript": "TypeScript", "floor": "floor"}
 COMPARED: Final = {"python": "Python / TypeScript", "uvloop": "uvloop / TypeScript"}
-HEAD: Final = ("load", "", *RUNNERS.values(), *COMPARED.values(), "target")
+HEAD: Final[tuple[str, ...]] = ("load", "", *RUNNERS.values(), *COMPARED.values(), "target")
 TARGETS: Final = {100: ">= 2.5 x TypeScript", 1_000: ">= 12 x TypeScript", 10_000: ">= 120 x TypeScript"}
 """For messages a second, by the number of open WebSockets."""
 
@@ -70,17 +72,16 @@ class Records:
 
     def spread(self, load: str, runner: str, metric: str, scale: float = 1.0) -> Spread | None:
         """One metric over all turns, times ``scale``."""
-        return Spread.of([sample[metric] * scale for sample in self._turns(load, runner).values() if metric in sample])
+        return Spread.of([value * scale for value in self._turns(load, runner, metric).values()])
 
     def ratio(self, load: str, runner: str, other: str, metric: str) -> Spread | None:
         """One metric of ``runner`` divided by that of ``other``, in each turn that both had: drift cancels.
 
-        A turn of a millisecond can read as no CPU time at all, and is left out.
+        `None` for a runner and itself. A turn of a millisecond can read as no CPU time at all, and is left out.
         """
-        mine, theirs = self._turns(load, runner), self._turns(load, other)
-        turns = [turn for turn in mine.keys() & theirs.keys() if metric in mine[turn] and metric in theirs[turn]]
-        both = [(mine[turn][metric], theirs[turn][metric]) for turn in turns]
-        return Spread.of([value / divisor for value, divisor in both if divisor])
+        mine, theirs = self._turns(load, runner, metric), self._turns(load, other, metric)
+        both = [value / theirs[turn] for turn, value in mine.items() if theirs.get(turn) and runner != other]
+        return Spread.of(both)
 
     def growth(self, first: str, last: str, runner: str) -> Spread | None:
         """The CPU time at load ``last`` divided by that at ``first``: medians, as these are not measured in turns."""
@@ -97,8 +98,9 @@ class Records:
             for turn, sample in turns.items()
         ]
 
-    def _turns(self, load: str, runner: str) -> dict[int, Sample]:
-        return self._samples.get((load, runner), {})
+    def _turns(self, load: str, runner: str, metric: str) -> dict[int, float]:
+        turns = self._samples.get((load, runner), {})
+        return {turn: sample[metric] for turn, sample in turns.items() if metric in sample}
 
 
 class Row(NamedTuple):
@@ -127,14 +129,17 @@ def _rows(records: Records, sockets: Sequence[int], actors: Sequence[int]) -> It
         yield _row(records, f"memory at {count:,}", "idle WebSocket", "memory", title, "<= 4 KiB", KIB)
     yield from _messages(records, "http", "HTTP, 100 in flight", ">= 2 x TypeScript", "requests/s")
     for count in actors:
-        load = f"starting {count:,} actors"
-        yield _row(records, f"{count:,} actors", load, "cpu", "CPU each, us", "<= TypeScript")
-    growth = {runner: records.growth(f"{actors[0]:,} actors", f"{actors[-1]:,} actors", runner) for runner in RUNNERS}
-    yield Row(f"starting {actors[-1]:,} actors", f"CPU, to {actors[0]:,} actors", growth, {}, "flat")
+        yield _row(records, f"{count:,} actors", f"starting {count:,} actors", "cpu", "CPU each, us", "<= TypeScript")
+    few, many = f"{actors[0]:,} actors", f"{actors[-1]:,} actors"
+    yield _own(f"starting {many}", f"CPU, to {few}", partial(records.growth, few, many), "flat")
     hibernatable = {"python": records.ratio("hibernatable", "hibernatable", "python", "cpu")}
     yield Row("hibernatable WebSockets", "CPU, to plain ones", hibernatable, {}, "<= 1.3 x")
     for seconds in ROUND_TRIPS:
-        yield from _distant(records, f"{1000 * seconds:.0f} ms away")
+        key = f"{1000 * seconds:.0f} ms away"
+        load = f"{key}, {IN_FLIGHT_FAR:,} in flight"
+        yield from _messages(records, key, load, ">= 1.5 x TypeScript")
+        allowed = partial(records.ratio, key, other="floor", metric="rate")
+        yield _own(load, "messages/s, to what the distance allows", allowed, ">= 0.6 x")
     for in_flight in (1, 16):
         yield from _messages(records, f"engine, {in_flight} in flight", f"real engine, {in_flight} in flight", "")
     yield from _lives(records, "python", "an actor, Python on protocol 3", "")
@@ -148,28 +153,24 @@ def _row(records: Records, key: str, load: str, metric: str, title: str, target:
     return Row(load, title, values, compared, target)
 
 
+def _own(load: str, title: str, figure: Callable[[str], Spread | None], target: str) -> Row:
+    """A ratio of each contestant to the floor, or to another load of its own."""
+    return Row(load, title, {runner: figure(runner) for runner in RUNNERS}, {}, target)
+
+
 def _messages(records: Records, key: str, load: str, target: str, rate: str = "messages/s") -> Iterator[Row]:
     yield _row(records, key, load, "rate", rate, target)
-    yield _row(records, key, load, "cpu", "CPU each, us")
-    yield _row(records, key, load, "p50", "latency p50, us")
-    yield _row(records, key, load, "p99", "latency p99, us")
+    for metric, title in (("cpu", "CPU each, us"), ("p50", "latency p50, us"), ("p99", "latency p99, us")):
+        yield _row(records, key, load, metric, title)
 
 
 def _echoes(records: Records, count: int, fewest: int) -> Iterator[Row]:
-    key, load = f"{count:,} open", f"{count:,} open, 100 in flight"
+    first, key, load = f"{fewest:,} open", f"{count:,} open", f"{count:,} open, 100 in flight"
     yield from _messages(records, key, load, TARGETS.get(count, ""))
     yield _row(records, key, load, "engine_cpu", "the synthetic engine's CPU, us")
-    to_floor = {runner: records.ratio(key, runner, "floor", "cpu") for runner in RUNNERS if runner != "floor"}
-    yield Row(load, "CPU, to the floor's", to_floor, {}, "<= 2 x floor" if count == fewest else "")
-    growth = {runner: records.growth(f"{fewest:,} open", key, runner) for runner in RUNNERS}
-    yield Row(load, f"CPU, to that of {fewest:,} open", growth, {}, "< 1.2 x")
-
-
-def _distant(records: Records, key: str) -> Iterator[Row]:
-    load = f"{key}, {IN_FLIGHT_FAR:,} in flight"
-    yield from _messages(records, key, load, ">= 1.5 x TypeScript")
-    allowed = {runner: records.ratio(key, runner, "floor", "rate") for runner in RUNNERS if runner != "floor"}
-    yield Row(load, "messages/s, to what the distance allows", allowed, {}, ">= 0.6 x")
+    to_floor = partial(records.ratio, key, other="floor", metric="cpu")
+    yield _own(load, "CPU, to the floor's", to_floor, "<= 2 x floor" if count == fewest else "")
+    yield _own(load, f"CPU, to that of {first}", partial(records.growth, first, key), "< 1.2 x")
 
 
 def _lives(records: Records, python: str, load: str, target: str) -> Iterator[Row]:
@@ -183,18 +184,16 @@ def _lives(records: Records, python: str, load: str, target: str) -> Iterator[Ro
 
 def markdown(rows: Sequence[Row]) -> str:
     """The table, its columns aligned so that it reads well as it is, too."""
-    lines = [list(HEAD)]
+    lines = [HEAD]
     before = ""
     for row in rows:
-        suffix = "" if row.compared else " x"
-        cells = [_shown(row.values.get(runner), suffix) for runner in RUNNERS]
+        cells = [_shown(row.values.get(runner), "" if row.compared else " x") for runner in RUNNERS]
         cells += [_shown(row.compared.get(runner), " x") for runner in COMPARED]
-        lines.append([row.load if row.load != before else "", row.title, *cells, row.target])
+        lines.append((row.load if row.load != before else "", row.title, *cells, row.target))
         before = row.load
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
-    lines.insert(1, ["-" * width for width in widths])
-    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, tuple("-" * width for width in widths))
+    return "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines)
 
 
 def _shown(spread: Spread | None, suffix: str) -> str:
@@ -236,7 +235,5 @@ def machine() -> dict[str, str]:
 
 
 def _node_version() -> str:
-    try:
-        return subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "none"
+    node = shutil.which("node")
+    return subprocess.check_output([node, "--version"], text=True).strip() if node else "none"

@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from benchmarks.contestants import CONTESTANTS, Contestant, missing
-from benchmarks.phases import FULL, PHASES, QUICK, Settings, say
+from benchmarks.phases import FULL, PHASES, QUICK, Run, Settings, say
+from benchmarks.process import uvloop_factory
 from benchmarks.report import Records, machine, markdown, summarise, write
 
 __all__ = ["main"]
@@ -59,13 +60,13 @@ def present(names: Sequence[str]) -> list[Contestant]:
 
 async def measure(loads: Sequence[str], contestants: Sequence[Contestant], settings: Settings) -> Records:
     """Run the loads one after the other."""
-    records = Records()
+    run = Run(Records(), contestants, settings)
     began = time.monotonic()
     for load in loads:
         say(f"[{time.monotonic() - began:4.0f} s] {load}: {PHASES[load].__doc__}")
-        await PHASES[load](records, contestants, settings)
+        await PHASES[load](run)
     say(f"[{time.monotonic() - began:4.0f} s] done")
-    return records
+    return run.records
 
 
 def main() -> None:
@@ -74,7 +75,8 @@ def main() -> None:
     if options.rounds:
         settings = settings._replace(rounds=options.rounds)
     contestants = present(options.runners or [*CONTESTANTS])
-    with asyncio.Runner(loop_factory=_loop_factory()) as loop_runner:
+    # The loop of the synthetic engine is the cheapest that is installed.
+    with asyncio.Runner(loop_factory=uvloop_factory()) as loop_runner:
         records = loop_runner.run(measure(options.loads or [*PHASES], contestants, settings))
     rows = summarise(records, settings.sockets, settings.actors)
     if options.json:
@@ -82,16 +84,6 @@ def main() -> None:
     if settings == FULL and not options.loads and not options.runners:
         write(records, rows, settings.sockets)
     print(markdown(rows))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The loop of the synthetic engine: the cheapest that is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 if __name__ == "__main__":

@@ -20,14 +20,14 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from rivet_runner.testing import EngineApi, LocalEngine
-from tests.support.fault_proxy import Fault, FaultProxy
+from reliability.background import in_background
+from tests.support.fault_proxy import Fault
 from tests.support.idle_tasks import running_tasks, tasks_that_stay
-from tests.support.load import PATIENT_ENGINE, SHARES, WORKS_WITHIN, Ledger, Load, strike
+from tests.support.load import SHARES, WORKS_WITHIN, Ledger, hosted_load, strike
 
 NAME: Final = "soak"
 MIB: Final = 1024 * 1024
@@ -125,33 +125,10 @@ def on_interrupt() -> asyncio.Event:
     return interrupted
 
 
-@contextlib.asynccontextmanager
-async def in_background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run ``coroutines`` while the block runs. An error in one of them ends the block too."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(coroutine) for coroutine in coroutines]
-        yield
-        for task in tasks:
-            task.cancel()
-
-
-@contextlib.asynccontextmanager
-async def hosted_actors(count: int) -> AsyncIterator[tuple[Load, FaultProxy]]:
-    """An engine, and a runner with ``count`` actors behind a network that can fail."""
-    async with LocalEngine(PATIENT_ENGINE) as engine:
-        api = EngineApi(engine.endpoint)
-        await api.upsert_runner_config(NAME)
-        async with (
-            FaultProxy(int(engine.endpoint.rsplit(":", 1)[-1])) as proxy,
-            Ledger(keys=KEYS, endpoint=proxy.endpoint, runner_name=NAME) as ledger,
-        ):
-            yield Load(api, ledger, [(await api.create_actor(NAME, runner_name=NAME)).actor_id for _ in range(count)]), proxy
-
-
 async def soak(options: argparse.Namespace, errors: Errors) -> bool:
     """Do the whole run and print the verdict; return whether it passed."""
     interrupted, chance = on_interrupt(), random.Random(options.seed)
-    async with hosted_actors(options.actors) as (load, proxy):
+    async with hosted_load(NAME, options.actors, KEYS) as (load, proxy):
         ledger = load.ledger
         await load.works()
         await asyncio.sleep(QUIET_SECONDS)
@@ -162,7 +139,9 @@ async def soak(options: argparse.Namespace, errors: Errors) -> bool:
             async with in_background(report.run(), faults, put_to_sleep(ledger, chance)):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(interrupted.wait(), options.minutes * 60)
-            recovery = await recovered(load)
+            recovery = math.inf
+            with contextlib.suppress(AssertionError, TimeoutError):
+                recovery = await load.works()
         missing = sum([len(await load.missing(actor_id)) for actor_id in load.actor_ids])
         staying = await tasks_that_stay(tasks, ledger)
     figures, refused, logged = ledger.figures, dict(load.error_answers), dict(errors.messages.most_common(5))
@@ -176,14 +155,6 @@ async def soak(options: argparse.Namespace, errors: Errors) -> bool:
         (not staying, f"tasks that stayed behind: {dict(staying) or 'none'} (there were {tasks.total()} before the load)"),
         (report.growth <= MORE_MEMORY, f"memory grew by {report.growth / MIB:.1f} MiB"),
     )
-
-
-async def recovered(load: Load) -> float:
-    """Seconds until everything works again, or infinity if it does not in time."""
-    try:
-        return await load.works()
-    except (AssertionError, TimeoutError):
-        return math.inf
 
 
 def verdict(*checks: tuple[bool, str]) -> bool:

@@ -61,11 +61,11 @@ def plans(options: argparse.Namespace) -> list[Plan]:
 
 async def race(chosen: Sequence[Plan]) -> list[Trial]:
     """Carry the plans out, one after the other."""
-    trials = []
+    trials: list[Trial] = []
     began = time.monotonic()
-    for number, plan in enumerate(chosen, 1):
-        moment = f"{plan.signal} {plan.offset * 1000:.0f} ms after a beat"
-        print(f"[{time.monotonic() - began:4.0f} s] {number} of {len(chosen)}: {moment}", file=sys.stderr, flush=True)
+    for plan in chosen:
+        moment = f"{len(trials) + 1} of {len(chosen)}: {plan.signal} {plan.offset * 1000:.0f} ms after a beat"
+        print(f"[{time.monotonic() - began:4.0f} s] {moment}", file=sys.stderr, flush=True)
         trials.append(await run_trial(plan))
     return trials
 

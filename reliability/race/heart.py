@@ -7,6 +7,7 @@ the same time, and whether each found the count that its predecessor had left.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 from typing import Any, Final
@@ -43,6 +44,8 @@ class Journal:
         self.lives: list[Life] = []
         self.beats: list[float] = []
         """When each put was acknowledged."""
+        self.runners: set[float] = set()
+        """When each runner that has connected was made."""
         self.beat = asyncio.Event()
         """Set, for a moment, at each beat."""
         self.attempted = self.acknowledged = 0
@@ -78,6 +81,10 @@ class Heart(Runner):
     def __init__(self, *, journal: Journal, **options: Any) -> None:
         super().__init__(**options)
         self._journal = journal
+        self._made = time.monotonic()
+
+    async def on_connected(self) -> None:
+        self._journal.runners.add(self._made)
 
     async def on_actor_start(self, actor: Actor) -> None:
         if actor.name == HEART:
@@ -92,7 +99,9 @@ class Heart(Runner):
                 await actor.kv.put(COUNT, str(count).encode())
                 self._journal.acknowledge(count)
                 for ws in actor.websockets:
-                    await _send_count(ws, count)
+                    if ws.path == HELD:
+                        with contextlib.suppress(WebSocketClosed):
+                            await ws.send(str(count))
                 await asyncio.sleep(BEAT_SECONDS)
         except RivetRunnerError as error:
             actor.log.info("the heart stops: %s", error)
@@ -109,11 +118,3 @@ class Heart(Runner):
         async for message in ws:
             if ws.path != HELD:
                 await ws.send(message)
-
-
-async def _send_count(ws: WebSocket, count: int) -> None:
-    if ws.path == HELD:
-        try:
-            await ws.send(str(count))
-        except WebSocketClosed:
-            return

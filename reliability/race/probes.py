@@ -1,5 +1,6 @@
-"""The looks from outside: each ten times a second, unless the one before has no answer yet.
+"""The looks from outside, and their outcome.
 
+Each look comes ten times a second, unless the one before has no answer yet.
 A request to an actor that sleeps wakes it, and so does a fresh WebSocket: such probes carry "wakes" in their name. The
 others change nothing: the management API, the actor's own heartbeat, and the WebSocket that was open before, which only
 answers the actor's messages.
@@ -9,28 +10,66 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from reliability.race.samples import Sample
-from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed, HttpResponse
+from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed
+from rivet_runner.testing.engine_types import decode_answer
 
-__all__ = ["OldSocket", "Probe", "probes_for"]
+__all__ = ["OldSocket", "Outcome", "Probe", "Sample", "outcome_of", "probes_for"]
 
 EVERY_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 2.0
 """An attempt without an answer for so long has failed."""
 
+STABLE_SECONDS: Final = 2.0
+"""Successes for so long, without a failure between them, count as stable."""
+
 ENGINE_ERROR: Final = re.compile(rb'"group":"([^"]*)","code":"([^"]*)"')
 
 
-class _Refused(Exception):
-    """The answer was an error. The message is the code to show."""
+class Sample(msgspec.Struct, frozen=True):
+    """One attempt: when it began (seconds after the kill), how long it took, and how it failed."""
+
+    at: float
+    took: float
+    failure: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Times in seconds after the kill, or `None` if it did not happen."""
+
+    first_failure: float | None
+    failures: dict[str, int]
+    first_success: float | None
+    """When the first answer came to an attempt that was made after the first failure."""
+    stable_success: float | None
+    """The same, for the first attempt from which on all succeeded."""
+
+
+def outcome_of(samples: Sequence[Sample]) -> Outcome:
+    """The outcome of ``samples``, which are in the order in which they began."""
+    failures = Counter(sample.failure for sample in samples if sample.failure is not None)
+    if not failures:
+        return Outcome(None, {}, 0.0, 0.0)
+    first = next(sample.at for sample in samples if sample.failure is not None)
+    successes = (sample.at + sample.took for sample in samples if sample.at > first and sample.failure is None)
+    return Outcome(first, dict(failures.most_common()), next(successes, None), _stable(samples))
+
+
+def _stable(samples: Sequence[Sample]) -> float | None:
+    run = [*itertools.takewhile(lambda sample: sample.failure is None, reversed(samples))]
+    if not run or run[0].at - run[-1].at < STABLE_SECONDS:
+        return None
+    return run[-1].at + run[-1].took
 
 
 class Probe:
@@ -64,21 +103,19 @@ class Probe:
 def code_of(error: Exception) -> str:
     """A short name for a failure, the same for the same cause."""
     match error:
-        case _Refused():
-            return str(error)
         case TimeoutError():
             return "no answer"
         case EngineApiError():
-            return f"{error.status} {error.group}.{error.code}"
+            # The group is http if the answer was none of the engine's own errors.
+            return str(error.status) if error.group == "http" else f"{error.status} {error.group}.{error.code}"
         case HttpExchangeFailed():
             return "refused" if "cannot connect" in str(error) else "cut off"
         case InvalidStatus():
-            return _status_code(error.response.status_code, bytes(error.response.body or b""))
+            found = ENGINE_ERROR.search(error.response.body or b"")
+            return f"{error.response.status_code} {b'.'.join(found.groups()).decode() if found else ''}".strip()
         case ConnectionClosed():
             return _close_code(error.rcvd.code, error.rcvd.reason) if error.rcvd else "closed 1006"
-        case ConnectionRefusedError():
-            return "refused"
-        case OSError():
+        case OSError():  # several of them at once, if the host has several addresses
             return "refused" if "refused" in str(error).lower() else "cut off"
         case InvalidHandshake() | EOFError():
             return "cut off"
@@ -86,18 +123,8 @@ def code_of(error: Exception) -> str:
             return type(error).__name__
 
 
-def _status_code(status: int, body: bytes) -> str:
-    found = ENGINE_ERROR.search(body)
-    return f"{status} {b'.'.join(found.groups()).decode()}" if found else str(status)
-
-
 def _close_code(code: int | None, reason: str | None) -> str:
     return f"closed {code} {(reason or '').partition('#')[0]}".strip()
-
-
-def _check(response: HttpResponse) -> None:
-    if response.status != 200:
-        raise _Refused(_status_code(response.status, response.body))
 
 
 def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float) -> list[Probe]:
@@ -107,12 +134,12 @@ def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float
         await api.health()
 
     async def same_actor() -> None:
-        _check(await api.request(actor_id, "GET", "/probe"))
+        decode_answer(await api.request(actor_id, "GET", "/probe"), msgspec.Raw)
 
     async def new_actor() -> None:
         created = await api.create_actor("probe", runner_name=runner_name, crash_policy="destroy")
         try:
-            _check(await api.request(created.actor_id, "GET", "/probe"))
+            decode_answer(await api.request(created.actor_id, "GET", "/probe"), msgspec.Raw)
         finally:
             with contextlib.suppress(EngineApiError, HttpExchangeFailed):
                 await asyncio.shield(api.destroy_actor(created.actor_id))
@@ -122,12 +149,13 @@ def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float
             await ws.send("ping")
             await ws.recv()
 
-    return [
-        Probe("management API, health", health, kill_time),
-        Probe("HTTP to the same actor (wakes it)", same_actor, kill_time),
-        Probe("HTTP to a new actor", new_actor, kill_time),
-        Probe("fresh WebSocket (wakes the actor)", fresh_socket, kill_time),
-    ]
+    attempts = {
+        "management API, health": health,
+        "HTTP to the same actor (wakes it)": same_actor,
+        "HTTP to a new actor": new_actor,
+        "fresh WebSocket (wakes the actor)": fresh_socket,
+    }
+    return [Probe(name, attempt, kill_time) for name, attempt in attempts.items()]
 
 
 class OldSocket:
@@ -141,7 +169,7 @@ class OldSocket:
 
     async def run(self) -> None:
         """Answer until the socket closes."""
-        with contextlib.suppress(ConnectionClosed):
+        with contextlib.suppress(ConnectionClosed), contextlib.closing(self._connection.transport):
             async for message in self._connection:
                 self._heard.append(time.monotonic())
                 self.beat.set()

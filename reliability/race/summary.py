@@ -35,14 +35,13 @@ def _probe_table(trials: Sequence[Trial]) -> Iterable[str]:
     for name in trials[0].outcomes:
         outcomes = [trial.outcomes[name] for trial in trials]
         failures = sum((Counter(outcome.failures) for outcome in outcomes), Counter[str]())
+        cells = ["-"] * 4
         if failures:
-            codes = ", ".join(f"{code} ×{count}" for code, count in failures.most_common(MOST_CODES))
-            first_failure = _spread([outcome.first_failure for outcome in outcomes])
-            first_success = _spread([outcome.first_success for outcome in outcomes])
-            stable = _spread([outcome.stable_success for outcome in outcomes])
-            yield f"| {name} | {first_failure} | {codes} | {first_success} | {stable} |"
-        else:
-            yield f"| {name} | - | - | - | - |"
+            cells[0] = _spread([outcome.first_failure for outcome in outcomes])
+            cells[1] = ", ".join(f"{code} ×{count}" for code, count in failures.most_common(MOST_CODES))
+            cells[2] = _spread([outcome.first_success for outcome in outcomes])
+            cells[3] = _spread([outcome.stable_success for outcome in outcomes])
+        yield f"| {' | '.join([name, *cells])} |"
 
 
 def _spread(values: Sequence[float | None]) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from reliability.background import in_background
 from reliability.race.heart import HEART, HELD, Heart, Journal, Life
-from reliability.race.probes import OldSocket, Probe, probes_for
-from reliability.race.samples import Outcome, Sample, outcome_of
-from reliability.race.starts import StartRequests
+from reliability.race.probes import OldSocket, Outcome, Probe, Sample, outcome_of, probes_for
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.engine_api import CrashPolicy
@@ -63,21 +60,21 @@ class Trial(msgspec.Struct):
 async def run_trial(plan: Plan) -> Trial:
     """Carry ``plan`` out on an engine with fresh data."""
     journal = Journal()
-    app = serverless_app(Heart, journal=journal)
-    starts = StartRequests(app)
     config = {} if plan.lost_threshold is None else {"pegboard": {"runner_lost_threshold": plan.lost_threshold}}
-    async with LocalEngine(config) as engine, served(starts, drained=[app]) as url:
+    async with LocalEngine(config) as engine, served(serverless_app(Heart, journal=journal)) as url:
         api = EngineApi(engine.endpoint)
         await api.upsert_runner_config(POOL, serverless_url=url)
         actor = await api.create_actor(HEART, runner_name=POOL, crash_policy=plan.crash_policy)
-        async with _held_socket(api, actor.actor_id) as old_socket:
+        await api.wait_connectable(actor.actor_id)
+        old_socket = OldSocket(await api.websocket(actor.actor_id, HELD, close_timeout=1))
+        async with in_background(old_socket.run()):
             for _ in range(BEATS_BEFORE):
                 await asyncio.wait_for(journal.beat.wait(), 30)
             await asyncio.wait_for(old_socket.beat.wait(), 30)
             await asyncio.sleep(plan.offset)
             kill_time = time.monotonic()
             probes = probes_for(api, POOL, actor.actor_id, kill_time)
-            async with _looking(probes):
+            async with in_background(*(probe.run() for probe in probes)):
                 exited, ready = await _restart(engine, plan.signal, kill_time)
                 await _until_stable(probes, journal, kill_time)
             samples = {probe.name: probe.samples for probe in probes}
@@ -92,42 +89,14 @@ async def run_trial(plan: Plan) -> Trial:
         outcomes={name: outcome_of(seen) for name, seen in samples.items()},
         lives=journal.lives,
         overlap=overlap,
-        runners_after=sum(start.status == 200 and start.began > kill_time for start in starts.requests),
+        runners_after=sum(made > kill_time for made in journal.runners),
         backwards=journal.backwards,
         skipped=journal.skipped,
     )
 
 
-@contextlib.asynccontextmanager
-async def _held_socket(api: EngineApi, actor_id: str) -> AsyncIterator[OldSocket]:
-    await api.wait_connectable(actor_id)
-    connection = await api.websocket(actor_id, HELD, close_timeout=1)
-    socket = OldSocket(connection)
-    reading = asyncio.create_task(socket.run())
-    try:
-        yield socket
-    finally:
-        connection.transport.abort()
-        await reading
-
-
-@contextlib.asynccontextmanager
-async def _looking(probes: Sequence[Probe]) -> AsyncIterator[None]:
-    looking = [asyncio.create_task(probe.run()) for probe in probes]
-    try:
-        yield
-    finally:
-        for task in looking:
-            task.cancel()
-        await asyncio.gather(*looking, return_exceptions=True)
-
-
 async def _restart(engine: LocalEngine, name: str, kill_time: float) -> tuple[float, float]:
-    if name == "SIGKILL":
-        await engine.kill()
-    else:
-        engine.process.send_signal(signal.Signals[name])
-        await engine.stop()
+    await (engine.kill() if name == "SIGKILL" else engine.stop())
     exited = time.monotonic() - kill_time
     await engine.start()
     return exited, time.monotonic() - kill_time

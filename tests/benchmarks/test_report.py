@@ -25,6 +25,7 @@ def test_ratios_are_taken_within_a_round(records: Records) -> None:
     ratio = records.ratio("100 open", "python", "typescript", "rate")
     assert ratio == (3.0, 3.0, 3.0)
     assert records.ratio("100 open", "python", "floor", "rate") is None
+    assert records.ratio("100 open", "typescript", "typescript", "rate") is None
 
 
 def test_turn_is_left_out_of_a_ratio_when_the_other_read_no_time(records: Records) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import pytest
 
-from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, connected
+from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, PROTOCOL_7, connected
 from benchmarks.measure import window
-from benchmarks.synthetic.actors import Actors
-from benchmarks.synthetic.dialect import V3
-from benchmarks.synthetic.engine import SyntheticEngine
-from benchmarks.synthetic.sockets import OpenSockets
+from benchmarks.synthetic.dialect import V3, V7
+from benchmarks.synthetic.engine import synthetic_engine
+from benchmarks.synthetic.loads import OpenSockets
 from rivet_runner import Actor, Runner, WebSocket
-from rivet_runner.protocol import v3
+from rivet_runner.protocol import v3, v7
 
 pytestmark = pytest.mark.slow
 
@@ -24,9 +24,8 @@ async def test_every_message_comes_back_when_the_python_runner_echoes() -> None:
         runner.sockets.start(5)
         await runner.sockets.answered(50)
         await runner.sockets.stop()
-        assert runner.sockets.count >= 50
-        assert len(runner.sockets.latencies) == runner.sockets.count
-        await runner.actors.stop(await runner.actors.start(3))
+        assert len(runner.sockets.latencies) >= 50
+        await runner.connection.stop_actors(await runner.connection.start_actors(3))
         assert (runner.connection.running, runner.connection.stopped) == (4, 3)
 
 
@@ -43,7 +42,7 @@ async def test_every_message_comes_back_a_round_trip_later_when_the_engine_is_fa
 async def test_messages_are_acknowledged_when_sockets_are_hibernatable() -> None:
     async with connected(HIBERNATABLE) as runner:
         await runner.sockets.open(4)
-        sample = await window(runner.process, runner.sockets, 4, 0.4)
+        sample = await window(runner, runner.sockets, 4, 0.4)
         assert sample["count"] > 0
         assert sample["cpu"] > 0
         assert runner.connection.acknowledgements > 0
@@ -58,12 +57,12 @@ class Unfaithful(Runner):
 
 
 async def test_load_fails_when_an_echo_is_wrong() -> None:
-    async with SyntheticEngine(V3()) as engine:
-        runner = Unfaithful(endpoint=engine.endpoint)
+    async with synthetic_engine(V3()) as (endpoint, connecting):
+        runner = Unfaithful(endpoint=endpoint)
         await runner.start()
         try:
-            connection = await engine.runner(5)
-            (actor_id,) = await Actors(connection).start(1)
+            connection = await asyncio.wait_for(connecting, 5)
+            (actor_id,) = await connection.start_actors(1)
             sockets = OpenSockets(connection, actor_id)
             await sockets.open(1)
             sockets.start(1)
@@ -73,15 +72,22 @@ async def test_load_fails_when_an_echo_is_wrong() -> None:
             await runner.shutdown(immediate=True)
 
 
-def test_frames_hold_protocol_messages() -> None:
-    dialect = V3()
-    assert isinstance(v3.decode_to_client(dialect.init()[2:]), v3.ToClientInit)
-    start = v3.decode_to_client(dialect.start_actors(["a", "b"], 7)[2:])
-    assert isinstance(start, v3.ToClientCommands)
-    assert [command.index for command in start.items] == [7, 8]
-    opened = v3.decode_to_client(dialect.open(b"gateSOCK", "a", "/", {"host": "h"})[2:])
-    assert isinstance(opened, v3.ToClientTunnelMessage)
-    assert opened.message_kind == v3.ToClientWebSocketOpen("a", "/", {"host": "h"})
+async def test_every_request_is_answered_when_the_runner_speaks_protocol_7() -> None:
+    async with connected(PROTOCOL_7) as runner:
+        runner.http.start(3)
+        await runner.http.answered(20)
+        await runner.http.stop()
+        await runner.connection.stop_actors(await runner.connection.start_actors(150))
+        assert (runner.connection.running, runner.connection.stopped) == (151, 150)
+
+
+def test_commands_are_counted_for_the_runner_or_for_each_actor() -> None:
+    starts = v3.decode_to_client(V3().commands(["a", "b"], 7, stop=False)[2:])
+    assert isinstance(starts, v3.ToClientCommands)
+    assert [command.index for command in starts.items] == [7, 8]
+    stops = v7.decode_to_client(V7().commands(["a", "b"], 7, stop=True)[2:])
+    assert isinstance(stops, v7.ToClientCommands)
+    assert [(one.checkpoint.actor_id, one.checkpoint.index) for one in stops.items] == [("a", 1), ("b", 1)]
 
 
 def test_states_are_counted_when_events_of_every_kind_are_mixed() -> None:
@@ -92,5 +98,4 @@ def test_states_are_counted_when_events_of_every_kind_are_mixed() -> None:
         v3.EventActorStateUpdate("a", 1, v3.ActorStateStopped(v3.StopCode.ERROR, "why")),
         v3.EventActorStateUpdate("b", 1, v3.ActorStateRunning()),
     ]
-    body = v3.encode_to_server(v3.ToServerEvents([v3.EventWrapper(index, event) for index, event in enumerate(events)]))
-    assert V3().states(body) == (2, 1)
+    assert V3().states(v3.ToServerEvents([v3.EventWrapper(*one) for one in enumerate(events)])) == (2, 1)

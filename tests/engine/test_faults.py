@@ -16,10 +16,9 @@ import pytest
 import websockets
 
 import rivet_runner
-from rivet_runner.testing import EngineApi, LocalEngine
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.idle_tasks import running_tasks, tasks_that_stay
-from tests.support.load import PATIENT_ENGINE, SHARES, Ledger, Load, strike
+from tests.support.load import SHARES, Load, hosted_load, strike
 
 pytestmark = pytest.mark.both_protocols
 
@@ -61,18 +60,10 @@ def tracing() -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def behind_a_proxy() -> AsyncIterator[tuple[Load, FaultProxy]]:
     """An engine, a network that can fail, and a runner on it with its actors, for four minutes at most."""
-    async with asyncio.timeout(240), LocalEngine(PATIENT_ENGINE) as engine:
-        api = EngineApi(engine.endpoint)
-        await api.upsert_runner_config("ledger")
-        async with (
-            FaultProxy(int(engine.endpoint.rsplit(":", 1)[-1])) as proxy,
-            Ledger(keys=EVERY_KEY, endpoint=proxy.endpoint, runner_name="ledger") as ledger,
-        ):
-            actor_ids = [(await api.create_actor("ledger", runner_name="ledger")).actor_id for _ in range(ACTORS)]
-            load = Load(api, ledger, actor_ids)
-            # The engine puts an actor to sleep that it cannot place in a runner's first milliseconds. A request wakes it.
-            await load.works()
-            yield load, proxy
+    async with asyncio.timeout(240), hosted_load("ledger", ACTORS, EVERY_KEY) as (load, proxy):
+        # The engine puts an actor to sleep that it cannot place in a runner's first milliseconds. A request wakes it.
+        await load.works()
+        yield load, proxy
 
 
 async def test_nothing_is_lost_and_nothing_stays_behind_when_a_hundred_faults_strike(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reliability.race.heart import Journal
-from reliability.race.samples import Sample, outcome_of
+from reliability.race.probes import Sample, outcome_of
 from reliability.race.summary import as_json, markdown
 from reliability.race.trial import Plan, Trial
 

@@ -20,11 +20,11 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
-from rivet_runner.testing import EngineApi, HttpExchangeFailed
+from rivet_runner.testing import EngineApi, HttpExchangeFailed, LocalEngine
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.waiting import eventually
 
-__all__ = ["PATIENT_ENGINE", "SHARES", "WORKS_WITHIN", "Ledger", "Load", "strike"]
+__all__ = ["SHARES", "WORKS_WITHIN", "Ledger", "Load", "hosted_load", "strike"]
 
 REQUESTERS: Final = 2
 TALKERS: Final = 3
@@ -238,6 +238,22 @@ class Load:
                     raise
                 self._figures["lost echoes"] += 1
             await asyncio.sleep(PAUSE)
+
+
+@contextlib.asynccontextmanager
+async def hosted_load(name: str, actors: int, keys: int) -> AsyncIterator[tuple[Load, FaultProxy]]:
+    """An engine, and a runner called ``name`` with its actors behind a network that can fail."""
+    async with LocalEngine(PATIENT_ENGINE) as engine:
+        api = EngineApi(engine.endpoint)
+        await api.upsert_runner_config(name)
+        async with (
+            FaultProxy(int(engine.endpoint.rsplit(":", 1)[-1])) as proxy,
+            Ledger(keys=keys, endpoint=proxy.endpoint, runner_name=name) as ledger,
+        ):
+            yield (
+                Load(api, ledger, [(await api.create_actor(name, runner_name=name)).actor_id for _ in range(actors)]),
+                proxy,
+            )
 
 
 async def strike(
