@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from rivet_runner.testing import EngineApi, EngineApiError, LocalEngine
+from rivet_runner.testing import EngineApi, EngineApiError
+from tests.engine.support import Engine
 from tests.support.bare_runner import BareRunner
 from tests.support.waiting import eventually
 
@@ -34,7 +35,7 @@ async def test_create_is_refused_when_the_name_has_no_runner_config(api: EngineA
     assert "nobody-configured-this" in caught.value.message
 
 
-async def test_calls_are_refused_when_the_namespace_is_unknown(engine: LocalEngine) -> None:
+async def test_calls_are_refused_when_the_namespace_is_unknown(engine: Engine) -> None:
     with pytest.raises(EngineApiError, match=r"namespace\.not_found"):
         await EngineApi(engine.endpoint, namespace="nowhere").list_runners()
 
@@ -106,7 +107,7 @@ async def test_wait_tells_the_last_state_when_the_time_is_up(api: EngineApi, run
         await api.wait_connectable(actor.actor_id, timeout=0.1)
 
 
-async def test_runner_is_listed_while_it_is_connected(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_runner_is_listed_while_it_is_connected(engine: Engine, api: EngineApi, runner_name: str) -> None:
     assert await api.list_runners(runner_name) == []
     async with BareRunner(engine.endpoint, runner_name):
         (runner,) = await eventually(lambda: api.list_runners(runner_name), seconds=10)
@@ -114,7 +115,7 @@ async def test_runner_is_listed_while_it_is_connected(engine: LocalEngine, api: 
         assert runner.runner_id in [listed.runner_id for listed in await api.list_runners()]
 
 
-async def test_request_reaches_the_actor_as_it_is(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_request_reaches_the_actor_as_it_is(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with BareRunner(engine.endpoint, runner_name):
         actor = await api.create_actor("a", runner_name=runner_name)
         connectable = await api.wait_connectable(actor.actor_id)
@@ -125,7 +126,7 @@ async def test_request_reaches_the_actor_as_it_is(engine: LocalEngine, api: Engi
         assert sorted(response.headers.getall("SET-COOKIE")) == ["a=1", "b=2"]
 
 
-async def test_websocket_reaches_the_actor(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_websocket_reaches_the_actor(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with BareRunner(engine.endpoint, runner_name):
         actor = await api.create_actor("a", runner_name=runner_name)
         async with api.websocket(actor.actor_id, "/path?a=b", subprotocols=["other"]) as socket:
@@ -136,7 +137,7 @@ async def test_websocket_reaches_the_actor(engine: LocalEngine, api: EngineApi, 
             assert await socket.recv() == b"bytes"
 
 
-async def test_actor_that_sleeps_is_woken_by_a_request(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_actor_that_sleeps_is_woken_by_a_request(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with BareRunner(engine.endpoint, runner_name) as runner:
         actor = await api.create_actor("a", runner_name=runner_name)
         await api.wait_connectable(actor.actor_id)
@@ -147,6 +148,7 @@ async def test_actor_that_sleeps_is_woken_by_a_request(engine: LocalEngine, api:
         await api.wait_connectable(actor.actor_id)
 
 
+@pytest.mark.real_engine("the simulated engine starts no runners")
 async def test_serverless_runner_config_is_taken(api: EngineApi, runner_name: str) -> None:
     # Nothing listens there; the engine finds out later.
     await api.upsert_runner_config(

@@ -17,6 +17,8 @@ from tests.engine.support import answered
 from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.real_engine("it stops and kills the process of the engine")
+
 NAME: Final = "notes"
 
 HIBERNATING_SECONDS: Final = 4

@@ -16,6 +16,8 @@ from tests.engine.support import Probe, answered, hosting
 from tests.faults.work import one_line_each
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.real_engine("it starts real engines on the same data, and one with another token")
+
 NAME = "faults"
 PATIENCE = {"pegboard": {"runner_lost_threshold": 90_000}}
 """So that the actor is not lost in the 30 s that a killed engine takes."""

@@ -70,7 +70,8 @@ class ManagementApi:
         settings = self._cluster.settings
         if runner_name not in self._cluster.runner_names:
             wanted = {"namespace": NAMESPACE, "pool_name": runner_name}
-            raise EngineError("actor.no_runner_config_configured", metadata=wanted)
+            message = f"No runner config with name {runner_name!r} is configured in any datacenter."
+            raise EngineError("actor.no_runner_config_configured", message, wanted)
         if key == "":
             raise EngineError("actor.empty_key")
         if key is not None and len(key.encode()) > settings.max_key_size:

@@ -27,6 +27,9 @@ __all__ = ["ListeningEngine", "PortApp"]
 SUBPROTOCOL: Final = "rivet"
 RUNNERS: Final = re.compile(r"/runners/connect/?")
 GATEWAY: Final = re.compile(r"/gateway/(?P<id>[^/@]+)(?:@[^/]*)?(?P<rest>/.*)?")
+WITHOUT_BODY: Final = frozenset({204, 304})
+LAST_STATUS: Final = 599
+"""The server knows no status above. The real engine passes them up to 999."""
 NO_ROUTE_CODE: Final = 1011
 
 
@@ -73,11 +76,12 @@ class PortApp:
         except HttpExchangeFailed:
             self._abort(scope)
             return
+        body = b"" if answer.status in WITHOUT_BODY else answer.body
         # The server breaks the connection over a length that is wrong. The real engine passes it on, with the same effect.
-        answer.headers["content-length"] = str(len(answer.body))
+        answer.headers["content-length"] = str(len(body))
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> HttpResponse:
         cluster = self._engine.cluster
@@ -88,7 +92,10 @@ class PortApp:
             if target is not None:
                 if not is_id(target.actor_id):
                     raise EngineError("core.internal_error")
-                return await call_actor(cluster, target.actor_id, scope["method"], target.path, headers, body)
+                answer = await call_actor(cluster, target.actor_id, scope["method"], target.path, headers, body)
+                if answer.status > LAST_STATUS:
+                    raise EngineError("core.internal_error")
+                return answer
         except EngineError as error:
             return error_answer(error, headers)
         return self._api_answer(scope, headers["x-rivet-ray-id"], body)
