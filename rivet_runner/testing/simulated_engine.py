@@ -219,7 +219,7 @@ class SimulatedEngine:
                 raise TypeError("options go with a class; an instance has them already")
             return runner
         self._runner_keys += 1
-        fixed = {"endpoint": ENDPOINT, "namespace": NAMESPACE, "token": None, "runner_name": "default"}
+        fixed = {"endpoint": ENDPOINT, "namespace": NAMESPACE, "token": self._settings.admin_token, "runner_name": "default"}
         return runner(**{**fixed, "runner_key": f"runner-{self._runner_keys}", **options})
 
     def _environment(self, engine: RunningEngine) -> Environment:

@@ -10,9 +10,9 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import pytest
@@ -81,7 +81,7 @@ def local_engine() -> Iterator[LocalEngine]:
 
 
 @asynccontextmanager
-async def _simulated_engine(settings: Mapping[str, int]) -> AsyncIterator[Engine]:
+async def _simulated_engine(settings: Mapping[str, Any]) -> AsyncIterator[Engine]:
     async with SimulatedEngine(settings=settings) as engine:
         await engine.listen()
         yield engine
@@ -105,7 +105,13 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
 def own_engine(request: pytest.FixtureRequest) -> OwnEngine:
     """A function that starts an engine for this test alone, with settings of the engine's ``pegboard``."""
     real = _is_real(request)
-    return lambda **settings: LocalEngine({"pegboard": settings}) if real else _simulated_engine(settings)
+
+    def start(*, admin_token: str | None = None, **settings: int) -> AbstractAsyncContextManager[Engine]:
+        if real:
+            return LocalEngine({"pegboard": settings}, admin_token=admin_token)
+        return _simulated_engine({"admin_token": admin_token, **settings})
+
+    return start
 
 
 @pytest.fixture

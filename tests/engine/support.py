@@ -32,7 +32,7 @@ class Engine(Protocol):
 class OwnEngine(Protocol):
     """Starts an engine. ``settings`` are names of the engine's ``pegboard``."""
 
-    def __call__(self, **settings: int) -> AbstractAsyncContextManager[Engine]: ...
+    def __call__(self, *, admin_token: str | None = None, **settings: int) -> AbstractAsyncContextManager[Engine]: ...
 
 
 Hook = Callable[[Actor], Awaitable[object]]

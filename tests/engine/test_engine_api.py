@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from rivet_runner.testing import EngineApi, EngineApiError
-from tests.engine.support import Engine
+from rivet_runner.testing.http_client import exchange
+from tests.engine.support import Engine, OwnEngine
 from tests.support.bare_runner import BareRunner
 from tests.support.waiting import eventually
 
@@ -169,3 +172,40 @@ async def test_runner_config_is_refused_when_a_field_is_unknown(api: EngineApi, 
 async def test_many_calls_at_once_are_all_answered(api: EngineApi) -> None:
     answers = await asyncio.gather(*(api.health() for _ in range(300)))
     assert {answer.status for answer in answers} == {"ok"}
+
+
+async def test_calls_are_refused_when_the_engine_has_a_token_and_they_have_not(own_engine: OwnEngine) -> None:
+    async with own_engine(admin_token="secret") as engine:
+        api = EngineApi(engine.endpoint, token="secret")
+        await api.upsert_runner_config("default")
+        actor = await api.create_actor("a", runner_name="default")
+        for wrong in (None, "wrong"):
+            stranger = EngineApi(engine.endpoint, token=wrong)
+            assert (await stranger.health()).version == (await stranger.metadata()).version
+            for call in (
+                stranger.list_namespaces,
+                stranger.list_runners,
+                partial(stranger.list_actors, "a"),
+                partial(stranger.get_actor, actor.actor_id),
+                partial(stranger.destroy_actor, actor.actor_id),
+                partial(stranger.create_actor, "a", runner_name="default"),
+                partial(stranger.upsert_runner_config, "other"),
+            ):
+                with pytest.raises(EngineApiError, match=r"api\.forbidden") as caught:
+                    await call()
+                assert caught.value.status == 403
+        plain = await exchange("GET", f"{engine.endpoint}/runners/connect")
+        assert (plain.status, plain.json()["code"]) == (400, "missing_header")
+
+
+async def test_runner_is_refused_when_its_token_is_wrong_or_missing(own_engine: OwnEngine) -> None:
+    async with own_engine(admin_token="secret") as engine:
+        await EngineApi(engine.endpoint, token="secret").upsert_runner_config("default")
+        async with BareRunner(engine.endpoint, "default", token="secret"):
+            pass
+        for wrong, reason in ((None, "guard.missing_header"), ("wrong", "api.forbidden")):
+            with pytest.raises(ConnectionClosed) as caught:
+                await BareRunner(engine.endpoint, "default", token=wrong).__aenter__()
+            close = caught.value.rcvd
+            assert close is not None
+            assert (close.code, close.reason.partition("#")[0]) == (1011, reason)

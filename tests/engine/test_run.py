@@ -12,7 +12,7 @@ import pytest
 
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.engine_config import choose_ports
-from tests.engine.support import Engine, Program, answered, hosting
+from tests.engine.support import Engine, OwnEngine, Program, answered, hosting
 
 pytestmark = pytest.mark.real_time("the runner is a process of its own")
 
@@ -150,9 +150,8 @@ async def test_error_names_url_and_field_when_the_namespace_is_unknown(engine: E
         assert "connected" not in process.out
 
 
-@pytest.mark.real_engine("the simulated engine has no token")
-async def test_error_names_url_and_field_when_the_token_is_wrong_or_missing(runner_name: str) -> None:
-    async with LocalEngine(admin_token="right-token") as engine:
+async def test_error_names_url_and_field_when_the_token_is_wrong_or_missing(own_engine: OwnEngine) -> None:
+    async with own_engine(admin_token="right-token") as engine:
         async with program(endpoint=engine.endpoint, token=TOKEN) as process:
             await _one_clear_error(process, "EngineRejected", engine.endpoint, "token", "RIVET_TOKEN", "refused")
         host = engine.endpoint.removeprefix("http://")

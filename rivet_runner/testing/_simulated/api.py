@@ -24,6 +24,7 @@ class ManagementApi:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self.admin_token = cluster.settings.admin_token
         self.namespace_id = cluster.ids.new()
 
     # Actors

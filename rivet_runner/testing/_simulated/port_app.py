@@ -98,16 +98,19 @@ class PortApp:
                 return answer
         except EngineError as error:
             return error_answer(error, headers)
-        return self._api_answer(scope, headers["x-rivet-ray-id"], body)
+        return self._api_answer(scope, headers, body)
 
-    def _api_answer(self, scope: Scope, ray_id: str, body: bytes) -> HttpResponse:
+    def _api_answer(self, scope: Scope, headers: dict[str, str], body: bytes) -> HttpResponse:
+        ray_id, authorization = headers["x-rivet-ray-id"], headers.get("authorization")
         path, _, query = target_of(scope).partition("?")
         if path == "/":
             return _plain(308, b"", ray_id, ("location", "/ui/"))
         if RUNNERS.fullmatch(path) and scope["method"] == "GET":
+            if self._engine.cluster.settings.admin_token is not None:
+                return error_answer(EngineError("guard.missing_header"), headers)
             return _plain(200, b"pegboard-runner WebSocket endpoint", ray_id)
         try:
-            status, text = 200, msgspec.json.encode(self._api.answer(scope["method"], path, query, body))
+            status, text = 200, msgspec.json.encode(self._api.answer(scope["method"], path, query, body, authorization))
         except EngineError as error:
             status, text = status_of(error), error.body()
         return _plain(status, text, ray_id, ("content-type", "application/json"))
