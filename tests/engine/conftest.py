@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 
 from rivet_runner.testing import EngineApi, LocalEngine, SimulatedEngine
-from tests.engine.support import Engine, OwnEngine
+from tests.engine.support import Engine, OwnEngine, RestartableEngine
 from tests.support.virtual_time import VirtualTimeLoop
 
 _HERE: Final = Path(__file__).parent
@@ -26,6 +26,9 @@ _HERE: Final = Path(__file__).parent
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 _SIMULATED: Final = "simulated"
+
+_OUTAGE: Final = 3.0
+"""Seconds, of the test's event loop."""
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
@@ -80,11 +83,37 @@ def local_engine() -> Iterator[LocalEngine]:
     engine.close()
 
 
+class _RestartableSimulation:
+    """A simulated engine, which starts again by itself a while after it was stopped. Its port stays open meanwhile."""
+
+    def __init__(self, engine: SimulatedEngine) -> None:
+        self._engine = engine
+        self._restart: asyncio.Task[None] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return self._engine.endpoint
+
+    async def stop(self) -> None:
+        self._restart = asyncio.create_task(self._engine.restart(graceful=True, outage=_OUTAGE))
+
+    async def kill(self) -> None:
+        self._restart = asyncio.create_task(self._engine.restart(outage=_OUTAGE))
+
+    async def start(self) -> None:
+        assert self._restart is not None
+        await self._restart
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
+
 @asynccontextmanager
-async def _simulated_engine(settings: Mapping[str, Any]) -> AsyncIterator[Engine]:
-    async with SimulatedEngine(settings=settings) as engine:
+async def _simulated_engine(settings: Mapping[str, Any]) -> AsyncIterator[_RestartableSimulation]:
+    async with SimulatedEngine(settings={"guard_shutdown_duration": 1, **settings}) as engine:
         await engine.listen()
-        yield engine
+        yield _RestartableSimulation(engine)
 
 
 def _is_real(request: pytest.FixtureRequest) -> bool:
@@ -106,7 +135,7 @@ def own_engine(request: pytest.FixtureRequest) -> OwnEngine:
     """A function that starts an engine for this test alone, with settings of the engine's ``pegboard``."""
     real = _is_real(request)
 
-    def start(*, admin_token: str | None = None, **settings: int) -> AbstractAsyncContextManager[Engine]:
+    def start(*, admin_token: str | None = None, **settings: int) -> AbstractAsyncContextManager[RestartableEngine]:
         if real:
             return LocalEngine({"pegboard": settings}, admin_token=admin_token)
         return _simulated_engine({"admin_token": admin_token, **settings})

@@ -17,7 +17,7 @@ from rivet_runner.testing import EngineApi, HttpExchangeFailed, HttpResponse
 from rivet_runner.testing.engine_api import CrashPolicy
 from tests.support.waiting import eventually
 
-__all__ = ["PROJECT", "Engine", "Fetch", "Hook", "OwnEngine", "Probe", "Program", "answered", "hosting"]
+__all__ = ["PROJECT", "Engine", "Fetch", "Hook", "OwnEngine", "Probe", "Program", "RestartableEngine", "answered", "hosting"]
 
 PROJECT = Path(__file__).parents[2]
 
@@ -29,10 +29,24 @@ class Engine(Protocol):
     def endpoint(self) -> str: ...
 
 
+class RestartableEngine(Engine, Protocol):
+    """An engine that a test may stop, and start again on the same data and port."""
+
+    async def stop(self) -> None: ...
+
+    async def kill(self) -> None: ...
+
+    async def start(self) -> None: ...
+
+    async def restart(self) -> None: ...
+
+
 class OwnEngine(Protocol):
     """Starts an engine. ``settings`` are names of the engine's ``pegboard``."""
 
-    def __call__(self, *, admin_token: str | None = None, **settings: int) -> AbstractAsyncContextManager[Engine]: ...
+    def __call__(
+        self, *, admin_token: str | None = None, **settings: int
+    ) -> AbstractAsyncContextManager[RestartableEngine]: ...
 
 
 Hook = Callable[[Actor], Awaitable[object]]

@@ -54,6 +54,16 @@ async def test_runner_is_given_the_token_of_the_engine_and_refused_with_another(
 
 
 @virtual
+async def test_runner_cannot_connect_before_the_outage_is_over() -> None:
+    async with SimulatedEngine(clock="virtual") as engine, engine.host(Room):
+        restarting = asyncio.create_task(engine.restart(outage=60))
+        await engine.advance(59)
+        assert (engine.connected_runners, restarting.done()) == (0, False)
+        await engine.advance(30)
+        assert (engine.connected_runners, restarting.done()) == (1, True)
+
+
+@virtual
 async def test_each_status_is_seen_in_turn() -> None:
     async with SimulatedEngine(clock="virtual") as engine:
         actor = await engine.create("room", crash_policy="restart")

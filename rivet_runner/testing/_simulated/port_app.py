@@ -62,11 +62,17 @@ class PortApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._engine.is_down:
-            self._abort(scope)
+            await self._break_off(scope, receive)
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         else:
             await self._http(scope, receive, send)
+
+    async def _break_off(self, scope: Scope, receive: Receive) -> None:
+        """Break the connection. The server logs an error about an application that returns before it has noticed."""
+        self._abort(scope)
+        while not (await receive())["type"].endswith(".disconnect"):
+            pass
 
     # HTTP
 
@@ -74,7 +80,7 @@ class PortApp:
         try:
             answer = await self._answer(scope, receive)
         except HttpExchangeFailed:
-            self._abort(scope)
+            await self._break_off(scope, receive)
             return
         body = b"" if answer.status in WITHOUT_BODY else answer.body
         # The server breaks the connection over a length that is wrong. The real engine passes it on, with the same effect.

@@ -11,8 +11,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Times are in milliseconds and sizes in bytes, unless a name says otherwise.
 
     The first group has the names of the engine's configuration (``pegboard``, ``guard``, ``runtime``, ``auth``). The second
-    names its constants. ``strict_kv`` repairs two faults of the engine's key-value store: a reverse list truncates values over
-    10,000 bytes, and a prefix list misses keys that go on with the byte 0xFF.
+    names its constants. ``strict_kv`` repairs two faults of the engine's key-value store: a reverse list truncates values of
+    more than 10,000 bytes, and a prefix list misses keys that go on with the byte 0xFF.
     """
 
     runner_lost_threshold: int = 15_000
