@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import unquote
 
@@ -53,12 +54,21 @@ class _Target(NamedTuple):
 
 
 class PortApp:
-    """``abort`` breaks the connection of a scope, without an answer or a close frame."""
+    """``abort`` breaks the connection of a scope, without an answer or a close frame. ``hold`` stops the server from reading
+    it, or has it go on.
+    """
 
-    def __init__(self, engine: ListeningEngine, api: PortApi, abort: Callable[[Scope], None]) -> None:
+    def __init__(
+        self,
+        engine: ListeningEngine,
+        api: PortApi,
+        abort: Callable[[Scope], None],
+        hold: Callable[[Scope, bool], None],
+    ) -> None:
         self._engine = engine
         self._api = api
         self._abort = abort
+        self._hold = hold
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._engine.is_down:
@@ -151,7 +161,7 @@ class PortApp:
         )
         target = target_of(scope)
         if RUNNERS.fullmatch(target.partition("?")[0]):
-            link = SocketLink(receive, send, lambda: self._abort(scope))
+            link = SocketLink(receive, send, partial(self._abort, scope), partial(self._hold, scope))
             await self._engine.serve_runner(target, scope["subprotocols"], link)
             return
         refusal = _refusal(target, scope["subprotocols"])
