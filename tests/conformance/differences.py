@@ -37,8 +37,8 @@ DIFFERENCES: Final = {
         not_shown_because="The interface of the tests has no call that makes a namespace.",
     ),
     "routes": Difference(
-        simulated="gateway paths with an actor's id, /runners/connect and the API",
-        real="also gateway paths with a query that names the actor, and targets by header and by subprotocol",
+        simulated="no gateway paths with a query that names the actor",
+        real="finds or creates the actor that the query of a gateway path names",
         reason="The paths with an id are those that this package documents.",
         not_shown_because="The interface of the tests has actors by their ids alone.",
     ),

@@ -4,10 +4,13 @@ import asyncio
 from functools import partial
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from rivet_runner.testing import EngineApi, EngineApiError
 from rivet_runner.testing.http_client import exchange
+from tests.engine.rooms import close_of
 from tests.engine.support import Engine, OwnEngine
 from tests.support.bare_runner import BareRunner
 from tests.support.waiting import eventually
@@ -209,3 +212,48 @@ async def test_runner_is_refused_when_its_token_is_wrong_or_missing(own_engine: 
             close = caught.value.rcvd
             assert close is not None
             assert (close.code, close.reason.partition("#")[0]) == (1011, reason)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "expected"),
+    [
+        ("/request", {"x-rivet-actor": "ID"}, (207, "GET /request")),
+        ("/request/a%20b?c=d", {"x-rivet-actor": "ID"}, (207, "GET /request/a%20b?c=d")),
+        ("/requests", {"x-rivet-actor": "ID"}, (404, "no_route")),
+        ("/request", {}, (400, "missing_header")),
+        ("/request", {"x-rivet-actor": "not an id"}, (500, "internal_error")),
+        ("/request", {"x-rivet-actor": UNKNOWN_ACTOR}, (404, "not_found")),
+        ("/request", {"x-rivet-target": "nobody", "x-rivet-actor": "ID"}, (404, "no_route")),
+    ],
+)
+async def test_request_reaches_the_actor_that_its_headers_name(
+    engine: Engine, api: EngineApi, runner_name: str, path: str, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
+    async with BareRunner(engine.endpoint, runner_name):
+        actor = await api.create_ready_actor("a", runner_name=runner_name)
+        named = {name: value.replace("ID", actor.actor_id) for name, value in headers.items()}
+        answer = await exchange("GET", engine.endpoint + path, headers={"x-rivet-target": "actor", **named})
+        assert (answer.status, answer.text() if answer.status == 207 else answer.json()["code"]) == expected
+
+
+async def test_websocket_reaches_the_actor_that_its_subprotocols_name(
+    engine: Engine, api: EngineApi, runner_name: str
+) -> None:
+    async with BareRunner(engine.endpoint, runner_name):
+        actor = await api.create_ready_actor("a", runner_name=runner_name)
+        url = f"ws{engine.endpoint.removeprefix('http')}/anything"
+
+        def dial(*subprotocols: str) -> connect:
+            return connect(url, subprotocols=[Subprotocol(name) for name in ("rivet", *subprotocols)], proxy=None)
+
+        async with dial("rivet_target.actor", f"rivet_actor.{actor.actor_id}") as socket:
+            await socket.send("text")
+            assert await socket.recv() == "text"
+        for named, reason in (
+            (["rivet_target.nobody", f"rivet_actor.{actor.actor_id}"], "guard.no_route"),
+            (["rivet_target.actor"], "guard.missing_header"),
+            (["rivet_target.actor", "rivet_actor.bad"], "core.internal_error"),
+        ):
+            async with dial(*named) as socket:
+                code, said = await close_of(socket)
+                assert (code, said.partition("#")[0]) == (1011, reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import unquote
@@ -31,6 +31,10 @@ GATEWAY: Final = re.compile(r"/gateway/(?P<id>[^/@]+)(?:@[^/]*)?(?P<rest>/.*)?")
 WITHOUT_BODY: Final = frozenset({204, 304})
 LAST_STATUS: Final = 599
 """The server knows no status above. The real engine passes them up to 999."""
+REQUEST: Final = re.compile(r"/request(?:[/?].*)?")
+"""The only paths of requests that name their actor in headers."""
+TARGET_ACTOR: Final = "rivet_target.actor"
+ACTOR_PREFIX: Final = "rivet_actor."
 NO_ROUTE_CODE: Final = 1011
 
 
@@ -104,7 +108,7 @@ class PortApp:
         headers = forwarded_headers(headers_of(scope), cluster.ids.new())
         try:
             body = await self._body(receive)
-            target = _gateway_target(target_of(scope))
+            target = _gateway_target(target_of(scope)) or _header_target(target_of(scope), headers)
             if target is not None:
                 if not is_id(target.actor_id):
                     raise EngineError("core.internal_error")
@@ -164,15 +168,14 @@ class PortApp:
             link = SocketLink(receive, send, partial(self._abort, scope), partial(self._hold, scope))
             await self._engine.serve_runner(target, scope["subprotocols"], link)
             return
-        refusal = _refusal(target, scope["subprotocols"])
-        if refusal is not None:
-            await send({"type": "websocket.close", "code": NO_ROUTE_CODE, "reason": close_reason(refusal, ray_id)})
+        try:
+            found = _websocket_target(target, scope["subprotocols"])
+        except EngineError as error:
+            await send({"type": "websocket.close", "code": NO_ROUTE_CODE, "reason": close_reason(error.name, ray_id)})
         else:
-            await self._client(scope, receive, send, ray_id)
+            await self._client(scope, receive, send, ray_id, found)
 
-    async def _client(self, scope: Scope, receive: Receive, send: Send, ray_id: str) -> None:
-        target = _gateway_target(target_of(scope))
-        assert target is not None
+    async def _client(self, scope: Scope, receive: Receive, send: Send, ray_id: str, target: _Target) -> None:
         client = SocketClient(receive, send, lambda: self._abort(scope))
         headers = forwarded_headers(headers_of(scope), ray_id)
         open_websocket(self._engine.cluster, target.actor_id, target.path, headers, client.port)
@@ -188,14 +191,34 @@ def _gateway_target(target: str) -> _Target | None:
     return _Target(unquote(match["id"]), f"{match['rest'] or '/'}{mark}{query}")
 
 
-def _refusal(target: str, subprotocols: Iterable[str]) -> str | None:
-    """The error for which a client's WebSocket is refused, or `None`."""
+def _header_target(target: str, headers: Mapping[str, str]) -> _Target | None:
+    """The actor that the headers name, or `None` if they name no target. Raises `EngineError`."""
+    named = headers.get("x-rivet-target")
+    if named is None or named == "api-public":
+        return None
+    if named != "actor" or not REQUEST.fullmatch(target):
+        raise EngineError("guard.no_route")
+    if "x-rivet-actor" not in headers:
+        raise EngineError("guard.missing_header")
+    return _Target(headers["x-rivet-actor"], target)
+
+
+def _websocket_target(target: str, subprotocols: Iterable[str]) -> _Target:
+    """The actor of a client's WebSocket. Raises `EngineError` if it is refused."""
+    offered = list(subprotocols)
     found = _gateway_target(target)
     if found is None:
-        return "guard.no_route"
-    if not list(subprotocols):
-        return "guard.missing_header"
-    return None if is_id(found.actor_id) else "core.internal_error"
+        if TARGET_ACTOR not in offered:
+            raise EngineError("guard.no_route")
+        ids = [name.removeprefix(ACTOR_PREFIX) for name in offered if name.startswith(ACTOR_PREFIX)]
+        if not ids:
+            raise EngineError("guard.missing_header")
+        found = _Target(unquote(ids[0]), target)
+    elif not offered:
+        raise EngineError("guard.missing_header")
+    if not is_id(found.actor_id):
+        raise EngineError("core.internal_error")
+    return found
 
 
 def _plain(status: int, body: bytes, ray_id: str, *headers: tuple[str, str]) -> HttpResponse:
