@@ -219,7 +219,7 @@ class SimulatedEngine:
                 raise TypeError("options go with a class; an instance has them already")
             return runner
         self._runner_keys += 1
-        fixed = {"endpoint": ENDPOINT, "namespace": NAMESPACE, "token": None, "runner_name": "default"}
+        fixed = {"endpoint": ENDPOINT, "namespace": NAMESPACE, "token": self._settings.admin_token, "runner_name": "default"}
         return runner(**{**fixed, "runner_key": f"runner-{self._runner_keys}", **options})
 
     def _environment(self, engine: RunningEngine) -> Environment:
@@ -315,14 +315,15 @@ class SimulatedEngine:
 
     # Faults by hand
 
-    async def restart(self, graceful: bool = False) -> None:
+    async def restart(self, graceful: bool = False, *, outage: float = 0.0) -> None:
         """Stop the engine and start it again. Your runners have to connect anew.
 
         By default it crashes: connections break without a close frame, and your runners get the answer to their init after
         `EngineSettings.crash_lease_ms`, 30 s. With ``graceful`` it first waits for open requests and WebSockets, at most for
-        `EngineSettings.guard_shutdown_duration`, 600 s. Do not cancel it.
+        `EngineSettings.guard_shutdown_duration`, 600 s. ``outage`` is the time for which it is down, in seconds. Do not
+        cancel it.
         """
-        await self._running.restart(graceful=graceful)
+        await self._running.restart(graceful=graceful, outage=outage)
 
     def partition(self, runner: Runner) -> None:
         """Silence the connection of your runner in both directions, without closing it, until you call `heal`."""

@@ -28,6 +28,9 @@ again for a time that has come already."""
 OWN_FILES: Final = 1
 """The number of files that every loop watches: its own wake-up pipe."""
 
+UNSEEN_TURNS: Final = 100
+"""Turns of a loop without sockets that has more to do, before it looks for signals and the ends of calls in threads."""
+
 QUIET_SECONDS: Final = 0.001
 """Real seconds to wait for bytes before a jump, if there are sockets at all."""
 
@@ -44,10 +47,16 @@ class JumpingSelector(selectors.DefaultSelector):
         self.now: float = START
         self.calls_in_threads: int = 0
         self.idle: list[asyncio.Future[None]] = []
+        self._unseen = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        due = timeout is not None and timeout <= 0
+        if due and self._unseen < UNSEEN_TURNS and len(self.get_map()) <= OWN_FILES:
+            self._unseen += 1
+            return []
+        self._unseen = 0
         ready = super().select(0)
-        if ready or (timeout is not None and timeout <= 0):
+        if ready or due:
             return ready
         if self.calls_in_threads:
             return self.wait_for_bytes()

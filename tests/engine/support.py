@@ -7,19 +7,47 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from rivet_runner import Actor, Request, Response, Runner
-from rivet_runner.testing import EngineApi, HttpExchangeFailed, HttpResponse, LocalEngine
+from rivet_runner.testing import EngineApi, HttpExchangeFailed, HttpResponse
 from rivet_runner.testing.engine_api import CrashPolicy
 from tests.support.waiting import eventually
 
-__all__ = ["PROJECT", "Fetch", "Hook", "Probe", "Program", "answered", "hosting"]
+__all__ = ["PROJECT", "Engine", "Fetch", "Hook", "OwnEngine", "Probe", "Program", "RestartableEngine", "answered", "hosting"]
 
 PROJECT = Path(__file__).parents[2]
+
+
+class Engine(Protocol):
+    """An engine at a port, real or simulated."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+
+class RestartableEngine(Engine, Protocol):
+    """An engine that a test may stop, and start again on the same data and port."""
+
+    async def stop(self) -> None: ...
+
+    async def kill(self) -> None: ...
+
+    async def start(self) -> None: ...
+
+    async def restart(self) -> None: ...
+
+
+class OwnEngine(Protocol):
+    """Starts an engine. ``settings`` are names of the engine's ``pegboard``."""
+
+    def __call__(
+        self, *, admin_token: str | None = None, **settings: int
+    ) -> AbstractAsyncContextManager[RestartableEngine]: ...
+
 
 Hook = Callable[[Actor], Awaitable[object]]
 Fetch = Callable[[Actor, Request], Awaitable[Any]]
@@ -91,7 +119,7 @@ class Probe(Runner):
 
 @asynccontextmanager
 async def hosting(
-    engine: LocalEngine, runner_name: str, *, seconds: float = 60.0, hooks: type[Probe] = Probe, **options: Any
+    engine: Engine, runner_name: str, *, seconds: float = 60.0, hooks: type[Probe] = Probe, **options: Any
 ) -> AsyncIterator[Probe]:
     """A connected `Probe`, for at most ``seconds``: nothing inside can hang a test run."""
     defaults: dict[str, Any] = {

@@ -11,8 +11,8 @@ import pytest
 
 from rivet_runner import Actor, KvError, Request, Response, RunnerShutDown
 from rivet_runner.protocol.messages import KvErrorResponse, KvGetRequest
-from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.support import hosting
+from rivet_runner.testing import EngineApi
+from tests.engine.support import Engine, hosting
 from tests.support.bare_runner import BareRunner
 from tests.support.waiting import eventually
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.both_protocols
 
 
 async def test_hooks_run_once_a_generation_when_the_actor_sleeps_and_wakes(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async def on_start(actor: Actor) -> None:
         assert actor.state is None
@@ -42,7 +42,7 @@ async def test_hooks_run_once_a_generation_when_the_actor_sleeps_and_wakes(
         assert runner.calls_of(actor) == hooks
 
 
-async def test_actor_knows_what_it_was_created_with(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_actor_knows_what_it_was_created_with(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with hosting(engine, runner_name) as runner:
         key = f"a/é key {runner_name}"
         keyed = await runner.new_actor(api, key=key, input=b"\0\xff input")
@@ -61,7 +61,7 @@ async def test_actor_knows_what_it_was_created_with(engine: LocalEngine, api: En
 
 
 async def test_actors_are_found_by_id_and_generation_when_they_are_here(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with hosting(engine, runner_name) as runner:
         assert dict(runner.actors) == {}
@@ -77,7 +77,7 @@ async def test_actors_are_found_by_id_and_generation_when_they_are_here(
 
 @pytest.mark.parametrize("who", ["the actor", "the engine"])
 async def test_actor_ends_with_its_data_when_it_is_destroyed(
-    engine: LocalEngine, api: EngineApi, runner_name: str, who: str
+    engine: Engine, api: EngineApi, runner_name: str, who: str
 ) -> None:
     async def on_stop(actor: Actor) -> None:
         await actor.kv.put(b"last", b"words")
@@ -116,7 +116,7 @@ async def _fail(actor: Actor) -> None:
 
 @pytest.mark.parametrize("policy", ["sleep", "destroy"])
 async def test_error_is_shown_by_the_engine_when_the_start_hook_raises(
-    engine: LocalEngine, api: EngineApi, runner_name: str, policy: Any, caplog: pytest.LogCaptureFixture
+    engine: Engine, api: EngineApi, runner_name: str, policy: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with hosting(engine, runner_name, on_start=_fail) as runner:
         created = await api.create_actor("probe", runner_name=runner_name, crash_policy=policy)
@@ -141,7 +141,7 @@ async def test_error_is_shown_by_the_engine_when_the_start_hook_raises(
 
 
 async def test_actor_is_started_again_when_its_start_hook_raises_and_the_policy_is_restart(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async def on_start(actor: Actor) -> None:
         if actor.generation == 0:
@@ -154,7 +154,7 @@ async def test_actor_is_started_again_when_its_start_hook_raises_and_the_policy_
 
 
 async def test_actor_sleeps_all_the_same_when_its_stop_hook_raises(
-    engine: LocalEngine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
+    engine: Engine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def on_stop(actor: Actor) -> None:
         raise LookupError("in the stop hook")
@@ -169,7 +169,7 @@ async def test_actor_sleeps_all_the_same_when_its_stop_hook_raises(
 
 @pytest.mark.parametrize("swallowed", [0, 1, 5])
 async def test_actor_sleeps_all_the_same_when_its_stop_hook_never_returns(
-    engine: LocalEngine, api: EngineApi, runner_name: str, swallowed: int, caplog: pytest.LogCaptureFixture
+    engine: Engine, api: EngineApi, runner_name: str, swallowed: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     give_up = asyncio.Event()
 
@@ -184,12 +184,12 @@ async def test_actor_sleeps_all_the_same_when_its_stop_hook_never_returns(
     async with hosting(engine, runner_name, on_stop=on_stop, actor_stop_timeout=0.3) as runner:
         try:
             actor, other = await asyncio.gather(runner.new_actor(api), runner.new_actor(api))
-            began = time.monotonic()
+            began = asyncio.get_running_loop().time()
             sleeping = asyncio.create_task(runner.put_to_sleep(api, actor))
             await eventually(lambda: ("stop", actor.id, 0) in runner.calls)
             assert (await api.request(other.id, "GET", "/")).status == 200
             await sleeping
-            assert 0.3 < time.monotonic() - began < 5
+            assert 0.3 < asyncio.get_running_loop().time() - began < 5
             assert (await runner.wake(api, actor)).generation == 1
         finally:
             give_up.set()
@@ -198,7 +198,7 @@ async def test_actor_sleeps_all_the_same_when_its_stop_hook_never_returns(
 
 
 async def test_spawned_tasks_are_cancelled_when_the_stop_hook_has_returned(
-    engine: LocalEngine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
+    engine: Engine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     at_stop: list[bool] = []
 
@@ -230,7 +230,7 @@ async def test_spawned_tasks_are_cancelled_when_the_stop_hook_has_returned(
 
 
 async def test_log_carries_the_id_when_an_actor_logs(
-    engine: LocalEngine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
+    engine: Engine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "rivet_runner")
     async with hosting(engine, runner_name) as runner:
@@ -242,7 +242,7 @@ async def test_log_carries_the_id_when_an_actor_logs(
     assert (record.__dict__["actor_id"], record.__dict__["generation"], record.__dict__["mine"]) == (actor.id, 0, 1)
 
 
-async def test_sleep_happens_once_when_it_is_asked_for_again(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_sleep_happens_once_when_it_is_asked_for_again(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with hosting(engine, runner_name) as runner:
         actor = await runner.new_actor(api)
         actor.sleep()
@@ -255,9 +255,7 @@ async def test_sleep_happens_once_when_it_is_asked_for_again(engine: LocalEngine
         assert (await api.get_actor(actor.id)).destroy_ts is None
 
 
-async def test_actor_sleeps_or_ends_when_its_start_hook_says_so(
-    engine: LocalEngine, api: EngineApi, runner_name: str
-) -> None:
+async def test_actor_sleeps_or_ends_when_its_start_hook_says_so(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async def on_start(actor: Actor) -> None:
         if actor.input == b"sleep" and actor.generation == 0:
             actor.sleep()
@@ -282,7 +280,7 @@ async def test_actor_sleeps_or_ends_when_its_start_hook_says_so(
 
 @pytest.mark.parametrize("end", ["sleep", "destroy"])
 async def test_response_arrives_when_its_own_fetch_has_ended_the_actor(
-    engine: LocalEngine, api: EngineApi, runner_name: str, end: str
+    engine: Engine, api: EngineApi, runner_name: str, end: str
 ) -> None:
     stopping = asyncio.Event()
 
@@ -309,7 +307,7 @@ async def test_response_arrives_when_its_own_fetch_has_ended_the_actor(
 
 
 async def test_requests_in_flight_are_answered_once_when_the_actor_is_put_to_sleep(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     go_on = asyncio.Event()
 
@@ -332,7 +330,7 @@ async def test_requests_in_flight_are_answered_once_when_the_actor_is_put_to_sle
 
 
 async def test_actors_stop_and_move_with_their_data_when_the_runner_is_shut_down(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async def on_stop(actor: Actor) -> None:
         await actor.kv.put(b"stopped", b"%d" % actor.generation)

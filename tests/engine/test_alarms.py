@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from rivet_runner import Actor
-from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.support import hosting
+from rivet_runner.testing import EngineApi
+from tests.engine.support import Engine, hosting
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.both_protocols
+pytestmark = [pytest.mark.both_protocols, pytest.mark.real_time("an alarm is a time of the wall clock")]
 
 # What the engine may be late by on a busy machine; 0.1 s is usual.
 LATE_SECONDS = 4.0
@@ -26,9 +26,7 @@ def after(seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-async def test_actor_wakes_at_about_the_time_when_its_alarm_is_due(
-    engine: LocalEngine, api: EngineApi, runner_name: str
-) -> None:
+async def test_actor_wakes_at_about_the_time_when_its_alarm_is_due(engine: Engine, api: EngineApi, runner_name: str) -> None:
     woken_at: dict[str, float] = {}
 
     async def on_start(actor: Actor) -> None:
@@ -55,7 +53,7 @@ async def test_actor_wakes_at_about_the_time_when_its_alarm_is_due(
 
 
 async def test_actor_sleeps_on_when_its_alarm_is_cleared_or_was_due_before(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with hosting(engine, runner_name) as runner:
         control, cleared, cleared_later, never = await asyncio.gather(*(runner.new_actor(api) for _ in range(4)))
@@ -77,7 +75,7 @@ async def test_actor_sleeps_on_when_its_alarm_is_cleared_or_was_due_before(
 
 
 async def test_alarm_is_kept_when_the_actor_was_woken_and_sleeps_again(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with hosting(engine, runner_name) as runner:
         actor = await runner.new_actor(api)
@@ -90,7 +88,7 @@ async def test_alarm_is_kept_when_the_actor_was_woken_and_sleeps_again(
         assert -EARLY_SECONDS < time.time() - due < LATE_SECONDS
 
 
-async def test_alarm_counts_when_it_is_set_by_the_stop_hook(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_alarm_counts_when_it_is_set_by_the_stop_hook(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async def on_stop(actor: Actor) -> None:
         if actor.generation == 0:
             await actor.set_alarm(after(0.5))
@@ -101,9 +99,7 @@ async def test_alarm_counts_when_it_is_set_by_the_stop_hook(engine: LocalEngine,
         await eventually(lambda: ("start", actor.id, 1) in runner.calls)
 
 
-async def test_alarm_is_refused_when_it_is_not_an_aware_datetime(
-    engine: LocalEngine, api: EngineApi, runner_name: str
-) -> None:
+async def test_alarm_is_refused_when_it_is_not_an_aware_datetime(engine: Engine, api: EngineApi, runner_name: str) -> None:
     refused: list[tuple[Any, type[Exception]]] = [(datetime(2030, 1, 1), ValueError), (1.5, TypeError), ("soon", TypeError)]
     async with hosting(engine, runner_name) as runner:
         actor = await runner.new_actor(api)

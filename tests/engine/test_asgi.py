@@ -13,11 +13,11 @@ from fastapi import FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 
 from rivet_runner.asgi import AsgiRunner
-from rivet_runner.testing import EngineApi, HttpResponse, LocalEngine
+from rivet_runner.testing import EngineApi, HttpResponse
 from tests.asgi.site import make_site
 from tests.asgi.site_tour import Client, Visitor, visit_requests, visit_responses, visit_websockets
 from tests.engine.rooms import close_of
-from tests.engine.support import Program
+from tests.engine.support import Engine, Program
 
 
 class GatewayVisitor:
@@ -39,7 +39,7 @@ class GatewayVisitor:
 
 
 @asynccontextmanager
-async def serving(engine: LocalEngine, api: EngineApi, runner_name: str, site: FastAPI) -> AsyncIterator[Visitor]:
+async def serving(engine: Engine, api: EngineApi, runner_name: str, site: FastAPI) -> AsyncIterator[Visitor]:
     async with asyncio.timeout(60), AsgiRunner(site, endpoint=engine.endpoint, runner_name=runner_name):
         created = await api.create_ready_actor("site", runner_name=runner_name, crash_policy="sleep")
         yield GatewayVisitor(api, created.actor_id)
@@ -47,15 +47,13 @@ async def serving(engine: LocalEngine, api: EngineApi, runner_name: str, site: F
 
 @pytest.mark.parametrize("visit", [visit_requests, visit_responses, visit_websockets])
 async def test_site_answers_as_behind_any_server_when_it_is_visited(
-    engine: LocalEngine, api: EngineApi, runner_name: str, visit: Callable[[Visitor], Awaitable[None]]
+    engine: Engine, api: EngineApi, runner_name: str, visit: Callable[[Visitor], Awaitable[None]]
 ) -> None:
     async with serving(engine, api, runner_name, make_site()) as site:
         await visit(site)
 
 
-async def test_links_lead_to_the_actor_when_a_client_follows_them(
-    engine: LocalEngine, api: EngineApi, runner_name: str
-) -> None:
+async def test_links_lead_to_the_actor_when_a_client_follows_them(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with serving(engine, api, runner_name, make_site()) as site:
         location = (await site.request("GET", "/redirect")).headers["location"]
         assert location == f"{engine.endpoint}/gateway/{site.actor_id}/items/7"
@@ -65,9 +63,7 @@ async def test_links_lead_to_the_actor_when_a_client_follows_them(
         assert (head.status, head.body) == (405, b"")
 
 
-async def test_endless_stream_is_a_500_when_nothing_can_forward_it(
-    engine: LocalEngine, api: EngineApi, runner_name: str
-) -> None:
+async def test_endless_stream_is_a_500_when_nothing_can_forward_it(engine: Engine, api: EngineApi, runner_name: str) -> None:
     site = FastAPI()
 
     @site.get("/events")
@@ -85,7 +81,7 @@ async def test_endless_stream_is_a_500_when_nothing_can_forward_it(
 
 
 async def test_application_hears_of_the_disconnect_when_a_client_leaves_or_its_actor_sleeps(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     site = FastAPI()
     closes: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
@@ -151,8 +147,9 @@ AsgiRunner(app).run()
 """
 
 
+@pytest.mark.real_time("the site is a process of its own")
 async def test_background_tasks_finish_and_the_site_shuts_down_when_the_process_gets_a_sigterm(
-    engine: LocalEngine, api: EngineApi, runner_name: str, tmp_path: Path
+    engine: Engine, api: EngineApi, runner_name: str, tmp_path: Path
 ) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)

@@ -14,13 +14,17 @@ from websockets.asyncio.client import ClientConnection
 
 from benchmarks.distance import at_distance
 from rivet_runner import Actor, Request, Runner, WebSocket
-from rivet_runner.testing import EngineApi, LocalEngine
+from rivet_runner.testing import EngineApi
 from tests.engine.rooms import asleep, clients, created
+from tests.engine.support import Engine
 from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
 QUIET_SECONDS: Final = 15.0
 """A client that gets nothing for so long gets nothing more. On a busy machine the engine pauses for seconds."""
+
+
+pytestmark = pytest.mark.slow
 
 
 class Bursting(Runner):
@@ -46,7 +50,7 @@ SITUATIONS: Final = pytest.mark.parametrize(
 
 
 @pytest.fixture
-async def endpoint(request: pytest.FixtureRequest, engine: LocalEngine) -> AsyncIterator[str]:
+async def endpoint(request: pytest.FixtureRequest, engine: Engine) -> AsyncIterator[str]:
     """The address by which a runner reaches the engine; clients are always near it."""
     async with at_distance(engine.endpoint, request.param) as address:
         yield address
@@ -84,7 +88,7 @@ async def test_a_burst_to_one_client_arrives_whole_and_in_order(endpoint: str, a
 
 
 async def test_a_burst_arrives_whole_and_in_order_when_the_client_can_hibernate(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with Bursting(endpoint=engine.endpoint, runner_name=runner_name):
         actor_id = await created(api, runner_name)
@@ -109,7 +113,7 @@ async def test_broadcasts_to_four_hundred_clients_arrive_whole_and_in_order(
 
 
 async def test_a_burst_from_one_client_is_received_whole_and_in_order(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as room:
         actor_id = await created(api, runner_name)
@@ -127,7 +131,7 @@ async def collected(client: ClientConnection, received: list[str]) -> None:
 
 
 async def test_a_broadcast_reaches_every_client_when_there_are_two_thousand(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as room:
         actor_id = await created(api, runner_name)
@@ -150,7 +154,7 @@ async def test_a_broadcast_reaches_every_client_when_there_are_two_thousand(
 
 
 async def test_every_message_arrives_when_three_hundred_clients_speak_to_a_sleeping_actor(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     """What waits for the actor comes as one burst when it wakes, six times as long as what the engine queues."""
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as room:

@@ -150,6 +150,7 @@ async def test_newcomer_gets_only_the_latest_messages_when_more_were_said_than_a
         assert len(await house.runner.actors[room.id].kv.list()) == HISTORY
 
 
+@pytest.mark.real_time("the room looks at the wall clock before it sleeps")
 async def test_guests_stay_connected_and_known_when_the_room_sleeps_by_itself_and_wakes(
     api: EngineApi, runner_name: str
 ) -> None:
@@ -216,6 +217,8 @@ async def test_page_is_served_when_the_room_is_opened_with_http(api: EngineApi, 
 
 # In a browser
 
+in_browser = pytest.mark.real_time("the browser is a process of its own")
+
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
@@ -251,6 +254,7 @@ async def keep_screenshots(tabs: dict[str, Tab]) -> None:
             await asyncio.to_thread(Path(folder, f"chat-{name}.png").write_bytes, picture)
 
 
+@in_browser
 async def test_two_tabs_chat_on_without_reconnecting_when_the_room_has_slept(
     browser: Browser, api: EngineApi, runner_name: str
 ) -> None:
@@ -295,6 +299,7 @@ async def test_two_tabs_chat_on_without_reconnecting_when_the_room_has_slept(
         await keep_screenshots({"ada": ada, "bob": bob})
 
 
+@in_browser
 async def test_page_connects_again_and_says_so_when_its_connection_is_lost(
     browser: Browser, api: EngineApi, runner_name: str
 ) -> None:

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from rivet_runner.testing import EngineApi, LocalEngine
+from rivet_runner.testing import EngineApi
 from tests.engine.rooms import clients, created
+from tests.engine.support import Engine
 from tests.support.fault_proxy import FaultProxy
 from tests.support.rooms import Room
 from tests.support.waiting import eventually
@@ -18,12 +19,13 @@ SOCKETS = 20
 CUTS = 15
 
 
-def proxied(engine: LocalEngine) -> FaultProxy:
+def proxied(engine: Engine) -> FaultProxy:
     return FaultProxy(int(engine.endpoint.rsplit(":", 1)[-1]))
 
 
+@pytest.mark.slow
 async def test_nothing_is_lost_or_reordered_when_the_connection_is_cut_fifteen_times(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
         actor_id = await created(api, runner_name)
@@ -62,7 +64,7 @@ async def test_nothing_is_lost_or_reordered_when_the_connection_is_cut_fifteen_t
 
 
 async def test_a_message_arrives_soon_when_it_was_the_only_one_during_an_outage(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
         actor_id = await created(api, runner_name)
@@ -79,8 +81,9 @@ async def test_a_message_arrives_soon_when_it_was_the_only_one_during_an_outage(
             assert await asyncio.wait_for(silent.recv(), 5) == "and I?"
 
 
+@pytest.mark.slow
 async def test_everything_arrives_when_many_clients_spoke_into_an_outage_and_then_are_silent(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     """Their replays together are far more than the engine's queue of some 1,000 messages holds."""
     async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
@@ -101,7 +104,7 @@ async def test_everything_arrives_when_many_clients_spoke_into_an_outage_and_the
 
 
 async def test_a_handler_ends_soon_when_its_client_left_during_an_outage(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
         actor_id = await created(api, runner_name)

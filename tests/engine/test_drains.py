@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 import pytest
 
 from rivet_runner import Actor, Request, Response
-from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.support import Probe, answered, hosting
+from rivet_runner.testing import EngineApi
+from tests.engine.support import Engine, Probe, answered, hosting
 
 pytestmark = pytest.mark.both_protocols
 
@@ -37,7 +36,7 @@ class Spans:
         self._spans: dict[tuple[str, int], Span] = {}
 
     def note(self, actor: Actor) -> None:
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         span = self._spans.setdefault((actor.id, actor.generation), Span(actor.id, actor.generation, now, now))
         span.ended = now
 
@@ -73,7 +72,7 @@ class Slow:
 
 
 async def test_generations_do_not_overlap_when_a_drain_takes_longer_than_the_engine_waits(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     slow = Slow()
     first = Probe(endpoint=engine.endpoint, runner_name=runner_name, **slow.options())
@@ -87,9 +86,9 @@ async def test_generations_do_not_overlap_when_a_drain_takes_longer_than_the_eng
     request = asyncio.create_task(api.request(actors[0], "GET", "/long"))
     await asyncio.sleep(0.5)
     async with hosting(engine, runner_name, seconds=100, **slow.options()):
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         await first.shutdown()
-        assert time.monotonic() - began > LONG_SECONDS - 1.5, "the engine did not cut it short"
+        assert asyncio.get_running_loop().time() - began > LONG_SECONDS - 1.5, "the engine did not cut it short"
         assert (await request).text() == "0", "it was answered by the generation that got it"
         for actor_id in actors:
             await answered(api, actor_id)

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
-from rivet_runner.testing import EngineApi, EngineApiError, LocalEngine
+from rivet_runner.testing import EngineApi, EngineApiError
+from rivet_runner.testing.http_client import exchange
+from tests.engine.rooms import close_of
+from tests.engine.support import Engine, OwnEngine
 from tests.support.bare_runner import BareRunner
 from tests.support.waiting import eventually
 
@@ -34,7 +41,7 @@ async def test_create_is_refused_when_the_name_has_no_runner_config(api: EngineA
     assert "nobody-configured-this" in caught.value.message
 
 
-async def test_calls_are_refused_when_the_namespace_is_unknown(engine: LocalEngine) -> None:
+async def test_calls_are_refused_when_the_namespace_is_unknown(engine: Engine) -> None:
     with pytest.raises(EngineApiError, match=r"namespace\.not_found"):
         await EngineApi(engine.endpoint, namespace="nowhere").list_runners()
 
@@ -106,7 +113,7 @@ async def test_wait_tells_the_last_state_when_the_time_is_up(api: EngineApi, run
         await api.wait_connectable(actor.actor_id, timeout=0.1)
 
 
-async def test_runner_is_listed_while_it_is_connected(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_runner_is_listed_while_it_is_connected(engine: Engine, api: EngineApi, runner_name: str) -> None:
     assert await api.list_runners(runner_name) == []
     async with BareRunner(engine.endpoint, runner_name):
         (runner,) = await eventually(lambda: api.list_runners(runner_name), seconds=10)
@@ -114,7 +121,7 @@ async def test_runner_is_listed_while_it_is_connected(engine: LocalEngine, api: 
         assert runner.runner_id in [listed.runner_id for listed in await api.list_runners()]
 
 
-async def test_request_reaches_the_actor_as_it_is(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_request_reaches_the_actor_as_it_is(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with BareRunner(engine.endpoint, runner_name):
         actor = await api.create_actor("a", runner_name=runner_name)
         connectable = await api.wait_connectable(actor.actor_id)
@@ -125,7 +132,7 @@ async def test_request_reaches_the_actor_as_it_is(engine: LocalEngine, api: Engi
         assert sorted(response.headers.getall("SET-COOKIE")) == ["a=1", "b=2"]
 
 
-async def test_websocket_reaches_the_actor(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_websocket_reaches_the_actor(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with BareRunner(engine.endpoint, runner_name):
         actor = await api.create_actor("a", runner_name=runner_name)
         async with api.websocket(actor.actor_id, "/path?a=b", subprotocols=["other"]) as socket:
@@ -136,7 +143,7 @@ async def test_websocket_reaches_the_actor(engine: LocalEngine, api: EngineApi, 
             assert await socket.recv() == b"bytes"
 
 
-async def test_actor_that_sleeps_is_woken_by_a_request(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_actor_that_sleeps_is_woken_by_a_request(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with BareRunner(engine.endpoint, runner_name) as runner:
         actor = await api.create_actor("a", runner_name=runner_name)
         await api.wait_connectable(actor.actor_id)
@@ -147,6 +154,7 @@ async def test_actor_that_sleeps_is_woken_by_a_request(engine: LocalEngine, api:
         await api.wait_connectable(actor.actor_id)
 
 
+@pytest.mark.real_engine("the simulated engine starts no runners")
 async def test_serverless_runner_config_is_taken(api: EngineApi, runner_name: str) -> None:
     # Nothing listens there; the engine finds out later.
     await api.upsert_runner_config(
@@ -167,3 +175,85 @@ async def test_runner_config_is_refused_when_a_field_is_unknown(api: EngineApi, 
 async def test_many_calls_at_once_are_all_answered(api: EngineApi) -> None:
     answers = await asyncio.gather(*(api.health() for _ in range(300)))
     assert {answer.status for answer in answers} == {"ok"}
+
+
+async def test_calls_are_refused_when_the_engine_has_a_token_and_they_have_not(own_engine: OwnEngine) -> None:
+    async with own_engine(admin_token="secret") as engine:
+        api = EngineApi(engine.endpoint, token="secret")
+        await api.upsert_runner_config("default")
+        actor = await api.create_actor("a", runner_name="default")
+        for wrong in (None, "wrong"):
+            stranger = EngineApi(engine.endpoint, token=wrong)
+            assert (await stranger.health()).version == (await stranger.metadata()).version
+            for call in (
+                stranger.list_namespaces,
+                stranger.list_runners,
+                partial(stranger.list_actors, "a"),
+                partial(stranger.get_actor, actor.actor_id),
+                partial(stranger.destroy_actor, actor.actor_id),
+                partial(stranger.create_actor, "a", runner_name="default"),
+                partial(stranger.upsert_runner_config, "other"),
+            ):
+                with pytest.raises(EngineApiError, match=r"api\.forbidden") as caught:
+                    await call()
+                assert caught.value.status == 403
+        plain = await exchange("GET", f"{engine.endpoint}/runners/connect")
+        assert (plain.status, plain.json()["code"]) == (400, "missing_header")
+
+
+async def test_runner_is_refused_when_its_token_is_wrong_or_missing(own_engine: OwnEngine) -> None:
+    async with own_engine(admin_token="secret") as engine:
+        await EngineApi(engine.endpoint, token="secret").upsert_runner_config("default")
+        async with BareRunner(engine.endpoint, "default", token="secret"):
+            pass
+        for wrong, reason in ((None, "guard.missing_header"), ("wrong", "api.forbidden")):
+            with pytest.raises(ConnectionClosed) as caught:
+                await BareRunner(engine.endpoint, "default", token=wrong).__aenter__()
+            close = caught.value.rcvd
+            assert close is not None
+            assert (close.code, close.reason.partition("#")[0]) == (1011, reason)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "expected"),
+    [
+        ("/request", {"x-rivet-actor": "ID"}, (207, "GET /request")),
+        ("/request/a%20b?c=d", {"x-rivet-actor": "ID"}, (207, "GET /request/a%20b?c=d")),
+        ("/requests", {"x-rivet-actor": "ID"}, (404, "no_route")),
+        ("/request", {}, (400, "missing_header")),
+        ("/request", {"x-rivet-actor": "not an id"}, (500, "internal_error")),
+        ("/request", {"x-rivet-actor": UNKNOWN_ACTOR}, (404, "not_found")),
+        ("/request", {"x-rivet-target": "nobody", "x-rivet-actor": "ID"}, (404, "no_route")),
+    ],
+)
+async def test_request_reaches_the_actor_that_its_headers_name(
+    engine: Engine, api: EngineApi, runner_name: str, path: str, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
+    async with BareRunner(engine.endpoint, runner_name):
+        actor = await api.create_ready_actor("a", runner_name=runner_name)
+        named = {name: value.replace("ID", actor.actor_id) for name, value in headers.items()}
+        answer = await exchange("GET", engine.endpoint + path, headers={"x-rivet-target": "actor", **named})
+        assert (answer.status, answer.text() if answer.status == 207 else answer.json()["code"]) == expected
+
+
+async def test_websocket_reaches_the_actor_that_its_subprotocols_name(
+    engine: Engine, api: EngineApi, runner_name: str
+) -> None:
+    async with BareRunner(engine.endpoint, runner_name):
+        actor = await api.create_ready_actor("a", runner_name=runner_name)
+        url = f"ws{engine.endpoint.removeprefix('http')}/anything"
+
+        def dial(*subprotocols: str) -> connect:
+            return connect(url, subprotocols=[Subprotocol(name) for name in ("rivet", *subprotocols)], proxy=None)
+
+        async with dial("rivet_target.actor", f"rivet_actor.{actor.actor_id}") as socket:
+            await socket.send("text")
+            assert await socket.recv() == "text"
+        for named, reason in (
+            (["rivet_target.nobody", f"rivet_actor.{actor.actor_id}"], "guard.no_route"),
+            (["rivet_target.actor"], "guard.missing_header"),
+            (["rivet_target.actor", "rivet_actor.bad"], "core.internal_error"),
+        ):
+            async with dial(*named) as socket:
+                code, said = await close_of(socket)
+                assert (code, said.partition("#")[0]) == (1011, reason)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
@@ -12,8 +11,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 
 from rivet_runner import Actor, Request, Response
-from rivet_runner.testing import EngineApi, LocalEngine, MemoryHibernationStores
-from tests.engine.support import answered
+from rivet_runner.testing import EngineApi, MemoryHibernationStores
+from tests.engine.support import OwnEngine, RestartableEngine, answered
 from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
@@ -51,7 +50,11 @@ class PopulatedEngine:
     """One engine, one runner on it, an actor that is awake and one that is asleep, each with a client's WebSocket."""
 
     def __init__(
-        self, engine: LocalEngine, runner: CountingRoom, stores: MemoryHibernationStores, clients: contextlib.AsyncExitStack
+        self,
+        engine: RestartableEngine,
+        runner: CountingRoom,
+        stores: MemoryHibernationStores,
+        clients: contextlib.AsyncExitStack,
     ) -> None:
         self.engine = engine
         self._clients = clients
@@ -105,10 +108,10 @@ class PopulatedEngine:
 
 
 @contextlib.asynccontextmanager
-async def populated_engine() -> AsyncIterator[PopulatedEngine]:
+async def populated_engine(own_engine: OwnEngine) -> AsyncIterator[PopulatedEngine]:
     stores = MemoryHibernationStores()
-    config = {"pegboard": {"hibernating_request_eligible_threshold": HIBERNATING_SECONDS * 1000}}
-    async with asyncio.timeout(170), LocalEngine(config) as engine:
+    kept = HIBERNATING_SECONDS * 1000
+    async with asyncio.timeout(170), own_engine(hibernating_request_eligible_threshold=kept) as engine:
         await EngineApi(engine.endpoint).upsert_runner_config(NAME)
         async with (
             CountingRoom(endpoint=engine.endpoint, runner_name=NAME, hibernation_store=stores) as runner,
@@ -119,32 +122,32 @@ async def populated_engine() -> AsyncIterator[PopulatedEngine]:
             yield current
 
 
-async def stop(engine: LocalEngine) -> None:
+async def stop(engine: RestartableEngine) -> None:
     await engine.stop()
 
 
-async def kill(engine: LocalEngine) -> None:
+async def kill(engine: RestartableEngine) -> None:
     await engine.kill()
 
 
 @pytest.mark.both_protocols
 @pytest.mark.parametrize(("end", "close"), [(stop, (1011, "ws.going_away")), (kill, (1006, ""))], ids=["SIGTERM", "SIGKILL"])
 async def test_actors_go_on_when_the_engine_comes_back_on_the_same_data(
-    end: Callable[[LocalEngine], Awaitable[None]], close: tuple[int, str]
+    own_engine: OwnEngine, end: Callable[[RestartableEngine], Awaitable[None]], close: tuple[int, str]
 ) -> None:
-    async with populated_engine() as current:
+    async with populated_engine(own_engine) as current:
         runner = current.runner
         await end(current.engine)
         await eventually(lambda: runner.closes == [close])
         assert not runner.connected
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         await current.engine.start()
         await eventually(lambda: runner.connected, seconds=RECOVERS_WITHIN)
-        connected_after = time.monotonic() - began
+        connected_after = asyncio.get_running_loop().time() - began
         for actor_id in (current.awake, current.asleep):
-            left = RECOVERS_WITHIN - (time.monotonic() - began)
+            left = RECOVERS_WITHIN - (asyncio.get_running_loop().time() - began)
             assert await current.answered(actor_id, SOON + max(0, left)) == "3"
-        answered_after = time.monotonic() - began
+        answered_after = asyncio.get_running_loop().time() - began
         print(f"\nconnected {connected_after:.1f} s after the restart began, all answered after {answered_after:.1f} s")
         assert (len(runner.called("on_connected")), runner.closes) == (2, [close]), "one connection each"
         await current.check_that_all_is_new()
@@ -164,8 +167,8 @@ def check_generations(runner: CountingRoom) -> None:
     assert {*starts} - {*stops} == {(actor.id, actor.generation) for actor in runner.actors.values()}
 
 
-async def test_the_runner_comes_back_each_time_when_the_engine_is_restarted_twice() -> None:
-    async with populated_engine() as current:
+async def test_the_runner_comes_back_each_time_when_the_engine_is_restarted_twice(own_engine: OwnEngine) -> None:
+    async with populated_engine(own_engine) as current:
         for restart in range(1, 3):
             await current.engine.restart()
             await eventually(lambda: current.runner.connected, seconds=RECOVERS_WITHIN)
@@ -175,14 +178,14 @@ async def test_the_runner_comes_back_each_time_when_the_engine_is_restarted_twic
         assert current.runner.closes == [(1011, "ws.going_away")] * 2
 
 
-async def test_start_gets_through_when_the_engine_was_killed_before() -> None:
+async def test_start_gets_through_when_the_engine_was_killed_before(own_engine: OwnEngine) -> None:
     """A fresh runner, as after a crash of the whole machine: nobody holds a lease on its key."""
-    async with asyncio.timeout(100), LocalEngine() as engine:
+    async with asyncio.timeout(100), own_engine() as engine:
         await EngineApi(engine.endpoint).upsert_runner_config(NAME)
         async with CountingRoom(endpoint=engine.endpoint, runner_name=NAME):
             await engine.kill()
         await engine.start()
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         async with CountingRoom(endpoint=engine.endpoint, runner_name=NAME, start_timeout=RECOVERS_WITHIN) as runner:
-            print(f"\nstarted after {time.monotonic() - began:.1f} s")
+            print(f"\nstarted after {asyncio.get_running_loop().time() - began:.1f} s")
             assert runner.connected

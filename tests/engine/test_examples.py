@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rivet_runner.testing import EngineApi, HttpResponse, LocalEngine
+from rivet_runner.testing import EngineApi, HttpResponse
 from rivet_runner.testing.engine_types import RunnerInfo
-from tests.engine.support import PROJECT, Program
+from tests.engine.support import PROJECT, Engine, Program
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.real_time("the example is a process of its own")
 
 COUNTER = PROJECT / "examples" / "counter.py"
 
@@ -52,9 +54,7 @@ async def stop(program: Program) -> None:
     assert await program.exit_code() == 0, program.err
 
 
-async def test_counter_goes_on_counting_when_its_process_is_another(
-    engine: LocalEngine, api: EngineApi, tmp_path: Path
-) -> None:
+async def test_counter_goes_on_counting_when_its_process_is_another(engine: Engine, api: EngineApi, tmp_path: Path) -> None:
     """First as a script, then as a module, then as the README prints it."""
     await api.upsert_runner_config("counter")
     printed = tmp_path / "printed.py"
@@ -92,7 +92,7 @@ async def _runner_is_listed(api: EngineApi, name: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["-m", "examples.kv_notes"], [str(PROJECT / "examples" / "kv_notes.py")]])
-async def test_notes_are_kept_when_they_are_written(engine: LocalEngine, api: EngineApi, arguments: list[str]) -> None:
+async def test_notes_are_kept_when_they_are_written(engine: Engine, api: EngineApi, arguments: list[str]) -> None:
     await api.upsert_runner_config("notes")
     async with Program("-W", "error", *arguments, environment={"RIVET_ENDPOINT": engine.endpoint}) as program:
         await program.printed("connected to")
@@ -129,7 +129,7 @@ async def test_notes_are_kept_when_they_are_written(engine: LocalEngine, api: En
         assert not any("Traceback" in line or "ERROR" in line for line in program.err), program.err
 
 
-async def test_guestbook_keeps_its_entries_and_shows_them_live(engine: LocalEngine, api: EngineApi) -> None:
+async def test_guestbook_keeps_its_entries_and_shows_them_live(engine: Engine, api: EngineApi) -> None:
     await api.upsert_runner_config("guestbook")
     json_type = {"content-type": "application/json"}
     async with Program(

@@ -1,4 +1,4 @@
-"""Faults that only the real engine can show, with a call and a request under way: what the log says, and what goes on."""
+"""Faults that only an engine can show, with a call and a request under way: what the log says, and what goes on."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import pytest
 
 from rivet_runner import Actor, Request, Response
 from rivet_runner.testing import EngineApi, HttpExchangeFailed, LocalEngine
-from tests.engine.support import Probe, answered, hosting
+from tests.engine.support import OwnEngine, Probe, RestartableEngine, answered, hosting
 from tests.faults.work import one_line_each
 from tests.support.waiting import eventually
 
 NAME = "faults"
-PATIENCE = {"pegboard": {"runner_lost_threshold": 90_000}}
-"""So that the actor is not lost in the 30 s that a killed engine takes."""
+LOST_AFTER = 90_000
+"""Milliseconds, so that the actor is not lost in the 30 s that a killed engine takes."""
 
 
-async def stop(engine: LocalEngine) -> None:
+async def stop(engine: RestartableEngine) -> None:
     await engine.stop()
 
 
-async def kill(engine: LocalEngine) -> None:
+async def kill(engine: RestartableEngine) -> None:
     await engine.kill()
 
 
 @pytest.mark.parametrize("end", [stop, kill])
 async def test_each_line_of_the_log_says_what_to_do_when_the_engine_ends_and_returns(
-    end: Callable[[LocalEngine], Awaitable[None]], caplog: pytest.LogCaptureFixture
+    own_engine: OwnEngine, end: Callable[[RestartableEngine], Awaitable[None]], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     asked = asyncio.Event()
@@ -43,7 +43,7 @@ async def test_each_line_of_the_log_says_what_to_do_when_the_engine_ends_and_ret
             await answer.wait()
         return Response("here")
 
-    async with LocalEngine(PATIENCE) as engine:
+    async with own_engine(runner_lost_threshold=LOST_AFTER) as engine:
         api = EngineApi(engine.endpoint)
         await api.upsert_runner_config(NAME)
         async with hosting(engine, NAME, seconds=100, fetch=fetch, kv_timeout=90) as runner:
@@ -75,10 +75,13 @@ async def test_each_line_of_the_log_says_what_to_do_when_the_engine_ends_and_ret
 
 @contextlib.asynccontextmanager
 async def engine_with(token: str, folder: Path, port: int | None = None) -> AsyncIterator[LocalEngine]:
-    async with LocalEngine(PATIENCE, admin_token=token, data_dir=folder, port=port) as engine:
+    async with LocalEngine(
+        {"pegboard": {"runner_lost_threshold": LOST_AFTER}}, admin_token=token, data_dir=folder, port=port
+    ) as engine:
         yield engine
 
 
+@pytest.mark.real_engine("it starts two engines on the same data, with different tokens")
 async def test_the_error_names_the_token_and_the_runner_tries_on_when_the_token_is_revoked(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

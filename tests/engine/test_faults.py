@@ -20,7 +20,10 @@ from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.idle_tasks import running_tasks, tasks_that_stay
 from tests.support.load import SHARES, Load, hosted_load, strike
 
-pytestmark = pytest.mark.both_protocols
+pytestmark = [
+    pytest.mark.both_protocols,
+    pytest.mark.real_engine("it counts the memory of this process, where the simulated engine lives too"),
+]
 
 BETWEEN: Final = (0.02, 0.2)
 LASTING: Final = (0.05, 0.35)

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rivet_runner import Actor, HibernationRecord, WebSocket
-from rivet_runner.testing import EngineApi, LocalEngine, MemoryHibernationStores
+from rivet_runner.testing import EngineApi, MemoryHibernationStores
 from tests.engine.rooms import asleep, clients, close_of, created
+from tests.engine.support import Engine
 from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
@@ -25,7 +26,7 @@ def first_deliveries(delivered: list[int]) -> list[int]:
 
 
 @pytest.fixture
-async def room(engine: LocalEngine, runner_name: str) -> AsyncIterator[Room]:
+async def room(engine: Engine, runner_name: str) -> AsyncIterator[Room]:
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         yield runner
 
@@ -52,7 +53,7 @@ async def test_every_message_is_delivered_in_order_when_the_actor_sleeps_ten_tim
 
 
 async def test_every_message_is_delivered_in_order_when_the_runner_is_replaced_between_cycles(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     delivered: list[int] = []
     actor_id: str | None = None
@@ -72,6 +73,7 @@ async def test_every_message_is_delivered_in_order_when_the_runner_is_replaced_b
     await client.close()
 
 
+@pytest.mark.slow
 async def test_the_stream_goes_on_when_the_index_wraps(room: Room, api: EngineApi, runner_name: str) -> None:
     actor_id = await created(api, runner_name)
     total = 66_500
@@ -99,7 +101,7 @@ class Holding(Room):
 
 
 async def test_only_what_was_not_processed_comes_again_when_the_actor_wakes(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with Holding(endpoint=engine.endpoint, runner_name=runner_name, actor_stop_timeout=0.5) as room:
         actor_id = await created(api, runner_name)
@@ -127,7 +129,7 @@ class Greeting(Room):
 
 @pytest.mark.parametrize("wake", ["message", "request"])
 async def test_what_the_actor_sends_at_once_arrives_when_a_socket_is_restored(
-    engine: LocalEngine, api: EngineApi, runner_name: str, wake: str
+    engine: Engine, api: EngineApi, runner_name: str, wake: str
 ) -> None:
     async with Greeting(endpoint=engine.endpoint, runner_name=runner_name) as room:
         actor_id = await created(api, runner_name)
@@ -153,7 +155,7 @@ class Failing(Room):
 
 
 async def test_each_socket_is_restored_or_closed_on_its_own_when_some_cannot_be(
-    engine: LocalEngine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
+    engine: Engine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     stores = MemoryHibernationStores()
     async with Failing(endpoint=engine.endpoint, runner_name=runner_name, hibernation_store=stores) as room:

@@ -20,8 +20,8 @@ from rivet_runner.protocol.v3 import (
     KvPutRequest,
     KvPutResponse,
 )
-from rivet_runner.testing import EngineApi, LocalEngine
-from tests.engine.support import Probe, answered, hosting
+from rivet_runner.testing import EngineApi
+from tests.engine.support import Engine, Probe, answered, hosting
 from tests.support.bare_runner import BareRunner
 
 MAX_VALUE = 128 * 1024
@@ -31,7 +31,7 @@ PUT_SECONDS = 20.0
 
 
 @pytest.fixture
-async def runner(engine: LocalEngine, runner_name: str) -> AsyncIterator[Probe]:
+async def runner(engine: Engine, runner_name: str) -> AsyncIterator[Probe]:
     async with hosting(engine, runner_name) as probe:
         yield probe
 
@@ -191,7 +191,7 @@ async def test_put_is_stored_when_it_is_exactly_at_a_limit(kv: KV, items: dict[b
     ids=["key", "value", "keys", "put of 8", "put of 128"],
 )
 async def test_engine_refuses_when_a_put_is_one_over_what_we_allow(
-    engine: LocalEngine, api: EngineApi, runner_name: str, items: dict[bytes, bytes]
+    engine: Engine, api: EngineApi, runner_name: str, items: dict[bytes, bytes]
 ) -> None:
     """So our limits are not narrower than the engine's own: the runner is one that checks nothing."""
     async with BareRunner(engine.endpoint, runner_name) as bare:
@@ -210,7 +210,7 @@ async def all_keys(bare: BareRunner, actor_id: str) -> Sequence[bytes]:
 
 
 async def test_reserved_keys_stay_hidden_and_whole_when_yours_are_listed_and_cleared(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     ours = {RESERVED_FROM + b"a": b"1", RESERVED_FROM + b"\xff": b"2"}
     async with BareRunner(engine.endpoint, runner_name) as bare:

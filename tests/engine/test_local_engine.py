@@ -21,6 +21,8 @@ from rivet_runner.testing import (
 from rivet_runner.testing.engine_config import LOOPBACK, choose_ports
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.real_engine("it is about the process of a real engine")
+
 _STARTS_AN_ENGINE_AND_WAITS = """
 import asyncio
 from rivet_runner.testing import LocalEngine
@@ -92,9 +94,9 @@ async def test_data_and_ports_stay_over_stop_kill_and_restart() -> None:
         assert (await api.get_actor(actor.actor_id)).key == "kept"
 
 
-async def test_start_is_refused_when_it_runs(engine: LocalEngine) -> None:
+async def test_start_is_refused_when_it_runs(local_engine: LocalEngine) -> None:
     with pytest.raises(RuntimeError, match="already running"):
-        await engine.start()
+        await local_engine.start()
 
 
 async def test_stop_is_quick_when_a_client_websocket_is_open() -> None:
@@ -230,11 +232,11 @@ async def test_fixed_port_and_data_dir_are_used_and_the_data_is_kept(tmp_path: P
         assert (await EngineApi(engine.endpoint).get_actor(actor.actor_id)).name == "a"
 
 
-async def test_two_engines_run_side_by_side(engine: LocalEngine) -> None:
+async def test_two_engines_run_side_by_side(local_engine: LocalEngine) -> None:
     async with LocalEngine() as other:
-        assert other.endpoint != engine.endpoint
-        assert other.data_dir != engine.data_dir
-        ids = {(await EngineApi(each.endpoint).list_namespaces())[0].namespace_id for each in (engine, other)}
+        assert other.endpoint != local_engine.endpoint
+        assert other.data_dir != local_engine.data_dir
+        ids = {(await EngineApi(each.endpoint).list_namespaces())[0].namespace_id for each in (local_engine, other)}
         assert len(ids) == 2
 
 

@@ -20,6 +20,8 @@ from tests.engine.support import PROJECT, Program
 from tests.support.markdown import blocks
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.real_engine("the README and the page start a real engine")
+
 PORT = 6420
 """The engine's, in the README. Where another program has it, every block is run with a free one instead."""
 

@@ -12,7 +12,9 @@ import pytest
 
 from rivet_runner.testing import EngineApi, LocalEngine
 from rivet_runner.testing.engine_config import choose_ports
-from tests.engine.support import Program, answered, hosting
+from tests.engine.support import Engine, OwnEngine, Program, answered, hosting
+
+pytestmark = pytest.mark.real_time("the runner is a process of its own")
 
 PROGRAM = """
 import asyncio, json, logging, sys
@@ -79,7 +81,7 @@ def program(loop: str = "uvloop", environment: dict[str, str] | None = None, **o
     ids=["uvloop SIGTERM", "uvloop SIGINT", "asyncio SIGTERM"],
 )
 async def test_actors_stop_and_the_exit_code_is_0_when_a_signal_comes(
-    engine: LocalEngine, api: EngineApi, runner_name: str, number: signal.Signals, loop: str
+    engine: Engine, api: EngineApi, runner_name: str, number: signal.Signals, loop: str
 ) -> None:
     async with program(loop, endpoint=engine.endpoint, runner_name=runner_name) as process:
         await process.printed("connected")
@@ -101,7 +103,7 @@ async def test_actors_stop_and_the_exit_code_is_0_when_a_signal_comes(
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 async def test_process_ends_at_once_when_a_second_signal_comes(
-    engine: LocalEngine, api: EngineApi, runner_name: str, loop: str
+    engine: Engine, api: EngineApi, runner_name: str, loop: str
 ) -> None:
     async with program(loop, endpoint=engine.endpoint, runner_name=runner_name) as process:
         await process.printed("connected")
@@ -127,7 +129,7 @@ async def test_process_ends_with_0_when_a_signal_comes_before_there_is_an_engine
         assert process.out == ["shut down", "returned"]
 
 
-async def test_handlers_are_put_back_when_run_returns_or_raises(engine: LocalEngine, runner_name: str) -> None:
+async def test_handlers_are_put_back_when_run_returns_or_raises(engine: Engine, runner_name: str) -> None:
     async with Program("-W", "error", "-c", RESTORES_HANDLERS, engine.endpoint, runner_name) as process:
         assert await process.exit_code() == 0, process.err
         assert process.out == ["put back"]
@@ -142,14 +144,14 @@ async def _one_clear_error(process: Program, *parts: str) -> None:
     assert not any(TOKEN in line for line in (*process.out, *process.err))
 
 
-async def test_error_names_url_and_field_when_the_namespace_is_unknown(engine: LocalEngine) -> None:
+async def test_error_names_url_and_field_when_the_namespace_is_unknown(engine: Engine) -> None:
     async with program(endpoint=engine.endpoint, namespace="nowhere", token=TOKEN) as process:
         await _one_clear_error(process, "EngineRejected", engine.endpoint, "namespace", "RIVET_NAMESPACE")
         assert "connected" not in process.out
 
 
-async def test_error_names_url_and_field_when_the_token_is_wrong_or_missing(runner_name: str) -> None:
-    async with LocalEngine(admin_token="right-token") as engine:
+async def test_error_names_url_and_field_when_the_token_is_wrong_or_missing(own_engine: OwnEngine) -> None:
+    async with own_engine(admin_token="right-token") as engine:
         async with program(endpoint=engine.endpoint, token=TOKEN) as process:
             await _one_clear_error(process, "EngineRejected", engine.endpoint, "token", "RIVET_TOKEN", "refused")
         host = engine.endpoint.removeprefix("http://")
@@ -183,6 +185,7 @@ async def test_error_names_the_url_when_no_engine_is_there_in_time() -> None:
         assert any("cannot reach the engine" in line and endpoint in line for line in process.err)
 
 
+@pytest.mark.real_engine("it starts the process of an engine late")
 async def test_runner_connects_when_the_engine_appears_later(runner_name: str) -> None:
     port = choose_ports().guard
     endpoint = f"http://127.0.0.1:{port}"
@@ -200,7 +203,7 @@ async def test_runner_connects_when_the_engine_appears_later(runner_name: str) -
 
 
 async def test_processes_take_over_from_each_other_when_one_is_told_to_stop(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     """A rolling update: the actor's data goes along, and its clients see no error."""
     options: dict[str, Any] = {"endpoint": engine.endpoint, "runner_name": runner_name}

@@ -13,11 +13,11 @@ from typing import Final
 import pytest
 
 from rivet_runner import Actor
-from rivet_runner.testing import EngineApi, LocalEngine
+from rivet_runner.testing import EngineApi
 from rivet_runner.testing.engine_api import CrashPolicy
-from tests.engine.support import Program, answered, hosting
+from tests.engine.support import Engine, OwnEngine, Program, answered, hosting
 
-pytestmark = pytest.mark.both_protocols
+pytestmark = [pytest.mark.both_protocols, pytest.mark.real_time("the runner is a process of its own")]
 
 LOST_SECONDS: Final = 5.0
 """After which this engine gives up a runner; 15 by default. In version 7 it hears of a runner every 3 s: less won't do."""
@@ -47,10 +47,10 @@ Counting(**json.loads(sys.argv[1])).run()
 
 
 @pytest.fixture
-async def hasty_engine() -> AsyncIterator[LocalEngine]:
+async def hasty_engine(own_engine: OwnEngine) -> AsyncIterator[Engine]:
     """An engine of its own that gives a runner up soon."""
-    pegboard = {"runner_lost_threshold": int(LOST_SECONDS * 1000), "runner_eligible_threshold": int(LOST_SECONDS * 1000)}
-    async with LocalEngine({"pegboard": pegboard}) as engine:
+    milliseconds = int(LOST_SECONDS * 1000)
+    async with own_engine(runner_lost_threshold=milliseconds, runner_eligible_threshold=milliseconds) as engine:
         yield engine
 
 
@@ -63,7 +63,7 @@ def stored_by(process: Program, actor_id: str) -> set[bytes]:
 @pytest.mark.parametrize("policy", ["sleep", "restart"])
 @pytest.mark.parametrize("second_is_there", [True, False], ids=["second runner waits", "second runner comes later"])
 async def test_actors_come_back_on_a_second_runner_when_the_first_is_killed(
-    hasty_engine: LocalEngine, policy: CrashPolicy, second_is_there: bool
+    hasty_engine: Engine, policy: CrashPolicy, second_is_there: bool
 ) -> None:
     engine, name = hasty_engine, "killed"
     api = EngineApi(engine.endpoint)

@@ -21,7 +21,7 @@ from tests.engine.support import Program, answered
 from tests.support.uvicorn_server import served
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.both_protocols
+pytestmark = [pytest.mark.both_protocols, pytest.mark.real_engine("the simulated engine starts no runners")]
 
 
 @pytest.fixture

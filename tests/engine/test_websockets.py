@@ -9,17 +9,16 @@ import pytest
 
 from rivet_runner import Actor, PayloadTooLarge, Request, Runner, WebSocket, WebSocketClosed
 from rivet_runner.config import RunnerOptions
-from rivet_runner.testing import EngineApi, LocalEngine
+from rivet_runner.testing import EngineApi
 from tests.engine.rooms import asleep, clients, close_of, created
+from tests.engine.support import Engine
 from tests.support.rooms import Room
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_protocols
 
 
-async def test_text_and_binary_arrive_in_order_when_they_are_mixed(
-    engine: LocalEngine, api: EngineApi, runner_name: str
-) -> None:
+async def test_text_and_binary_arrive_in_order_when_they_are_mixed(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with Room(endpoint=engine.endpoint, runner_name=runner_name):
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, "/plain?echo") as [client]:
@@ -29,7 +28,7 @@ async def test_text_and_binary_arrive_in_order_when_they_are_mixed(
             assert [await client.recv() for _ in sent] == sent
 
 
-async def test_messages_wait_when_the_actor_is_still_starting(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_messages_wait_when_the_actor_is_still_starting(engine: Engine, api: EngineApi, runner_name: str) -> None:
     hooks = {"on_actor_start": lambda _: asyncio.sleep(1)}
     async with Room(endpoint=engine.endpoint, runner_name=runner_name, hooks=hooks):
         actor = await api.create_actor("room", runner_name=runner_name)
@@ -79,7 +78,7 @@ class Closing(Runner):
     ],
 )
 async def test_the_client_sees_the_close_when_the_handler_ends(
-    engine: LocalEngine, api: EngineApi, runner_name: str, kind: str, command: str, expected: tuple[int, str]
+    engine: Engine, api: EngineApi, runner_name: str, kind: str, command: str, expected: tuple[int, str]
 ) -> None:
     async with Closing(endpoint=engine.endpoint, runner_name=runner_name):
         actor_id = await created(api, runner_name)
@@ -90,7 +89,7 @@ async def test_the_client_sees_the_close_when_the_handler_ends(
 
 
 async def test_the_client_sees_1011_at_once_when_can_hibernate_raises(
-    engine: LocalEngine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
+    engine: Engine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Closing(endpoint=engine.endpoint, runner_name=runner_name):
         actor_id = await created(api, runner_name)
@@ -102,7 +101,7 @@ async def test_the_client_sees_1011_at_once_when_can_hibernate_raises(
 @pytest.mark.parametrize("kind", ["plain", "hibernatable"])
 @pytest.mark.parametrize(("code", "reason"), [(1000, "bye"), (1001, ""), (4321, "x" * 123)])
 async def test_the_handler_sees_the_close_when_the_client_closes(
-    engine: LocalEngine, api: EngineApi, runner_name: str, kind: str, code: int, reason: str
+    engine: Engine, api: EngineApi, runner_name: str, kind: str, code: int, reason: str
 ) -> None:
     async with Closing(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
@@ -112,7 +111,7 @@ async def test_the_handler_sees_the_close_when_the_client_closes(
         await eventually(lambda: runner.actors[actor_id].websockets == ())
 
 
-async def test_the_handler_sees_1011_when_the_client_vanishes(engine: LocalEngine, api: EngineApi, runner_name: str) -> None:
+async def test_the_handler_sees_1011_when_the_client_vanishes(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with Closing(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, "/plain/listen") as [client]:
@@ -122,7 +121,7 @@ async def test_the_handler_sees_1011_when_the_client_vanishes(engine: LocalEngin
 
 
 async def test_a_plain_socket_is_closed_and_a_hibernatable_one_stays_when_the_actor_sleeps(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
@@ -137,7 +136,7 @@ async def test_a_plain_socket_is_closed_and_a_hibernatable_one_stays_when_the_ac
 
 @pytest.mark.parametrize("path", ["/plain", "/room"])
 async def test_clients_see_1001_when_the_actor_destroys_itself(
-    engine: LocalEngine, api: EngineApi, runner_name: str, path: str
+    engine: Engine, api: EngineApi, runner_name: str, path: str
 ) -> None:
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
@@ -164,7 +163,7 @@ class Sending(Runner):
 
 
 async def test_a_message_is_refused_and_the_rest_goes_on_when_it_is_too_large(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with Sending(endpoint=engine.endpoint, runner_name=runner_name, max_payload=1024) as runner:
         actor_id = await created(api, runner_name)
@@ -175,7 +174,7 @@ async def test_a_message_is_refused_and_the_rest_goes_on_when_it_is_too_large(
 
 
 async def test_a_broadcast_reaches_the_others_when_one_socket_has_closed(
-    engine: LocalEngine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
@@ -190,7 +189,7 @@ async def test_a_broadcast_reaches_the_others_when_one_socket_has_closed(
 
 @pytest.mark.parametrize("path", ["/plain", "/room"])
 async def test_clients_are_closed_when_the_actor_is_deleted(
-    engine: LocalEngine, api: EngineApi, runner_name: str, path: str
+    engine: Engine, api: EngineApi, runner_name: str, path: str
 ) -> None:
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
@@ -200,9 +199,7 @@ async def test_clients_are_closed_when_the_actor_is_deleted(
             assert await close_of(client) == (1001, "actor.stopped")
 
 
-async def test_a_hibernating_client_stays_when_the_runner_drains(
-    engine: LocalEngine, api: EngineApi, runner_name: str
-) -> None:
+async def test_a_hibernating_client_stays_when_the_runner_drains(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as first:
         actor_id = await created(api, runner_name)
         client = await api.websocket(actor_id, "/room?echo").__aenter__()

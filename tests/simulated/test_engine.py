@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rivet_runner import Actor, Request, Response, WebSocket, WebSocketClosed
+from rivet_runner import Actor, EngineRejected, Request, Response, WebSocket, WebSocketClosed
 from rivet_runner.protocol.v3 import CommandStartActor, ToClientCommands
 from rivet_runner.testing import EngineApiError, HttpExchangeFailed, SimulatedEngine
 from tests.simulated.bare_runner import look
@@ -41,6 +41,26 @@ async def test_actor_answers_and_sleeps_on_a_real_clock() -> None:
         assert actor.status == "sleeping"
         assert runner.calls == [("start", 0), ("stop", 0)]
         assert abs(engine.now().timestamp() - time.time()) < 5
+
+
+@virtual
+async def test_runner_is_given_the_token_of_the_engine_and_refused_with_another() -> None:
+    async with SimulatedEngine(clock="virtual", settings={"admin_token": "secret"}) as engine:
+        async with engine.host(Room):
+            assert (await (await engine.create("room")).request("GET", "/")).status == 200
+        with pytest.raises(EngineRejected, match="token"):
+            async with engine.host(Room, token="another"):
+                pass
+
+
+@virtual
+async def test_runner_cannot_connect_before_the_outage_is_over() -> None:
+    async with SimulatedEngine(clock="virtual") as engine, engine.host(Room):
+        restarting = asyncio.create_task(engine.restart(outage=60))
+        await engine.advance(59)
+        assert (engine.connected_runners, restarting.done()) == (0, False)
+        await engine.advance(30)
+        assert (engine.connected_runners, restarting.done()) == (1, True)
 
 
 @virtual

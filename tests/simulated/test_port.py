@@ -168,6 +168,22 @@ async def test_partition_holds_back_both_directions_until_it_heals() -> None:
             assert (await asking).status == 200
 
 
+async def test_pings_of_a_runner_get_no_answer_while_a_partition_lasts() -> None:
+    async with listening() as engine, dial_as_runner(engine, runner_key="key") as connection:
+        await connection.send(INIT)
+        await connection.recv()
+        await (await connection.ping())
+        engine.partition(Room(endpoint=engine.endpoint, runner_key="key"))
+        await connection.send(INIT)
+        answer = await connection.ping()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await asyncio.shield(answer)
+        engine.heal()
+        await answer
+        await connection.recv()
+
+
 async def test_head_has_no_body() -> None:
     async with hosted() as (api, actor_id, _):
         answer = await api.request(actor_id, "HEAD", "/")

@@ -43,7 +43,8 @@ def forwarded_headers(pairs: Iterable[tuple[str, str]], ray_id: str) -> dict[str
 
 def gateway_answer(answer: ToServerResponseStart, request: Mapping[str, str]) -> HttpResponse:
     """An actor's answer as its client sees it. Only the first piece counts. An answer that is not HTTP becomes a 500."""
-    names = answer.headers.items()
+    # Clients read the bytes of a header as Latin-1.
+    names = [(name, value.encode().decode("latin-1")) for name, value in answer.headers.items()]
     valid = all(TOKEN.fullmatch(name) and not re.search(r"[\r\n\0]", value) for name, value in names)
     if not valid or not 100 <= answer.status <= 999:
         return error_answer(EngineError("core.internal_error"), request)

@@ -24,6 +24,7 @@ class ManagementApi:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self.admin_token = cluster.settings.admin_token
         self.namespace_id = cluster.ids.new()
 
     # Actors
@@ -70,7 +71,8 @@ class ManagementApi:
         settings = self._cluster.settings
         if runner_name not in self._cluster.runner_names:
             wanted = {"namespace": NAMESPACE, "pool_name": runner_name}
-            raise EngineError("actor.no_runner_config_configured", metadata=wanted)
+            message = f"No runner config with name {runner_name!r} is configured in any datacenter."
+            raise EngineError("actor.no_runner_config_configured", message, wanted)
         if key == "":
             raise EngineError("actor.empty_key")
         if key is not None and len(key.encode()) > settings.max_key_size:

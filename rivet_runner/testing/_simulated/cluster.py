@@ -44,6 +44,7 @@ __all__ = ["NAMESPACE", "Cluster", "Journal"]
 log = logging.getLogger("rivet_runner.testing")
 
 NAMESPACE: Final = "default"
+TOKEN_PREFIX: Final = "rivet_token."
 
 
 class Journal(Protocol):
@@ -181,6 +182,13 @@ class Cluster:
     # Runners
 
     def refusal(self, query: dict[str, str], subprotocols: list[str]) -> str | None:
+        token = self.settings.admin_token
+        if token is not None:
+            given = [name.removeprefix(TOKEN_PREFIX) for name in subprotocols if name.startswith(TOKEN_PREFIX)]
+            if not given:
+                return "guard.missing_header"
+            if given[0] != token:
+                return "api.forbidden"
         if missing_parameter(query):
             return "ws.invalid_url"
         if query["namespace"] != NAMESPACE:

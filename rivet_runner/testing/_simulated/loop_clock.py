@@ -18,14 +18,21 @@ class LoopClock:
 
     def __init__(self, epoch_ms: int) -> None:
         self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._epoch_ms = epoch_ms
-        self._began = self._loop.time()
+        self._began = self._time()
+        # The clock of a virtual loop stands for most readings.
+        self._read_at, self._now_ms = self._began, epoch_ms
         self._handle: asyncio.TimerHandle | None = None
         self._armed_for: int | None = None
         self.timers = Timers(self.now_ms, self._arm)
 
     def now_ms(self) -> int:
-        return self._epoch_ms + int((self._loop.time() - self._began) * 1000 + ROUNDING)
+        now = self._time()
+        if now != self._read_at:
+            self._read_at = now
+            self._now_ms = self._epoch_ms + int((now - self._began) * 1000 + ROUNDING)
+        return self._now_ms
 
     def close(self) -> None:
         """Stop every timer."""

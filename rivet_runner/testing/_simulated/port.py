@@ -46,7 +46,7 @@ class Port:
 
     async def start(self, engine: ListeningEngine, api: PortApi) -> None:
         """Serve, and return once the port answers. Cancelling is safe if you call `close`."""
-        app: Any = PortApp(engine, api, self._abort)
+        app: Any = PortApp(engine, api, self._abort, self._hold)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -79,11 +79,20 @@ class Port:
 
     def _abort(self, scope: Scope) -> None:
         """Break the connection of a request or a WebSocket, whose client has no other."""
-        if self._server is None:
-            return
-        for connection in list(self._server.server_state.connections):
-            if getattr(connection, "client", None) == scope["client"]:
-                connection.transport.abort()
+        for transport in self._transports_of(scope):
+            transport.abort()
+
+    def _hold(self, scope: Scope, held: bool) -> None:
+        """Read nothing of a connection any more, or go on."""
+        for transport in self._transports_of(scope):
+            if held:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
+    def _transports_of(self, scope: Scope) -> list[Any]:
+        connections = [] if self._server is None else list(self._server.server_state.connections)
+        return [connection.transport for connection in connections if getattr(connection, "client", None) == scope["client"]]
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -22,6 +22,9 @@ __all__ = ["PortApi", "status_of"]
 VERSION: Final = "2.3.19"
 """The engine whose behaviour is simulated."""
 
+OPEN_PATHS: Final = frozenset({"/health", "/metadata"})
+"""The calls that need no token."""
+
 T = TypeVar("T")
 
 
@@ -107,13 +110,23 @@ class PortApi:
             )
         ]
 
-    def answer(self, method: str, path: str, query: str, body: bytes) -> Any:
-        """The JSON of the answer. Raises `EngineError`, with the status of the API: see `status_of`."""
+    def answer(self, method: str, path: str, query: str, body: bytes, authorization: str | None = None) -> Any:
+        """The JSON of the answer. Raises `EngineError`, with the status of the API: see `status_of`.
+
+        ``authorization`` is the header of that name.
+        """
         for its_method, pattern, answer in self._routes:
             match = pattern.fullmatch(path)
             if match is not None and its_method == method:
+                if path not in OPEN_PATHS:
+                    self._check_token(authorization)
                 return answer(_query(query), body, *map(unquote, match.groups()))
         raise EngineError("api.not_found", "The requested resource does not exist.")
+
+    def _check_token(self, authorization: str | None) -> None:
+        token = self._api.admin_token
+        if token is not None and authorization != f"Bearer {token}":
+            raise EngineError("api.forbidden")
 
     # The engine
 

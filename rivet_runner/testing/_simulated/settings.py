@@ -10,9 +10,9 @@ __all__ = ["EngineSettings"]
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Times are in milliseconds and sizes in bytes, unless a name says otherwise.
 
-    The first group has the names of the engine's configuration (``pegboard``, ``guard``, ``runtime``). The second names its
-    constants. ``strict_kv`` repairs two faults of the engine's key-value store: a reverse list truncates values over 10,000
-    bytes, and a prefix list misses keys that go on with the byte 0xFF.
+    The first group has the names of the engine's configuration (``pegboard``, ``guard``, ``runtime``, ``auth``). The second
+    names its constants. ``strict_kv`` repairs two faults of the engine's key-value store: a reverse list truncates values of
+    more than 10,000 bytes, and a prefix list misses keys that go on with the byte 0xFF.
     """
 
     runner_lost_threshold: int = 15_000
@@ -38,6 +38,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     websocket_max_message_size: int = 32 * 1024 * 1024
     guard_shutdown_duration: int = 600
     """Seconds that a graceful stop waits for open requests and WebSockets."""
+    admin_token: str | None = None
+    """The token that runners and calls of the management API need. Without one, they need none."""
 
     init_timeout_ms: int = 5_000
     restart_pending_timeout_ms: int = 60_000

@@ -25,13 +25,14 @@ CANCEL_SECONDS: Final = 1.0
 class SocketLink:
     """One connection. `connect` attaches the engine's state of it, and `serve` carries messages until either side ends.
 
-    ``abort`` breaks the connection without a close frame.
+    ``abort`` breaks the connection without a close frame. ``hold`` has the server stop reading, pings included, or go on.
     """
 
-    def __init__(self, receive: Receive, send: Send, abort: Callable[[], None]) -> None:
+    def __init__(self, receive: Receive, send: Send, abort: Callable[[], None], hold: Callable[[bool], None]) -> None:
         self._receive = receive
         self._send = send
         self._abort = abort
+        self._hold = hold
         self._socket: RunnerSocket | None = None
         self._outgoing: deque[bytes] = deque()
         self._tunnel_waiting = 0
@@ -79,14 +80,16 @@ class SocketLink:
         return not (self._may_read.is_set() and self._may_write.is_set())
 
     def silence(self, *, up: bool = True, down: bool = True) -> None:
-        """Hold back the messages to the engine (``up``), to the runner (``down``), or both."""
+        """Hold back the messages to the engine (``up``), to the runner (``down``), or both. Pings count as messages."""
         if up:
             self._may_read.clear()
+            self._hold(True)
         if down:
             self._may_write.clear()
 
     def heal(self) -> None:
         """Deliver the messages that were held back."""
+        self._hold(False)
         self._may_read.set()
         self._may_write.set()
 
@@ -118,7 +121,9 @@ class SocketLink:
 
     async def _read(self, socket: RunnerSocket) -> None:
         while (message := await self._receive())["type"] == "websocket.receive":
-            await self._may_read.wait()
+            if not self._may_read.is_set():
+                self._hold(True)  # the server has gone on reading with this message
+                await self._may_read.wait()
             frame = message.get("bytes")
             socket.receive(message["text"] if frame is None else frame)
             # The engine writes the answer to a call before it looks at the next message.
