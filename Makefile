@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 # The tests run in many processes. Without the compiled files, each of them would compile all of it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv engine test test-fast test-engine coverage sdist-test check public-types format demo dev dev-chat dev-serverless race bench soak simulate clean
+.PHONY: help venv engine test test-fast test-engine coverage sdist-test check public-types docs format demo dev dev-chat dev-serverless race bench soak simulate clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,11 @@ check: $(INSTALLED) ## lint, check the format, the types and the layout
 public-types: $(INSTALLED) ## check that every public name has a type
 	@report=$$(PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes rivet_runner --ignoreexternal) \
 	  || { echo "$$report"; exit 1; }; grep "Type completeness" <<< "$$report"
+
+# Needs no network. A warning is an error: a link that leads nowhere, or a public name that the reference lacks.
+docs: $(INSTALLED) ## build the documentation's site in build/docs
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html -d build/doctrees docs build/docs
+	@echo "docs: build/docs/index.html"
 
 format: $(INSTALLED) ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .

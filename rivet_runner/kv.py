@@ -14,7 +14,7 @@ __all__ = ["KV"]
 class KV:
     """The durable store of one actor. Keys and values are ``bytes``, and keys are ordered byte by byte.
 
-    You get it as `Actor.kv`. The engine deletes its contents when the actor is destroyed.
+    You get it as ``actor.kv``. The engine deletes its contents when the actor is destroyed.
 
     Calls are idempotent, so the runner sends a call again if the engine connection is lost before the answer. Every
     method raises `KvLimitExceeded` before it sends anything, `KvTimeout` if no answer comes within ``kv_timeout``

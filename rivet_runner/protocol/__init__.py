@@ -1,8 +1,8 @@
 """The wire: messages as frozen Structs, and the functions that turn them into bytes and back.
 
-:mod:`.messages` has the messages that mean the same in every version of the protocol. :mod:`.v3` and :mod:`.v7` are those
+``messages`` has the messages that mean the same in every version of the protocol. ``v3`` and ``v7`` are those
 versions: each has all of its messages, and its own ``encode_*`` and ``decode_*``. All three are generated from
-``protocol/*.bare`` by ``protocol/generate.py``, as is :mod:`._shared`; :mod:`._bare` has the few primitives that the
+``protocol/*.bare`` by ``protocol/generate.py``, as is ``_shared``. ``_bare`` has the few primitives that the
 generated functions use.
 
 The meaning of a message, the time at which it may be sent, and the choice of the version are for the session and the layers

@@ -2,8 +2,8 @@
 
 ::
 
-app = serverless_app(Counter)            # uvicorn module:app fastapi_app.mount("/rivet", app)         # or inside
-another application
+    app = serverless_app(Counter)      # uvicorn module:app
+    fastapi_app.mount("/rivet", app)   # or inside another application
 
 See `serverless_app`. The module ``app`` answers requests, ``start_headers`` and ``endpoints`` check them, ``hosted``
 is one ``/start`` request with its runner, and ``stop_signals`` notices early that the server is about to stop.

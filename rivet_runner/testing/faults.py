@@ -41,7 +41,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     failed_calls: float = 0.01
     """Chance that a key-value call fails, without an effect."""
     slow_calls: float = 0.02
-    """Chance that a key-value call takes up to `longest_call`. The runner's next messages wait behind it."""
+    """Chance that a key-value call takes up to ``longest_call``. The runner's next messages wait behind it."""
 
     delay: float = 0.02
     """Maximum seconds that a message is on its way. Messages of one connection keep their order."""

@@ -49,13 +49,13 @@ class LocalEngine:
         async with LocalEngine() as engine:
             api = EngineApi(engine.endpoint)
 
-    ``config`` overrides the defaults of `engine_config`, and ``admin_token`` is short for its ``auth.admin_token``.
-    ``port`` is the port of ``endpoint``. By default the engine uses free ports. ``data_dir`` is a folder for the
-    engine's data. It is created if it is missing and never removed, so a later engine on it has the same actors. By
-    default the data is temporary. ``binary`` defaults to `find_engine_binary`. ``start_timeout`` is in seconds. A
-    start normally takes about 0.5.
+    ``config`` overrides the defaults of ``rivet_runner.testing.engine_config``, and ``admin_token`` is short for its
+    ``auth.admin_token``. ``port`` is the port of ``endpoint``. By default the engine uses free ports. ``data_dir`` is a
+    folder for the engine's data. It is created if it is missing and never removed, so a later engine on it has the same
+    actors. By default the data is temporary. ``binary`` defaults to ``RIVET_ENGINE_BINARY``, or else to the binary in the
+    nearest ``.engine`` folder. ``start_timeout`` is in seconds. A start normally takes about 0.5.
 
-    The engine ends with the ``async with`` block, and also when this Python process is killed: see `engine_process`.
+    The engine ends with the ``async with`` block, and also when this Python process is killed.
     You may start an engine in one event loop and use or close it in another, but not in two tasks at once. It needs a
     POSIX system.
     """

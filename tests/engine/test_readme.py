@@ -1,4 +1,4 @@
-"""The README, and the page about tests, as a reader follows them: programs saved, commands run, outputs compared."""
+"""The README as a reader follows it: programs saved, commands run, outputs compared."""
 
 from __future__ import annotations
 
@@ -147,30 +147,6 @@ async def test_every_block_does_as_shown_when_the_readme_is_followed(port: int, 
         await _interrupt(engine)
         assert engine.out == readme.output_of(ENGINE).splitlines()
         assert engine.err == []
-
-
-_TESTS = [block.text for block in blocks(PROJECT / "docs" / "testing.md") if "async def test_" in block.text]
-
-
-@pytest.mark.parametrize("text", _TESTS, ids=lambda text: re.findall(r"async def (\w+)", text)[-1])
-async def test_tests_of_the_testing_page_pass_when_they_are_copied(tmp_path: Path, text: str) -> None:
-    Readme(PORT).save_programs(tmp_path)
-    (tmp_path / "test_copied.py").write_text(text)
-    has_its_own_loop = "asyncio.Runner" in text
-    call = ["test_copied.py"] if has_its_own_loop else ["-m", "pytest", "-o", "asyncio_mode=auto", "-rs", "test_copied.py"]
-    environment = os.environ | {BINARY_VARIABLE: str(find_engine_binary()), "PYTHONPATH": str(PROJECT)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *call,
-        cwd=tmp_path,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    async with asyncio.timeout(60):
-        output = (await process.communicate())[0].decode()
-    assert process.returncode == 0, output
-    assert "skipped" not in output
 
 
 async def _interrupt(program: Program) -> None:

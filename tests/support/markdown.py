@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 __all__ = ["Block", "anchors", "blocks", "links", "prose"]
 
-_FENCE = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```([a-z]*|\{[a-z-]+\})(?: [^\n]*)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 class Block(NamedTuple):
-    """One fenced block; ``before`` is the prose between the block before it and this one."""
+    """One fenced block; ``before`` is the prose between the block before it and this one.
+
+    The language of a block for Sphinx is the name of its directive in braces, such as ``{include}``.
+    """
 
     language: str
     text: str

@@ -53,9 +53,10 @@ def test_a_workflow_may_only_read_unless_a_job_says_otherwise(path: Path) -> Non
     assert "secrets." not in path.read_text(encoding="utf-8")
 
 
-def test_only_the_upload_may_prove_who_it_is() -> None:
+def test_only_the_uploads_may_prove_who_they_are() -> None:
     assert {name: job["permissions"] for name, job in jobs() if "permissions" in job} == {
-        "release: publish": {"id-token": "write"}
+        "release: publish": {"id-token": "write"},
+        "release: publish-docs": {"pages": "write", "id-token": "write"},
     }
 
 

@@ -33,10 +33,11 @@ class Hosts(Protocol):
 
 
 class SimulatedActorHandle:
-    """One actor of a `SimulatedEngine`. You get it from `create`, `get_or_create` and `get`.
+    """One actor of a `SimulatedEngine`. You get it from `SimulatedEngine.create`.
 
-    You can look at the actor, send requests as its clients do, and put it to sleep, wake it or destroy it. The handle stays
-    valid after the actor is destroyed.
+    `SimulatedEngine.get_or_create` and `SimulatedEngine.get` return one too. You can look at the actor, send
+    requests as its clients do, and put it to sleep, wake it or destroy it. The handle stays valid after the actor is
+    destroyed.
     """
 
     def __init__(self, cluster: Cluster, actor: SimulatedActor, hosts: Hosts) -> None:

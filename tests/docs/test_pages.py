@@ -1,4 +1,4 @@
-"""The pages of the documentation: their blocks can be run, and their links and options are those that there are."""
+"""The pages of the documentation: their links, paths and options are those that there are."""
 
 from __future__ import annotations
 
@@ -16,23 +16,10 @@ import pytest
 
 from rivet_runner import RunnerConfig
 from rivet_runner.testing.engine_binary import ENGINE_VERSION, INSTALL_COMMAND
+from tests.docs.pages import PAGES, PROJECT, README, named, programs
 from tests.support.markdown import Block, anchors, blocks, links, prose
 
-PROJECT = Path(__file__).parents[1]
-DOCS = sorted((PROJECT / "docs").glob("*.md"))
-README = PROJECT / "README.md"
 TESTING = PROJECT / "docs" / "testing.md"
-OTHERS = [
-    PROJECT / name
-    for name in (
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "protocol/README.md",
-        "tests/protocol/golden/README.md",
-    )
-]
-PAGES = [README, *DOCS, *OTHERS]
 
 HOME = "https://github.com/rivet-dev/rivet-runner-python/"
 """The package index shows the README too, and knows nothing of the files beside it."""
@@ -40,7 +27,7 @@ HOME = "https://github.com/rivet-dev/rivet-runner-python/"
 REPORT = f"{HOME}security/advisories/new"
 """A form of the site, which is no file."""
 
-SAVED_BY_THE_READER = ("counter", "guestbook")
+SAVED_BY_THE_READER = {program.name for program in programs(*PAGES)}
 """The modules that the pages have their readers save, and that other blocks import."""
 
 ENVIRONMENT = {
@@ -58,10 +45,6 @@ ENVIRONMENT = {
 _PATH = re.compile(r"`((?:\.\./)*(?:benchmarks|docs|examples|protocol|rivet_runner|tests|tools)/[\w./-]*)`")
 _OPTION_ROW = re.compile(r"^\| (`[^|]*) \| ([^|]*)\| ([^|]+) \|", re.MULTILINE)
 _QUOTED = re.compile(r"`([^`]+)`")
-
-
-def named(page: Path) -> str:
-    return str(page.relative_to(PROJECT))
 
 
 def blocks_in(*languages: str) -> list[Any]:
@@ -88,9 +71,8 @@ def test_python_block_compiles_and_finds_its_imports_when_it_is_copied(block: Bl
     tree = ast.parse(block.text)
     compile(tree, "block", "exec")
     for module, names in imports_of(tree):
-        if module in SAVED_BY_THE_READER:
-            module = f"examples.{module}"
-        assert all(hasattr(importlib.import_module(module), name) for name in names), module
+        if module not in SAVED_BY_THE_READER:
+            assert all(hasattr(importlib.import_module(module), name) for name in names), module
 
 
 @pytest.mark.parametrize("block", blocks_in("sh"))
@@ -101,8 +83,9 @@ def test_shell_block_can_be_parsed_when_it_is_pasted(block: Block) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_block_says_its_language_when_it_can_be_run(page: Path) -> None:
-    # A block without one is a drawing, and an output is text.
-    assert {block.language for block in blocks(page)} <= {"python", "sh", "text", ""}
+    # A block without one is a drawing, and an output is text. A name in braces is for Sphinx.
+    languages = {block.language for block in blocks(page) if not block.language.startswith("{")}
+    assert languages <= {"python", "sh", "yaml", "text", ""}
     assert prose(page).count("```") == 0
 
 
