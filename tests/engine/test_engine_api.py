@@ -167,3 +167,10 @@ async def test_runner_config_is_refused_when_a_field_is_unknown(api: EngineApi, 
 async def test_many_calls_at_once_are_all_answered(api: EngineApi) -> None:
     answers = await asyncio.gather(*(api.health() for _ in range(300)))
     assert {answer.status for answer in answers} == {"ok"}
+
+
+async def test_names_and_runner_configs_are_listed(api: EngineApi, runner_name: str) -> None:
+    await api.create_actor(f"of-{runner_name}", runner_name=runner_name)
+    assert f"of-{runner_name}" in await api.list_actor_names()
+    configs = await api.list_runner_configs()
+    assert "normal" in configs[runner_name]["datacenters"]["default"]

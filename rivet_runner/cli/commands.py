@@ -1,0 +1,203 @@
+"""The commands and their options, as typer sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from rivet_runner import __version__
+from rivet_runner.cli import actors
+from rivet_runner.cli.connection import Connection
+from rivet_runner.cli.console import note, say
+from rivet_runner.cli.errors import BAD_INPUT, CommandError
+
+__all__ = ["run_command"]
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="rivet-runner",
+    help="Run actors in Python, and look after them.",
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+actors_app = typer.Typer(help="List, show, create and destroy actors.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(actors_app, name="actors")
+
+Endpoint = Annotated[
+    str | None, typer.Option(help="The engine's URL. Default: RIVET_ENDPOINT, or http://127.0.0.1:6420.", show_default=False)
+]
+Namespace = Annotated[
+    str | None, typer.Option(help="The namespace. Default: RIVET_NAMESPACE, or default.", show_default=False)
+]
+Token = Annotated[str | None, typer.Option(help="The engine's token. Default: RIVET_TOKEN.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Which = Annotated[str, typer.Argument(metavar="ACTOR", help="The actor's id, or NAME/KEY.")]
+
+
+class CrashPolicyName(StrEnum):
+    """The engine's policies for an actor that crashes."""
+
+    sleep = "sleep"
+    restart = "restart"
+    destroy = "destroy"
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments, and return its exit status."""
+    command = typer.main.get_command(app)
+    try:
+        status = command.main([*arguments], prog_name="rivet-runner", standalone_mode=False)
+    except CommandError as error:
+        if error.details is not None:
+            note(error.details)
+        note(f"error: {error}", style="red")
+        return error.status
+    except typer.TyperException as error:
+        # Of no arguments at all, the message is the help.
+        text = error.format_message()
+        note(text if "\n" in text else f"error: {text} (try `rivet-runner --help`)")
+        return BAD_INPUT
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Its reader has gone. Python must not fail to flush it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _run(coroutine: Coroutine[Any, Any, int | None]) -> int:
+    return asyncio.run(coroutine) or 0
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"rivet-runner {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@actors_app.command("list")
+def _list(
+    name: Annotated[str | None, typer.Argument(help="Only actors of this name.", show_default=False)] = None,
+    key: Annotated[str | None, typer.Option(help="Only the actor with this key. Needs NAME.", show_default=False)] = None,
+    destroyed: Annotated[bool, typer.Option("--destroyed", help="Destroyed actors too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many, newest first.")] = 100,
+    as_json: AsJson = False,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+    token: Token = None,
+) -> int:
+    """List actors, newest first."""
+    if key is not None and name is None:
+        raise CommandError("--key needs the NAME of the actor: rivet-runner actors list NAME --key KEY")
+    connection = Connection.resolve(endpoint, namespace, token)
+    return _run(actors.list_actors(connection, name, key=key, destroyed=destroyed, limit=limit, as_json=as_json))
+
+
+@actors_app.command("show")
+def _show(
+    actor: Which, as_json: AsJson = False, endpoint: Endpoint = None, namespace: Namespace = None, token: Token = None
+) -> int:
+    """Show one actor, also a destroyed one."""
+    return _run(actors.show_actor(Connection.resolve(endpoint, namespace, token), actor, as_json=as_json))
+
+
+@actors_app.command("create")
+def _create(
+    name: Annotated[str, typer.Argument(help="The actor's name.")],
+    key: Annotated[str | None, typer.Option(help="A key that no other actor of this name has.", show_default=False)] = None,
+    runner_name: Annotated[
+        str | None,
+        typer.Option(
+            help="The runners that may host it. Default: RIVET_POOL, RIVET_RUNNER_NAME, or default.", show_default=False
+        ),
+    ] = None,
+    input: Annotated[
+        str | None, typer.Option(help="Its input: text, @FILE, or @- for standard input.", show_default=False)
+    ] = None,
+    crash_policy: Annotated[CrashPolicyName, typer.Option(help="What a crash does to it.")] = CrashPolicyName.sleep,
+    as_json: AsJson = False,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+    token: Token = None,
+) -> int:
+    """Create an actor. It starts when a runner of the runner name has room."""
+    connection = Connection.resolve(endpoint, namespace, token)
+    return _run(
+        actors.create_actor(
+            connection,
+            name,
+            key=key,
+            runner_name=runner_name or connection.runner_name,
+            input=input,
+            crash_policy=crash_policy.value,
+            as_json=as_json,
+        )
+    )
+
+
+@actors_app.command("destroy")
+def _destroy(
+    which: Annotated[list[str], typer.Argument(metavar="ACTOR...", help="Ids, or NAME/KEY.")],
+    as_json: AsJson = False,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+    token: Token = None,
+) -> int:
+    """Destroy actors and their data, and wait until they are destroyed."""
+    return _run(actors.destroy_actors(Connection.resolve(endpoint, namespace, token), which, as_json=as_json))
+
+
+@app.command("request")
+def _request(
+    actor: Which,
+    method: Annotated[str, typer.Argument(help="The HTTP method, such as GET.")],
+    path: Annotated[str, typer.Argument(help="The path, with its query.")],
+    header: Annotated[
+        list[str] | None, typer.Option("-H", "--header", help="A header: 'name: value'.", show_default=False)
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("-d", "--data", help="The body: text, @FILE, or @- for standard input.", show_default=False)
+    ] = None,
+    include: Annotated[bool, typer.Option("-i", "--include", help="Print the status and the headers too.")] = False,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait for the answer.")] = 60.0,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+    token: Token = None,
+) -> int:
+    """Send an HTTP request to an actor, and print the body of its answer.
+
+    A sleeping actor is woken. An actor that is not there is not created. The exit status is 1 if the answer has a status of
+    400 or more.
+    """
+    return _run(
+        actors.send_request(
+            Connection.resolve(endpoint, namespace, token),
+            actor,
+            method,
+            path,
+            headers=header or [],
+            data=data,
+            include=include,
+            timeout=timeout,
+        )
+    )
