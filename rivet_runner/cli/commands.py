@@ -13,9 +13,11 @@ import typer
 
 from rivet_runner import __version__
 from rivet_runner.cli import actors
-from rivet_runner.cli.connection import Connection
+from rivet_runner.cli.connection import Connection, environment_with_dotenv
 from rivet_runner.cli.console import note, say
 from rivet_runner.cli.errors import BAD_INPUT, CommandError
+from rivet_runner.cli.supervision import run_workers
+from rivet_runner.cli.targets import check_target
 
 __all__ = ["run_command"]
 
@@ -42,6 +44,23 @@ Namespace = Annotated[
 Token = Annotated[str | None, typer.Option(help="The engine's token. Default: RIVET_TOKEN.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Which = Annotated[str, typer.Argument(metavar="ACTOR", help="The actor's id, or NAME/KEY.")]
+
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODULE:NAME", help="A Runner subclass, a Runner, an App, or a function that makes one: app:Counter."
+    ),
+]
+
+
+class LogLevel(StrEnum):
+    """The levels of the standard library's logging."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
 
 
 class CrashPolicyName(StrEnum):
@@ -93,6 +112,39 @@ def _options(
     ] = False,
 ) -> None:
     pass
+
+
+@app.command("run")
+def _run_command(
+    target: Target,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes, each with a runner of its own.")] = 1,
+    start_timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the engine at the start.")] = 10.0,
+    log_level: Annotated[LogLevel, typer.Option(help="What the workers log.")] = LogLevel.info,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+    token: Token = None,
+) -> int:
+    """Run a runner in production.
+
+    SIGTERM or Ctrl-C drains the actors of all workers. A second signal hurries. A worker that crashes is started again after
+    1 s, then 2 s, 4 s and so on, at most 30 s.
+
+    The exit status is 0 after a drain, 1 if a worker failed 8 times in a row and no other runs, 2 if nothing was started,
+    3 if the engine has evicted all workers, for example because a newer version runs, and 128 plus the number of the signal
+    after a second signal.
+    """
+    check_target(target)
+    connection = Connection.resolve(endpoint, namespace, token)
+    return _run(
+        run_workers(
+            target,
+            connection,
+            connection.environment(environment_with_dotenv()),
+            count=workers,
+            log_level=log_level.value,
+            start_timeout=start_timeout,
+        )
+    )
 
 
 @actors_app.command("list")

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import sys
+import sysconfig
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,8 @@ WANTED: Final = "a Runner subclass, a Runner, an App, or a function that makes o
 def check_target(target: str) -> None:
     """Raise `CommandError` if ``target`` has not the form of a module and a name."""
     module, colon, name = target.partition(":")
+    if module.endswith(".py"):
+        raise CommandError(f"{target!r} names a file: write {module.removesuffix('.py')}:{name}")
     parts = [*module.split("."), *name.split(".")]
     if not colon or not all(part.isidentifier() for part in parts):
         raise CommandError(f"{target!r} is not MODULE:NAME, such as app:Counter for the class Counter in app.py")
@@ -128,7 +131,8 @@ def _place(error: BaseException) -> str:
 
 def _is_users(filename: str) -> bool:
     path = Path(filename)
-    return path.is_file() and "site-packages" not in path.parts and Path(__file__).parents[1] not in path.parents
+    others = (Path(sysconfig.get_path("stdlib")), Path(__file__).parents[1])
+    return path.is_file() and "site-packages" not in path.parts and not any(other in path.parents for other in others)
 
 
 def _traceback_of_user(error: BaseException) -> str:
