@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Coroutine, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from rivet_runner import __version__
 from rivet_runner.cli import actors
 from rivet_runner.cli.connection import Connection, environment_with_dotenv
 from rivet_runner.cli.console import note, say
+from rivet_runner.cli.development import develop
 from rivet_runner.cli.errors import BAD_INPUT, CommandError
 from rivet_runner.cli.supervision import run_workers
 from rivet_runner.cli.targets import check_target
@@ -61,6 +63,14 @@ class LogLevel(StrEnum):
     info = "info"
     warning = "warning"
     error = "error"
+
+
+class EngineName(StrEnum):
+    """The engines of ``dev``."""
+
+    auto = "auto"
+    real = "real"
+    simulated = "simulated"
 
 
 class CrashPolicyName(StrEnum):
@@ -145,6 +155,28 @@ def _run_command(
             start_timeout=start_timeout,
         )
     )
+
+
+@app.command("dev")
+def _dev(
+    target: Target,
+    engine: Annotated[
+        EngineName, typer.Option(help="auto: the real one if this machine has its binary, else the simulated one.")
+    ] = EngineName.auto,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The engine's port.")] = 6420,
+    data: Annotated[Path, typer.Option(help="The folder with the engine's data, which is kept.")] = Path(".rivet"),
+    no_reload: Annotated[bool, typer.Option("--no-reload", help="Keep the code as it is when a file is saved.")] = False,
+    log_level: Annotated[LogLevel, typer.Option(help="What the runner logs.")] = LogLevel.warning,
+) -> int:
+    """Run an engine and a runner on this machine, and load the code anew when a file is saved.
+
+    The new code is connected before the old one drains: open hibernating WebSockets stay open. Ctrl-C ends everything.
+
+    The exit status is 0 after Ctrl-C, 1 if the runner has ended by itself under --no-reload, 2 if nothing was started,
+    and 128 plus the number of the signal after a second signal.
+    """
+    check_target(target)
+    return _run(develop(target, kind=engine.value, port=port, data=data, reload=not no_reload, log_level=log_level.value))
 
 
 @actors_app.command("list")

@@ -56,7 +56,9 @@ def contradiction(target: str, config: RunnerConfig, given: frozenset[str]) -> s
         wanted = os.environ.get(f"RIVET_{name.upper()}")
         if getattr(config, name) != wanted:
             # Values are left out, as one of them is the token.
-            return f"{target} sets `{name}` in its code, which contradicts --{name}: remove one of the two"
+            return (
+                f"{target} sets `{name}` in its code, which contradicts the engine that this command uses: remove it there"
+            )
     return None
 
 

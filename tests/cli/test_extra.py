@@ -23,7 +23,7 @@ assert not [name for name in sys.modules if name.startswith(("rivet_runner.cli",
 """
 
 
-@pytest.mark.parametrize("missing", ["typer", "rich", "dotenv"])
+@pytest.mark.parametrize("missing", ["typer", "rich", "dotenv", "watchfiles"])
 def test_one_line_says_how_to_get_the_command_when_its_extra_is_missing(missing: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", WITHOUT.format(missing=missing)],

@@ -168,7 +168,10 @@ async def test_status_is_0_when_a_signal_comes_while_the_module_is_imported(tmp_
         (["app:os"], "app:os is a value of type module"),
         (["broken:Counter"], "broken does not import: SyntaxError"),
         (["app:Keyed", "--workers", "2"], "each of the 2 workers needs a key of its own"),
-        (["app:instance", "--endpoint", "http://127.0.0.1:1"], "contradicts --endpoint: remove one of the two"),
+        (
+            ["app:instance", "--endpoint", "http://127.0.0.1:1"],
+            "contradicts the engine that this command uses: remove it there",
+        ),
         (["app:Counter", "--workers", "0"], "--workers"),
         (["app:Counter", "--token", f"{TOKEN} with spaces"], "--token must be"),
         (["app:Counter", "--namespace", "nowhere"], "correct `namespace` (RIVET_NAMESPACE)"),

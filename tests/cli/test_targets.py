@@ -160,5 +160,5 @@ def test_option_is_refused_when_the_code_says_something_else(monkeypatch: pytest
     room = load_runner("app_of_test:Room").config
     assert contradiction("app:Room", room, frozenset()) is None
     assert contradiction("app:Room", room, given) == (
-        "app:Room sets `endpoint` in its code, which contradicts --endpoint: remove one of the two"
+        "app:Room sets `endpoint` in its code, which contradicts the engine that this command uses: remove it there"
     )
