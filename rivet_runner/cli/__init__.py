@@ -1,7 +1,7 @@
 """The command ``rivet-runner``, which is also ``python -m rivet_runner``. It requires ``rivet-runner[cli]``.
 
 ``commands`` declares the commands and their options, and hands them to the other modules. ``supervision`` is ``run``,
-``development`` is ``dev``, ``actors`` is ``actors`` and ``request``, and ``doctor`` is ``doctor``. ``run`` and ``dev`` start
+``development`` is ``dev``, ``actors`` is ``actors`` and ``request``, and ``doctor`` is itself. ``run`` and ``dev`` start
 runners in processes of their own: ``worker`` is the program of such a process, ``worker_process`` the parent's side of it,
 and ``channel`` what the two say to each other.
 """

@@ -17,9 +17,11 @@ from rivet_runner.cli import actors
 from rivet_runner.cli.connection import Connection, environment_with_dotenv
 from rivet_runner.cli.console import note, say
 from rivet_runner.cli.development import develop
+from rivet_runner.cli.doctor import examine
 from rivet_runner.cli.errors import BAD_INPUT, CommandError
 from rivet_runner.cli.supervision import run_workers
-from rivet_runner.cli.targets import check_target
+from rivet_runner.cli.targets import check_target, contradiction, load_runner
+from rivet_runner.config import RunnerConfig
 
 __all__ = ["run_command"]
 
@@ -177,6 +179,30 @@ def _dev(
     """
     check_target(target)
     return _run(develop(target, kind=engine.value, port=port, data=data, reload=not no_reload, log_level=log_level.value))
+
+
+@app.command("doctor")
+def _doctor(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[MODULE:NAME]", help="Check its options too, which are in its code.")
+    ] = None,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+    token: Token = None,
+) -> int:
+    """Check the engine and the options, one line each, with what to do.
+
+    The exit status is 0 if a runner would work, 1 if a check failed, and 2 if there is no engine.
+    """
+    connection = Connection.resolve(endpoint, namespace, token)
+    if target is None:
+        return _run(examine(RunnerConfig.from_env(**connection.options()), connection))
+    os.environ.update(connection.environment({}))
+    config = load_runner(target).config
+    line = contradiction(target, config, connection.given)
+    if line is not None:
+        raise CommandError(line)
+    return _run(examine(config, Connection.of(config)))
 
 
 @actors_app.command("list")

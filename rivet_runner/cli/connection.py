@@ -45,7 +45,16 @@ class Connection(NamedTuple):
             config = RunnerConfig.from_env(**given)
         except ValueError as error:
             raise CommandError(_about_option(str(error), given)) from None
-        return cls(config.endpoint, config.namespace, config.token, config.runner_name, frozenset(given))
+        return cls.of(config)._replace(given=frozenset(given))
+
+    @classmethod
+    def of(cls, config: RunnerConfig) -> Connection:
+        """The connection of a runner."""
+        return cls(config.endpoint, config.namespace, config.token, config.runner_name)
+
+    def options(self) -> dict[str, Any]:
+        """The options with which a `rivet_runner.RunnerConfig` has this connection."""
+        return {name: getattr(self, name) for name in VARIABLES}
 
     def api(self) -> EngineApi:
         """A client for the engine's HTTP API."""
