@@ -45,12 +45,12 @@ class Connection(NamedTuple):
             config = RunnerConfig.from_env(**given)
         except ValueError as error:
             raise CommandError(_about_option(str(error), given)) from None
-        return cls.of(config)._replace(given=frozenset(given))
+        return cls.of(config, frozenset(given))
 
     @classmethod
-    def of(cls, config: RunnerConfig) -> Connection:
+    def of(cls, config: RunnerConfig, given: frozenset[str] = frozenset()) -> Connection:
         """The connection of a runner."""
-        return cls(config.endpoint, config.namespace, config.token, config.runner_name)
+        return cls(config.endpoint, config.namespace, config.token, config.runner_name, given)
 
     def options(self) -> dict[str, Any]:
         """The options with which a `rivet_runner.RunnerConfig` has this connection."""
@@ -67,7 +67,7 @@ class Connection(NamedTuple):
 
 def _variables(connection: Connection) -> dict[str, str]:
     """The variables with which a `rivet_runner.RunnerConfig` has this connection."""
-    values = connection._asdict()
+    values = connection.options()
     return {variable: values[name] for name, variable in VARIABLES.items() if values[name] is not None}
 
 

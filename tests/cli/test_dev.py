@@ -28,6 +28,12 @@ APP = """
         def can_hibernate(self, actor, request):
             return True
 
+        async def on_connected(self):
+            print("{version} is connected", flush=True)
+
+        async def on_actor_stop(self, actor):
+            print("{version} stops an actor", flush=True)
+
         async def fetch(self, actor, request):
             if request.path == "/crash":
                 os._exit(7)
@@ -123,6 +129,8 @@ async def test_no_message_of_an_open_socket_is_lost_when_a_file_is_saved(folder:
         assert list(dict.fromkeys(numbers)) == [*range(sent)]
         assert ws.close_code is None
         assert sum(line == "Reloaded." for line in program.err) == 2
+        for old, new in (("one", "two"), ("two", "three")):
+            assert program.out.index(f"{new} is connected") < program.out.index(f"{old} stops an actor")
         await nothing_is_left(program, port)
 
 
