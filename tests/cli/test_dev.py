@@ -128,7 +128,7 @@ async def test_no_message_of_an_open_socket_is_lost_when_a_file_is_saved(folder:
         # A message may come twice, around a reload.
         assert list(dict.fromkeys(numbers)) == [*range(sent)]
         assert ws.close_code is None
-        assert sum(line == "Reloaded." for line in program.err) == 2
+        await eventually(lambda: sum(line == "Reloaded." for line in program.err) == 2, what="both reloads are told")
         for old, new in (("one", "two"), ("two", "three")):
             assert program.out.index(f"{new} is connected") < program.out.index(f"{old} stops an actor")
         await nothing_is_left(program, port)
