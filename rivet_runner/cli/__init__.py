@@ -16,6 +16,9 @@ __all__ = ["main"]
 
 BAD_INPUT: Final = 2
 
+EXTRA: Final = frozenset({"typer", "rich", "watchfiles", "dotenv"})
+"""The modules of the extra."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments``, by default those of this process, and return its exit status.
@@ -24,9 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         from rivet_runner.cli.commands import run_command
+
+        return run_command(sys.argv[1:] if arguments is None else arguments)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("rivet_runner"):
+        if (error.name or "").partition(".")[0] not in EXTRA:
             raise
         print(f'error: rivet-runner needs {error.name}: run pip install "rivet-runner[cli]"', file=sys.stderr)
         return BAD_INPUT
-    return run_command(sys.argv[1:] if arguments is None else arguments)

@@ -1,4 +1,7 @@
-"""The commands and their options, as typer sees them."""
+"""The commands and their options, as typer sees them.
+
+Each command imports what it needs when it runs, so that none waits for the imports of another.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,9 @@ from typing import Annotated, Any
 import typer
 
 from rivet_runner import __version__
-from rivet_runner.cli import actors
 from rivet_runner.cli.connection import Connection, environment_with_dotenv
 from rivet_runner.cli.console import note, say
-from rivet_runner.cli.development import develop
-from rivet_runner.cli.doctor import examine
 from rivet_runner.cli.errors import BAD_INPUT, CommandError
-from rivet_runner.cli.supervision import run_workers
-from rivet_runner.cli.targets import check_target, contradiction, load_runner
 from rivet_runner.config import RunnerConfig
 
 __all__ = ["run_command"]
@@ -145,6 +143,9 @@ def _run_command(
     3 if the engine has evicted all workers, for example because a newer version runs, and 128 plus the number of the signal
     after a second signal.
     """
+    from rivet_runner.cli.supervision import run_workers
+    from rivet_runner.cli.targets import check_target
+
     check_target(target)
     connection = Connection.resolve(endpoint, namespace, token)
     return _run(
@@ -177,6 +178,9 @@ def _dev(
     The exit status is 0 after Ctrl-C, 1 if the runner has ended by itself under --no-reload, 2 if nothing was started,
     and 128 plus the number of the signal after a second signal.
     """
+    from rivet_runner.cli.development import develop
+    from rivet_runner.cli.targets import check_target
+
     check_target(target)
     return _run(develop(target, kind=engine.value, port=port, data=data, reload=not no_reload, log_level=log_level.value))
 
@@ -194,6 +198,9 @@ def _doctor(
 
     The exit status is 0 if a runner would work, 1 if a check failed, and 2 if there is no engine.
     """
+    from rivet_runner.cli.doctor import examine
+    from rivet_runner.cli.targets import contradiction, load_runner
+
     connection = Connection.resolve(endpoint, namespace, token)
     if target is None:
         return _run(examine(RunnerConfig.from_env(**connection.options()), connection))
@@ -217,6 +224,8 @@ def _list(
     token: Token = None,
 ) -> int:
     """List actors, newest first."""
+    from rivet_runner.cli import actors
+
     if key is not None and name is None:
         raise CommandError("--key needs the NAME of the actor: rivet-runner actors list NAME --key KEY")
     connection = Connection.resolve(endpoint, namespace, token)
@@ -228,6 +237,8 @@ def _show(
     actor: Which, as_json: AsJson = False, endpoint: Endpoint = None, namespace: Namespace = None, token: Token = None
 ) -> int:
     """Show one actor, also a destroyed one."""
+    from rivet_runner.cli import actors
+
     return _run(actors.show_actor(Connection.resolve(endpoint, namespace, token), actor, as_json=as_json))
 
 
@@ -251,6 +262,8 @@ def _create(
     token: Token = None,
 ) -> int:
     """Create an actor. It starts when a runner of the runner name has room."""
+    from rivet_runner.cli import actors
+
     connection = Connection.resolve(endpoint, namespace, token)
     return _run(
         actors.create_actor(
@@ -274,6 +287,8 @@ def _destroy(
     token: Token = None,
 ) -> int:
     """Destroy actors and their data, and wait until they are destroyed."""
+    from rivet_runner.cli import actors
+
     return _run(actors.destroy_actors(Connection.resolve(endpoint, namespace, token), which, as_json=as_json))
 
 
@@ -299,6 +314,8 @@ def _request(
     A sleeping actor is woken. An actor that is not there is not created. The exit status is 1 if the answer has a status of
     400 or more.
     """
+    from rivet_runner.cli import actors
+
     return _run(
         actors.send_request(
             Connection.resolve(endpoint, namespace, token),

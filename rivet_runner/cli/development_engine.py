@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 from rivet_runner.cli.console import progress
 from rivet_runner.cli.errors import CommandError
-from rivet_runner.testing import EngineNotFound, EngineStartFailed, LocalEngine, SimulatedEngine
+from rivet_runner.testing import EngineNotFound
 from rivet_runner.testing.engine_binary import find_engine_binary
 from rivet_runner.testing.engine_config import LOOPBACK, is_free
 
@@ -62,6 +62,8 @@ def _wants_real(kind: EngineKind) -> bool:
 
 @contextlib.asynccontextmanager
 async def _real(port: int, data: Path) -> AsyncIterator[DevelopmentEngine]:
+    from rivet_runner.testing import EngineStartFailed, LocalEngine
+
     engine = LocalEngine(port=port, data_dir=data)
     try:
         async with progress("Starting the engine"):
@@ -79,6 +81,9 @@ async def _real(port: int, data: Path) -> AsyncIterator[DevelopmentEngine]:
 
 @contextlib.asynccontextmanager
 async def _simulated(port: int, data: Path) -> AsyncIterator[DevelopmentEngine]:
+    # It is large, and a real engine does without it.
+    from rivet_runner.testing import SimulatedEngine
+
     async with contextlib.AsyncExitStack() as stack:
         try:
             engine = await stack.enter_async_context(SimulatedEngine(data=data))

@@ -21,7 +21,7 @@ from tests.engine.support import Program, answered
 from tests.support.waiting import eventually
 
 APP = """
-    import os
+    import os, sys
     from rivet_runner import Response, Runner
 
     class Room(Runner):
@@ -29,10 +29,10 @@ APP = """
             return True
 
         async def on_connected(self):
-            print("{version} is connected", flush=True)
+            sys.stdout.write("{version} is connected\\n")
 
         async def on_actor_stop(self, actor):
-            print("{version} stops an actor", flush=True)
+            sys.stdout.write("{version} stops an actor\\n")
 
         async def fetch(self, actor, request):
             if request.path == "/crash":

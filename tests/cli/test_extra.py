@@ -13,7 +13,7 @@ WITHOUT = """
 import sys
 sys.modules[{missing!r}] = None
 from rivet_runner.cli import main
-sys.exit(main(["actors", "list"]))
+sys.exit(main({arguments!r}))
 """
 
 QUICK = """
@@ -23,10 +23,18 @@ assert not [name for name in sys.modules if name.startswith(("rivet_runner.cli",
 """
 
 
-@pytest.mark.parametrize("missing", ["typer", "rich", "dotenv", "watchfiles"])
-def test_one_line_says_how_to_get_the_command_when_its_extra_is_missing(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [
+        ("typer", ["actors", "list"]),
+        ("rich", ["actors", "list"]),
+        ("dotenv", ["run", "app:Counter"]),
+        ("watchfiles", ["dev", "app:Counter"]),
+    ],
+)
+def test_one_line_says_how_to_get_the_command_when_its_extra_is_missing(missing: str, arguments: list[str]) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", WITHOUT.format(missing=missing)],
+        [sys.executable, "-c", WITHOUT.format(missing=missing, arguments=arguments)],
         cwd=PROJECT,
         capture_output=True,
         text=True,

@@ -19,14 +19,15 @@ from tests.engine.support import Program, answered
 from tests.support.waiting import eventually
 
 APP = """
-    import asyncio, os
+    import asyncio, os, sys
     from rivet_runner import Response, Runner
 
     class Counter(Runner):
         async def on_actor_stop(self, actor):
             if actor.name == "stuck":
                 await asyncio.Event().wait()
-            print("stopped", actor.name, flush=True)
+            # One write, as two processes share the pipe.
+            sys.stdout.write(f"stopped {actor.name}\\n")
 
         async def fetch(self, actor, request):
             if request.path == "/crash":
