@@ -52,6 +52,14 @@ class _Namespaces(msgspec.Struct, frozen=True):
     namespaces: list[NamespaceInfo]
 
 
+class _Names(msgspec.Struct, frozen=True):
+    names: dict[str, Any]
+
+
+class _RunnerConfigs(msgspec.Struct, frozen=True):
+    runner_configs: dict[str, Any]
+
+
 NO_CAPACITY: Final = "no_capacity"
 
 UPSERT_ATTEMPTS: Final = 10
@@ -143,6 +151,13 @@ class EngineApi:
         body = {"datacenters": {datacenter: {"normal": {}} if config is None else dict(config)}}
         path = f"/runner-configs/{quote(runner_name, safe='')}"
         await self._put_until_ready(path, body)
+
+    async def list_runner_configs(self) -> dict[str, Any]:
+        """Return what `upsert_runner_config` has set, by runner name, up to the engine's page size.
+
+        Each value is in the engine's own form: ``{"datacenters": {"default": {"normal": …}}}``.
+        """
+        return decode_answer(await self._call("GET", "/runner-configs", self._query()), _RunnerConfigs).runner_configs
 
     async def _put_until_ready(self, path: str, body: Mapping[str, Any]) -> None:
         for attempt in range(UPSERT_ATTEMPTS):
@@ -242,6 +257,10 @@ class EngineApi:
         if limit is not None:
             query["limit"] = str(limit)
         return decode_answer(await self._call("GET", "/actors", query), _Actors).actors
+
+    async def list_actor_names(self) -> list[str]:
+        """Return the names that actors have or had, or that runners have announced, up to the engine's page size."""
+        return sorted(decode_answer(await self._call("GET", "/actors/names", self._query()), _Names).names)
 
     async def destroy_actor(self, actor_id: str) -> None:
         """Begin to destroy an actor. An actor that is already destroyed is no error. See `wait_destroyed`."""

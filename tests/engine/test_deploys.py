@@ -1,4 +1,4 @@
-"""The table of crash policies in the guide about deploys, as the real engine has it."""
+"""The table of crash policies in the guide about deploys."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from rivet_runner import Actor, Request, Response
-from rivet_runner.testing import EngineApi, LocalEngine
+from rivet_runner.testing import EngineApi
 from rivet_runner.testing.engine_api import CrashPolicy
-from tests.engine.support import answered, hosting
+from tests.engine.support import Engine, answered, hosting
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.both_protocols
@@ -23,7 +23,7 @@ async def _count(actor: Actor, request: Request) -> Response:
 
 @pytest.mark.parametrize("policy", ["sleep", "restart", "destroy"])
 async def test_actor_fares_as_its_policy_says_when_its_runner_shuts_down(
-    engine: LocalEngine, api: EngineApi, runner_name: str, policy: CrashPolicy
+    engine: Engine, api: EngineApi, runner_name: str, policy: CrashPolicy
 ) -> None:
     async with hosting(engine, runner_name, version=1, fetch=_count) as old:
         actor = await old.new_actor(api, crash_policy=policy)
@@ -45,7 +45,7 @@ async def test_actor_fares_as_its_policy_says_when_its_runner_shuts_down(
 
 @pytest.mark.parametrize("policy", ["sleep", "restart", "destroy"])
 async def test_actor_sleeps_with_every_policy_when_it_asks_to(
-    engine: LocalEngine, api: EngineApi, runner_name: str, policy: CrashPolicy
+    engine: Engine, api: EngineApi, runner_name: str, policy: CrashPolicy
 ) -> None:
     async with hosting(engine, runner_name, fetch=_count) as runner:
         actor = await runner.new_actor(api, crash_policy=policy)

@@ -257,3 +257,10 @@ async def test_websocket_reaches_the_actor_that_its_subprotocols_name(
             async with dial(*named) as socket:
                 code, said = await close_of(socket)
                 assert (code, said.partition("#")[0]) == (1011, reason)
+
+
+async def test_names_and_runner_configs_are_listed(api: EngineApi, runner_name: str) -> None:
+    await api.create_actor(f"of-{runner_name}", runner_name=runner_name)
+    assert f"of-{runner_name}" in await api.list_actor_names()
+    configs = await api.list_runner_configs()
+    assert "normal" in configs[runner_name]["datacenters"]["default"]

@@ -14,13 +14,20 @@ from tests.docs.copies import run_copies
 from tests.docs.pages import DOCS, named, shell_blocks
 from tests.engine.support import hosting
 
+pytestmark = pytest.mark.real_engine("a reader has it")
+
+FOLLOWED_ELSEWHERE = {"command.md"}
+"""A page whose commands start engines themselves: `tests/cli` follows it."""
+
 
 def test_programs_pass_when_they_are_copied_and_there_is_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(BINARY_VARIABLE, str(find_engine_binary()))
     run_copies(tmp_path, needs_engine=True)
 
 
-@pytest.mark.parametrize("page", [page for page in DOCS if shell_blocks(page)], ids=named)
+@pytest.mark.parametrize(
+    "page", [page for page in DOCS if shell_blocks(page) and page.name not in FOLLOWED_ELSEWHERE], ids=named
+)
 async def test_commands_succeed_when_they_are_typed_one_after_another(page: Path) -> None:
     async with LocalEngine() as engine, hosting(engine, "counter"):
         api = EngineApi(engine.endpoint)

@@ -16,7 +16,10 @@ from rivet_runner.testing import EngineApi, LocalEngine
 from tests.support.http_get import get
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.engine, pytest.mark.both_protocols]
+pytestmark = [
+    pytest.mark.both_protocols,
+    pytest.mark.real_engine("a thread serves the probes in real time"),
+]
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

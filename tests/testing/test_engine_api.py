@@ -127,3 +127,14 @@ async def test_the_token_goes_to_the_api_and_not_to_an_actor_when_there_is_one()
             "GET /gateway/i%2Fd/path?q=1",
         ]
         assert ["Bearer secret" in head for head in engine.heads] == [True, False]
+
+
+@virtual_time
+async def test_names_and_runner_configs_are_those_of_the_engine_when_they_are_listed() -> None:
+    page = {"pagination": {"cursor": None}}
+    names = {"names": {"room": {"metadata": {}}, "lobby": {"metadata": {}}}, **page}
+    configs = {"runner_configs": {"counter": {"datacenters": {}}}, **page}
+    async with answering((200, names), (200, configs)) as (api, engine):
+        assert await api.list_actor_names() == ["lobby", "room"]
+        assert await api.list_runner_configs() == {"counter": {"datacenters": {}}}
+        assert engine.lines == ["GET /actors/names?namespace=a+b", "GET /runner-configs?namespace=a+b"]

@@ -1,0 +1,50 @@
+"""The command without its extra."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.engine.support import PROJECT
+
+WITHOUT = """
+import sys
+sys.modules[{missing!r}] = None
+from rivet_runner.cli import main
+sys.exit(main({arguments!r}))
+"""
+
+QUICK = """
+import sys
+import rivet_runner, rivet_runner.testing
+assert not [name for name in sys.modules if name.startswith(("rivet_runner.cli", "typer", "rich", "dotenv"))]
+"""
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [
+        ("typer", ["actors", "list"]),
+        ("rich", ["actors", "list"]),
+        ("dotenv", ["run", "app:Counter"]),
+        ("watchfiles", ["dev", "app:Counter"]),
+    ],
+)
+def test_one_line_says_how_to_get_the_command_when_its_extra_is_missing(missing: str, arguments: list[str]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(missing=missing, arguments=arguments)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert 'pip install "rivet-runner[cli]"' in line
+
+
+def test_nothing_of_the_command_is_imported_with_the_library() -> None:
+    subprocess.run([sys.executable, "-c", QUICK], cwd=PROJECT, timeout=60, check=True)
