@@ -11,7 +11,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -25,7 +25,7 @@ __all__ = ["run_command"]
 
 INTERRUPTED = 130
 
-app = typer.Typer(
+app: Final = typer.Typer(
     name="rivet-runner",
     help="Run actors in Python, and look after them.",
     add_completion=False,
@@ -34,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-actors_app = typer.Typer(help="List, show, create and destroy actors.", no_args_is_help=True, rich_markup_mode=None)
+actors_app: Final = typer.Typer(help="List, show, create and destroy actors.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(actors_app, name="actors")
 
 Endpoint = Annotated[

@@ -17,10 +17,10 @@ PROGRESS_SECONDS: Final = 1.0
 PIPE_COLUMNS: Final = 10_000
 """A script gets whole lines."""
 
-output = Console(highlight=False, markup=False, soft_wrap=True)
+output: Final = Console(highlight=False, markup=False, soft_wrap=True)
 if not output.is_terminal:
     output.width = PIPE_COLUMNS
-errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+errors: Final = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def say(text: str = "") -> None:

@@ -24,7 +24,7 @@ from rivet_runner.runner import Runner
 
 __all__ = ["WorkerOptions", "main"]
 
-log = logging.getLogger("rivet_runner.cli")
+log: Final = logging.getLogger("rivet_runner.cli")
 
 FAILED: Final = 3
 """The exit status of a worker whose runner has failed."""

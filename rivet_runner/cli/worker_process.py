@@ -47,8 +47,8 @@ class WorkerProcess:
     def __init__(self, name: str, process: asyncio.subprocess.Process, channel: Channel[FromWorker]) -> None:
         loop = asyncio.get_running_loop()
         self.name = name
-        self.pid = process.pid
-        self.state = State()
+        self.pid: int = process.pid
+        self.state: State = State()
         self.loaded: asyncio.Future[Loaded | None] = loop.create_future()
         self.connected: asyncio.Future[State | None] = loop.create_future()
         self.ended: asyncio.Future[Ended] = loop.create_future()
