@@ -129,6 +129,10 @@ def _run_command(
     target: Target,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes, each with a runner of its own.")] = 1,
     start_timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the engine at the start.")] = 10.0,
+    health_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port of /healthz, /readyz and /metrics, for all workers."),
+    ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="What the workers log.")] = LogLevel.info,
     endpoint: Endpoint = None,
     namespace: Namespace = None,
@@ -156,6 +160,7 @@ def _run_command(
             count=workers,
             log_level=log_level.value,
             start_timeout=start_timeout,
+            health_port=health_port,
         )
     )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from rivet_runner.cli.connection import Connection
 from rivet_runner.cli.console import note, progress
 from rivet_runner.cli.errors import CommandError
+from rivet_runner.cli.health import WorkerReports, serve_probes
 from rivet_runner.cli.interrupts import until_interrupted
 from rivet_runner.cli.worker import WorkerOptions
 from rivet_runner.cli.worker_process import Ended, WorkerProcess, end_all
@@ -30,23 +32,40 @@ MOST_FAILURES: Final = 8
 
 
 async def run_workers(
-    target: str, connection: Connection, environment: Mapping[str, str], *, count: int, log_level: str, start_timeout: float
+    target: str,
+    connection: Connection,
+    environment: Mapping[str, str],
+    *,
+    count: int,
+    log_level: str,
+    start_timeout: float,
+    health_port: int | None = None,
 ) -> int:
     """Run ``count`` workers until a signal ends them, and return the exit status. Raises `CommandError`."""
+    names = [f"worker {number}" for number in range(1, count + 1)]
+    reports = {name: WorkerReports() for name in names}
+    following: set[asyncio.Task[None]] = set()
 
     async def spawn(name: str) -> WorkerProcess:
-        shown = f"[{name}] " if count > 1 else ""
-        return await WorkerProcess.spawn(name, target, environment, WorkerOptions(shown, log_level, connection.given))
+        options = WorkerOptions(f"[{name}] " if count > 1 else "", log_level, connection.given)
+        if health_port is None:
+            return await WorkerProcess.spawn(name, target, environment, options)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            task = asyncio.create_task(reports[name].follow(ours), name=f"{name}: reports")
+            following.add(task)
+            task.add_done_callback(following.discard)
+            return await WorkerProcess.spawn(name, target, environment, options, theirs)
 
-    names = [f"worker {number}" for number in range(1, count + 1)]
     supervisor = Supervisor(target, connection.endpoint, names, spawn)
 
     async def work(hurried: asyncio.Event) -> int:
-        try:
-            await supervisor.launch(start_timeout)
-            return await supervisor.watch()
-        finally:
-            await end_all(supervisor.processes, hurried)
+        async with serve_probes(health_port, reports.values()):
+            try:
+                await supervisor.launch(start_timeout)
+                return await supervisor.watch()
+            finally:
+                await end_all(supervisor.processes, hurried)
 
     return await until_interrupted(work, "Draining the actors. Press Ctrl-C again to hurry.")
 

@@ -18,6 +18,7 @@ import msgspec
 
 from rivet_runner.cli.channel import Channel, Drain, Failed, Loaded, Start, State, ToWorker, send_before_the_loop
 from rivet_runner.cli.errors import CommandError
+from rivet_runner.cli.reporting import report_over
 from rivet_runner.cli.targets import contradiction, load_runner
 from rivet_runner.errors import EngineRejected, RunnerEvicted, RunnerShutDown
 from rivet_runner.runner import Runner
@@ -39,6 +40,8 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     name: str
     log_level: str
     given: frozenset[str] = frozenset()
+    reports: int | None = None
+    """The descriptor of a socket for reports, if the command answers probes."""
 
 
 def main(arguments: list[str]) -> int:
@@ -58,6 +61,8 @@ def main(arguments: list[str]) -> int:
     if not logging.getLogger().handlers:
         form = f"%(asctime)s %(levelname)s {options.name}%(name)s: %(message)s"
         logging.basicConfig(level=options.log_level.upper(), format=form)
+    if options.reports is not None:
+        report_over(socket.socket(fileno=options.reports))
     with asyncio.Runner(loop_factory=_loop_factory()) as loop:
         return loop.run(_work(runner, end))
 

@@ -60,11 +60,25 @@ class WorkerProcess:
         self._following = asyncio.create_task(self._follow(), name=f"{name}: follow")
 
     @classmethod
-    async def spawn(cls, name: str, target: str, environment: Mapping[str, str], options: WorkerOptions) -> WorkerProcess:
-        """Start a process, which loads its runner and then waits for `start`. Cancelling leaves no process."""
+    async def spawn(
+        cls,
+        name: str,
+        target: str,
+        environment: Mapping[str, str],
+        options: WorkerOptions,
+        reports: socket.socket | None = None,
+    ) -> WorkerProcess:
+        """Start a process, which loads its runner and then waits for `start`. Cancelling leaves no process.
+
+        It sends its reports over ``reports``, if that is given. The caller closes that.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             channel = await Channel.open(ours, msgspec.json.Decoder(FromWorker))
+            descriptors = [theirs.fileno()]
+            if reports is not None:
+                descriptors.append(reports.fileno())
+                options = msgspec.structs.replace(options, reports=reports.fileno())
             text = msgspec.json.encode(options).decode()
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -76,7 +90,7 @@ class WorkerProcess:
                     text,
                     env=environment,
                     stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=descriptors,
                     # Ctrl-C reaches the command alone, which then drains its workers in order.
                     start_new_session=True,
                 )
