@@ -21,6 +21,9 @@ __all__ = ["ActorRegistry"]
 DELETED_SECONDS: Final = 2.0
 """For the question whether an actor still exists. Without an answer, the actor is taken to move."""
 
+FIRST_LOOK_SECONDS: Final = 0.05
+"""From the first such question to the next, as its data may still be there. Each further one waits twice as long."""
+
 NO_SUCH_ACTOR: Final = "actor does not exist"
 """The engine's answer to a key-value call for a deleted actor."""
 
@@ -131,9 +134,11 @@ async def _exists(actor: Actor, deletion_lag: float) -> bool | None:
     try:
         async with asyncio.timeout(DELETED_SECONDS):
             await actor.kv.get(b"")
-            if deletion_lag:
-                await asyncio.sleep(deletion_lag)
+            wait = FIRST_LOOK_SECONDS
+            while deletion_lag > 0:
+                await asyncio.sleep(min(wait, deletion_lag))
                 await actor.kv.get(b"")
+                deletion_lag, wait = deletion_lag - wait, 2 * wait
     except KvError as error:
         return False if NO_SUCH_ACTOR in str(error) else None
     except TimeoutError:

@@ -44,7 +44,7 @@ class DialectV3(Dialect):
 
     version = 3
     has_delete_range = False
-    deletion_lag = 0.0
+    deletion_lag = 0.3
 
     def __init__(self, init: RunnerInit) -> None:
         self._events = EventLog()
