@@ -105,6 +105,7 @@ bench: $(INSTALLED) ## measure beside the TypeScript runner (ARGS="--quick" for 
 	  || npm ci --no-audit --no-fund --no-update-notifier --loglevel=error; } || true
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 	@$(BIN)/python -m benchmarks.simulation $(ARGS)
+	@$(BIN)/python -m benchmarks.workers
 
 soak: $(INSTALLED) engine ## load and network faults for ten minutes (ARGS="--minutes 2")
 	@$(BIN)/python -m reliability.soak $(ARGS)
