@@ -21,6 +21,9 @@ log = logging.getLogger("rivet_runner")
 SIGNS_IN_LIMIT: Final = 4
 """Signs of life that are asked for within the limit. A block that is a quarter longer is noticed in any case."""
 
+STOP_SECONDS: Final = 1.0
+"""For the thread to end. Only a handler of the warning that blocks can keep it."""
+
 SHOWN_FRAMES: Final = 16
 """Calls of the stack in a warning, the innermost ones."""
 
@@ -48,23 +51,24 @@ class LoopWatch:
         self._stopped.set()
         self._sign.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
 
     def _watch(self) -> None:
         pause = self._seconds / SIGNS_IN_LIMIT
         while not self._stopped.wait(pause):
-            self._sign.clear()
+            sign = self._sign = threading.Event()
+            if self._stopped.is_set():
+                return  # `stop` may have set the sign before this one, and waits for this thread
             try:
-                self._loop.call_soon_threadsafe(self._sign.set)
+                self._loop.call_soon_threadsafe(sign.set)
             except RuntimeError:
                 return  # the loop is closed
             asked = time.monotonic()
-            if self._sign.wait(self._seconds):
-                continue
-            # If it took much longer, the whole process was stopped meanwhile, this thread too.
-            if time.monotonic() - asked < 2 * self._seconds and not self._stopped.is_set():
-                self._warn()
-            self._sign.wait()
+            if not sign.wait(self._seconds):
+                # If it took much longer, the whole process was stopped meanwhile, this thread too.
+                if time.monotonic() - asked < 2 * self._seconds:
+                    self._warn()
+                sign.wait()
 
     def _warn(self) -> None:
         frame = sys._current_frames().get(self._loop_thread)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from rivet_runner import Actor, Request, Response, Runner
-from rivet_runner._runtime.loop_watch import LoopWatch
+from rivet_runner._runtime.loop_watch import STOP_SECONDS, LoopWatch
 from rivet_runner.testing import SimulatedEngine
 from rivet_runner.testing.scripted_engine import ScriptedEngine
 
@@ -76,6 +76,16 @@ async def test_each_block_is_warned_of_once_and_the_thread_ends(caplog: pytest.L
     assert len(warnings(caplog)) == 2
     assert "by the task" in warnings(caplog)[0]
     assert {*threading.enumerate()} == before
+
+
+async def test_it_stops_at_any_moment_at_once() -> None:
+    for number in range(300):
+        watch = LoopWatch(0.004)
+        watch.start()
+        await asyncio.sleep(number * 0.00001)
+        began = time.monotonic()
+        watch.stop()
+        assert time.monotonic() - began < STOP_SECONDS, "it waits for a sign that cannot come"
 
 
 async def test_a_callback_is_named_as_one(caplog: pytest.LogCaptureFixture) -> None:
