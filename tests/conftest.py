@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator
+import signal
+from collections.abc import Generator, Iterator
 from typing import Final
 
 import pytest
@@ -145,3 +146,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             "FAILED: RIVET_REQUIRE_ENGINE or CI is set, so no engine test may be skipped and one must run",
             red=True,
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> Iterator[None]:
+    """Let Ctrl-C reach the programs of the tests, even if a shell's ``&`` ignores it for all of them."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -7,7 +7,6 @@ the real engine can run. Waiting takes no real time on the simulated one, unless
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -59,16 +58,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("engine")
         elif _reason(item, "real_time"):
             item.add_marker("slow")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def interrupts() -> Iterator[None]:
-    """Let Ctrl-C reach the programs of the tests, even if a shell's ``&`` ignores it for all of them."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
