@@ -52,7 +52,8 @@ def _check_hook(where: str, name: str, value: Any, declared: Any) -> None:
     if not inspect.isfunction(value):
         return  # a decorator's object or a mock: it tells only when it is called
     is_async, must_be_async = inspect.iscoroutinefunction(value), inspect.iscoroutinefunction(declared)
-    form = f"{'async def' if must_be_async else 'def'} {name}({', '.join(inspect.signature(declared).parameters)})"
+    parameters = [*inspect.signature(declared).parameters]
+    form = f"{'async def' if must_be_async else 'def'} {name}({', '.join(parameters)})"
     if inspect.isasyncgenfunction(value) or (must_be_async and inspect.isgeneratorfunction(value)):
         raise TypeError(f"{where} must return once, so it cannot have a `yield`: {form}")
     if must_be_async and not is_async and not hasattr(value, "__wrapped__"):
@@ -60,7 +61,7 @@ def _check_hook(where: str, name: str, value: Any, declared: Any) -> None:
     if is_async and not must_be_async:
         raise TypeError(f"{where} must be a plain function, because it is not awaited: {form}")
     try:
-        inspect.signature(value).bind(*inspect.signature(declared).parameters)
+        inspect.signature(value).bind(*parameters)
     except TypeError as error:
         raise TypeError(f"{where} has the wrong parameters ({error}): {form}") from None
 

@@ -32,7 +32,7 @@ from rivet_runner._alarms.record import AlarmRecord, load_alarm, store_alarm
 from rivet_runner._alarms.timer import AlarmTimer, Wait
 from rivet_runner._kv.store import KvStore
 from rivet_runner._tasks import is_being_cancelled
-from rivet_runner.actor import Actor, ActorLog, Alarm
+from rivet_runner.actor import Actor, Alarm
 from rivet_runner.errors import KvError, RecordError, RunnerShutDown
 
 __all__ = ["ActorAlarm", "AlarmHook", "AlarmOwner", "time_of"]
@@ -60,9 +60,6 @@ class AlarmOwner(Protocol):
 
     @property
     def kv_store(self) -> KvStore: ...
-
-    @property
-    def log(self) -> ActorLog: ...
 
     @property
     def seconds_until_lost(self) -> float:
@@ -130,7 +127,7 @@ class ActorAlarm:
             try:
                 self._record = await load_alarm(self._owner.kv_store)
             except RecordError as error:
-                self._owner.log.error("the stored alarm cannot be read, so it is not called: %s", error)
+                self._owner.actor.log.error("the stored alarm cannot be read, so it is not called: %s", error)
             if self._record is not None:
                 self._tell(self._hook, self._record.due_ms)
 
@@ -221,13 +218,15 @@ class ActorAlarm:
             else:
                 await self._called(hook, record, None)
         except (KvError, RunnerShutDown) as error:
-            self._owner.log.warning("the end of an alarm's call could not be stored, so it may be called again: %s", error)
+            self._owner.actor.log.warning(
+                "the end of an alarm's call could not be stored, so it may be called again: %s", error
+            )
         finally:
             self._calling = None
             self._wait_for_it()
 
     def _next_attempt(self, hook: AlarmHook, record: AlarmRecord, error: BaseException) -> AlarmRecord | None:
-        log, attempt = self._owner.log, record.attempt
+        log, attempt = self._owner.actor.log, record.attempt
         if self._record is not record:
             log.error("on_alarm raised, and the alarm was set or cleared anew meanwhile; no further attempt", exc_info=error)
             return None

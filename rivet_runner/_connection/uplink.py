@@ -76,7 +76,7 @@ class Uplink:
 
     def is_on(self, connection_number: int) -> bool:
         """Whether the connection with this number is still there, and its init was answered."""
-        return self._session.connected and self.connection_number == connection_number
+        return self.is_connected and self.connection_number == connection_number
 
     async def lost(self, timeout: float) -> None:
         """Wait until the connection is lost, for ``timeout`` seconds at most. Cancelling is safe."""

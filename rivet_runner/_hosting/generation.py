@@ -22,7 +22,6 @@ from rivet_runner._session.dialect import ActorEvent, SetAlarm, StartActor
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
-from rivet_runner.actor import ActorLog
 from rivet_runner.errors import RecordError, RunnerShutDown
 from rivet_runner.hibernation import HibernationRecord
 from rivet_runner.kv import KV
@@ -54,7 +53,7 @@ class Generation(StoppingGeneration):
         "_stop_clock",
         "_stop_task",
         "_unlisted",
-        "_unlisted_stored",
+        "_unlisted_records",
         "intent",
         "requests",
         "stop_commanded",
@@ -79,8 +78,8 @@ class Generation(StoppingGeneration):
         """The hibernating WebSockets that the engine has listed, until they are restored."""
         self._unlisted = command.hibernating_requests is None and services.hibernates
         """Whether the engine may have left hibernating WebSockets out of its list."""
-        self._unlisted_stored = 0
-        """The records of such WebSockets, until they are restored."""
+        self._unlisted_records: dict[bytes, HibernationRecord | RecordError] | None = None
+        """The records of such WebSockets, if they were loaded before ``on_actor_start``, until they are restored."""
         for request in command.hibernating_requests or ():
             key = request_key(request)
             if not services.sockets.take_departed(key):
@@ -112,11 +111,10 @@ class Generation(StoppingGeneration):
             if self.services.alarms is not None:
                 await self.alarm.load()
             if self._unlisted and self.services.config.hibernation_store is None:
-                self._unlisted_stored = len(await self.sockets.shared.journal.load_all())
+                self._unlisted_records = await self.sockets.shared.journal.load_all()
             with self.services.observer.start(self.actor):
                 await self.services.hooks.on_actor_start(self.actor)
-            may_hibernate = self._listed or self.services.hibernates
-            stored = await self.sockets.shared.journal.load_all() if may_hibernate else {}
+            stored = await self._load_records()
         except (Exception, asyncio.CancelledError) as error:
             self.open_gate(False)
             if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
@@ -136,8 +134,14 @@ class Generation(StoppingGeneration):
         if self.phase is GenerationPhase.RUNNING:
             self._begin_features()
 
+    async def _load_records(self) -> dict[bytes, HibernationRecord | RecordError]:
+        if self._unlisted_records is not None:
+            return self._unlisted_records
+        may_hibernate = self._listed or self.services.hibernates
+        return await self.sockets.shared.journal.load_all() if may_hibernate else {}
+
     def _restore(self, stored: dict[bytes, HibernationRecord | RecordError]) -> None:
-        self._unlisted_stored = 0
+        self._unlisted_records = None
         if self._unlisted and stored:
             await_clients(self, self.sockets, stored)
         elif self._listed or stored:
@@ -246,11 +250,15 @@ class Generation(StoppingGeneration):
             self._background = TaskGroup(f"actor {self.actor.id} background", self.actor.log)
         name = getattr(coroutine, "__qualname__", "task")
         task = self._background.spawn(coroutine, name=f"actor {self.actor.id}: {name}")
+        if keep_awake:
+            self._keep_awake_during(task)
+        return task
+
+    def _keep_awake_during(self, task: asyncio.Task[Any]) -> None:
         activity = self.activity
-        if keep_awake and activity is not None:
+        if activity is not None:
             activity.begin()
             task.add_done_callback(lambda _: activity.end())
-        return task
 
     def _heard(self) -> int | None:
         """A number that changes with the messages of hibernatable clients, or ``None`` while one is being handled."""
@@ -259,8 +267,9 @@ class Generation(StoppingGeneration):
     @property
     def hibernating(self) -> int:
         """How many hibernating clients the gateway holds."""
-        if self._listed or self._unlisted_stored:
-            return len(self._listed) or self._unlisted_stored
+        waiting = self._listed or self._unlisted_records
+        if waiting:
+            return len(waiting)
         return 0 if self._sockets is None else self._sockets.hibernating
 
     def owns(self, task: asyncio.Task[Any] | None) -> bool:
@@ -290,11 +299,6 @@ class Generation(StoppingGeneration):
         await self.alarm.set(when_ms)
 
     @property
-    def log(self) -> ActorLog:
-        """The actor's own logger."""
-        return self.actor.log
-
-    @property
     def seconds_until_lost(self) -> float:
         """How long after the end of this process, at the latest, the engine puts the actor to sleep or elsewhere."""
         return self.services.seconds_until_lost()
@@ -309,11 +313,7 @@ class Generation(StoppingGeneration):
 
     def spawn_alarm_call(self, call: Coroutine[Any, Any, None]) -> None:
         """Run a call of the hook as work of the actor."""
-        task = self.work.spawn(call, name=f"actor {self.actor.id}: on_alarm")
-        activity = self.activity
-        if activity is not None:
-            activity.begin()
-            task.add_done_callback(lambda _: activity.end())
+        self._keep_awake_during(self.work.spawn(call, name=f"actor {self.actor.id}: on_alarm"))
 
     async def repeat_alarm(self, timeout: float) -> None:
         """Make sure of an alarm that is due after the actor began to go to sleep, or whose call has not returned.

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.errors import RunnerShutDown
 
-__all__ = ["SIGNALS", "Runnable", "run_until_down"]
+__all__ = ["SIGNALS", "SIGNAL_STATUS", "Runnable", "loop_factory", "run_until_down"]
 
 log = logging.getLogger("rivet_runner")
 
@@ -83,7 +83,7 @@ class _Signals:
 
 def run_until_down(runner: Runnable) -> None:
     """Run ``runner`` on an event loop of its own until it is down. Raises `SystemExit` after a second signal."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as loop_runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as loop_runner:
         insisted = loop_runner.run(_run(runner))
     if insisted is not None:
         raise SystemExit(SIGNAL_STATUS + insisted)
@@ -113,7 +113,8 @@ async def _start_and_wait(runner: Runnable) -> None:
     await runner.wait_closed()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The factory of uvloop's event loops, or ``None``, which stands for asyncio's, if it is not installed."""
     try:
         import uvloop
     except ImportError:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
+from rivet_runner._runtime.signals import SIGNAL_STATUS, SIGNALS
 from rivet_runner.cli.console import note
 
 __all__ = ["until_interrupted"]
-
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
-SIGNAL_STATUS: Final = 128
-"""A process that a signal ended has this plus the signal's number as its status, by the convention of shells."""
 
 
 async def until_interrupted(work: Callable[[asyncio.Event], Coroutine[Any, Any, int]], ending: str) -> int:

@@ -11,11 +11,11 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
+from rivet_runner._runtime.signals import loop_factory
 from rivet_runner.cli.channel import Channel, Drain, Failed, Loaded, Start, State, ToWorker, send_before_the_loop
 from rivet_runner.cli.errors import CommandError
 from rivet_runner.cli.reporting import report_over
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
         logging.basicConfig(level=options.log_level.upper(), format=form)
     if options.reports is not None:
         report_over(socket.socket(fileno=options.reports))
-    with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+    with asyncio.Runner(loop_factory=loop_factory()) as loop:
         return loop.run(_work(runner, end))
 
 
@@ -173,15 +173,6 @@ def _no_engine(runner: Runner, start: Start) -> str:
 def _failed(error: Exception) -> Failed:
     text = " ".join(str(error).split())
     return Failed("failed", f"{type(error).__name__}: {text}", traceback.format_exc().rstrip())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 if __name__ == "__main__":

@@ -62,6 +62,11 @@ class Scene:
         self.times.append(asyncio.get_running_loop().time())
         return cast(WorkerProcess, process)
 
+    async def launched(self) -> asyncio.Task[int]:
+        """Launch the workers, and keep them running in a task."""
+        await self.supervisor.launch(5)
+        return asyncio.create_task(self.supervisor.watch())
+
 
 def test_delay_doubles_up_to_30_seconds() -> None:
     assert [restart_delay(failures) for failures in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
@@ -89,8 +94,7 @@ async def test_crashed_worker_is_started_again_after_a_growing_delay(capsys: pyt
 @virtual_time
 async def test_delays_start_over_when_a_worker_was_connected_for_a_minute() -> None:
     scene = Scene(1)
-    await scene.supervisor.launch(5)
-    watching = asyncio.create_task(scene.supervisor.watch())
+    watching = await scene.launched()
     scene.processes[-1].end()
     await asyncio.sleep(1.5)
     scene.processes[-1].connect()
@@ -105,8 +109,7 @@ async def test_delays_start_over_when_a_worker_was_connected_for_a_minute() -> N
 @virtual_time
 async def test_command_gives_up_when_a_worker_keeps_failing_and_no_other_runs() -> None:
     scene = Scene(1)
-    await scene.supervisor.launch(5)
-    watching = asyncio.create_task(scene.supervisor.watch())
+    watching = await scene.launched()
     for _ in range(8):
         scene.processes[-1].end(3, Failed("failed", "ValueError: no"))
         await asyncio.sleep(40)
@@ -119,8 +122,7 @@ async def test_command_gives_up_when_a_worker_keeps_failing_and_no_other_runs() 
 @virtual_time
 async def test_command_goes_on_when_another_worker_runs() -> None:
     scene = Scene(2)
-    await scene.supervisor.launch(5)
-    watching = asyncio.create_task(scene.supervisor.watch())
+    watching = await scene.launched()
     for _ in range(12):
         scene.processes[-1].end()
         await asyncio.sleep(40)
@@ -132,8 +134,7 @@ async def test_command_goes_on_when_another_worker_runs() -> None:
 @virtual_time
 async def test_evicted_worker_is_not_started_again() -> None:
     scene = Scene(2)
-    await scene.supervisor.launch(5)
-    watching = asyncio.create_task(scene.supervisor.watch())
+    watching = await scene.launched()
     evicted = Failed("evicted", "a newer version takes its actors")
     scene.processes[0].end(3, evicted)
     await asyncio.sleep(100)
