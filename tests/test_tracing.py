@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode, format_span_id, format_trace_id
 
@@ -17,21 +15,12 @@ from rivet_runner import Actor, KvError, Request, Response, WebSocket
 from rivet_runner._observing.observer import Observer
 from rivet_runner._tracing import find_tracer
 from tests.support.scene import hang, settle, started
+from tests.support.spans import PARENT, TRACE, collected_spans
 from tests.support.virtual_time import virtual_time
 
-TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+__all__ = ["collected_spans"]
+
 TRACEPARENT = {"TraceParent": f"00-{TRACE}-{PARENT}-01"}
-
-
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """A provider for this test. The process itself can be given only one, for good."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
-    yield exporter
-    provider.shutdown()
 
 
 def named(exporter: InMemorySpanExporter, name: str) -> ReadableSpan:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -46,71 +48,72 @@ def port_of(program: Program) -> int:
     return int(found[1])
 
 
-async def test_probes_and_metrics_are_those_of_all_workers(tmp_path: Path) -> None:
-    module(tmp_path, APP)
+@contextlib.asynccontextmanager
+async def running(folder: Path, *arguments: str) -> AsyncIterator[tuple[Program, EngineApi]]:
+    """The command on a simulated engine, with a port for its probes."""
+    module(folder, APP)
     async with SimulatedEngine() as engine:
         endpoint = await engine.listen()
         api = EngineApi(endpoint)
         await api.upsert_runner_config("default")
-        arguments = ["run", "app:Counter", "--workers", "2", "--health-port", "0"]
-        async with command(*arguments, folder=tmp_path, environment={"RIVET_ENDPOINT": endpoint}) as program:
-            await program.printed("2 workers run app:Counter")
-            port = port_of(program)
+        every = ["run", "app:Counter", *arguments, "--health-port", "0"]
+        async with command(*every, folder=folder, environment={"RIVET_ENDPOINT": endpoint}) as program:
+            yield program, api
 
-            async def status(path: str) -> int:
-                return (await get(port, path)).status
 
-            async def metric(name: str, **labels: str) -> float | None:
-                return sample((await get(port, "/metrics")).body.decode(), name, **labels)
+async def test_probes_and_metrics_are_those_of_all_workers(tmp_path: Path) -> None:
+    async with running(tmp_path, "--workers", "2") as (program, api):
+        await program.printed("2 workers run app:Counter")
+        port = port_of(program)
 
-            async def is_ready() -> bool:
-                return await status("/readyz") == 200
+        async def status(path: str) -> int:
+            return (await get(port, path)).status
 
-            async def both_count() -> bool:
-                return await metric("connected") == 2
+        async def metric(name: str, **labels: str) -> float | None:
+            return sample((await get(port, "/metrics")).body.decode(), name, **labels)
 
-            await eventually(is_ready)
-            await eventually(both_count)
-            assert await status("/healthz") == 200
-            actor = await api.create_ready_actor("counter", runner_name="default")
-            worker = int((await answered(api, actor.actor_id)).text())
+        async def is_ready() -> bool:
+            return await status("/readyz") == 200
 
-            async def is_counted() -> bool:
-                return await metric("requests_total", status="200") == 1
+        async def both_count() -> bool:
+            return await metric("connected") == 2
 
-            await eventually(is_counted)
-            os.kill(worker, signal.SIGKILL)
+        await eventually(is_ready)
+        await eventually(both_count)
+        assert await status("/healthz") == 200
+        actor = await api.create_ready_actor("counter", runner_name="default")
+        worker = int((await answered(api, actor.actor_id)).text())
 
-            async def is_not_ready() -> bool:
-                return await status("/readyz") == 503
+        async def is_counted() -> bool:
+            return await metric("requests_total", status="200") == 1
 
-            await eventually(is_not_ready)
-            assert await metric("requests_total", status="200") == 1, "what was counted stays"
-            await eventually(is_ready)
-            program.signal(signal.SIGTERM)
-            assert await program.exit_code() == 0
+        await eventually(is_counted)
+        os.kill(worker, signal.SIGKILL)
+
+        async def is_not_ready() -> bool:
+            return await status("/readyz") == 503
+
+        await eventually(is_not_ready)
+        assert await metric("requests_total", status="200") == 1, "what was counted stays"
+        await eventually(is_ready)
+        program.signal(signal.SIGTERM)
+        assert await program.exit_code() == 0
 
 
 async def test_a_worker_whose_event_loop_is_blocked_is_not_healthy(tmp_path: Path) -> None:
-    module(tmp_path, APP)
-    async with SimulatedEngine() as engine:
-        endpoint = await engine.listen()
-        api = EngineApi(endpoint)
-        await api.upsert_runner_config("default")
-        arguments = ["run", "app:Counter", "--health-port", "0"]
-        async with command(*arguments, folder=tmp_path, environment={"RIVET_ENDPOINT": endpoint}) as program:
-            await program.printed("1 worker runs app:Counter")
-            port = port_of(program)
-            actor = await api.create_ready_actor("counter", runner_name="default")
-            assert (await get(port, "/healthz")).status == 200
+    async with running(tmp_path) as (program, api):
+        await program.printed("1 worker runs app:Counter")
+        port = port_of(program)
+        actor = await api.create_ready_actor("counter", runner_name="default")
+        assert (await get(port, "/healthz")).status == 200
 
-            async def is_blocked() -> bool:
-                found = await get(port, "/healthz")
-                return found.status == 503 and json.loads(found.body)["status"] == "blocked"
+        async def is_blocked() -> bool:
+            found = await get(port, "/healthz")
+            return found.status == 503 and json.loads(found.body)["status"] == "blocked"
 
-            request = asyncio.create_task(api.request(actor.actor_id, "GET", "/block"))
-            await eventually(is_blocked, seconds=15)
-            assert (await request).status == 200
+        request = asyncio.create_task(api.request(actor.actor_id, "GET", "/block"))
+        await eventually(is_blocked, seconds=15)
+        assert (await request).status == 200
 
 
 async def test_a_port_that_is_taken_is_one_line_and_starts_nothing(tmp_path: Path) -> None:

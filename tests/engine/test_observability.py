@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 from rivet_runner.testing import EngineApi, LocalEngine
 from tests.support.http_get import get
+from tests.support.spans import PARENT, TRACE, collected_spans
 from tests.support.waiting import eventually
+
+__all__ = ["collected_spans"]
 
 pytestmark = [
     pytest.mark.both_protocols,
     pytest.mark.real_engine("a thread serves the probes in real time"),
 ]
-
-TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 class Watched(Runner):
@@ -32,16 +28,6 @@ class Watched(Runner):
     async def websocket(self, actor: Actor, ws: WebSocket) -> None:
         async for message in ws:
             await ws.send(message)
-
-
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
-    yield exporter
-    provider.shutdown()
 
 
 async def test_numbers_and_spans_are_those_of_the_clients_when_they_come_through_the_engine(
