@@ -1,0 +1,64 @@
+"""The errors of typed actors.
+
+::
+
+    RivetRunnerError
+    ├── ActorError             what an actor, or the engine, answered to a call
+    │   └── UserError          raised by an actor for its caller, group ``user``
+    └── StateTooLarge          the state is over the limit and was not stored
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rivet_runner.errors import RivetRunnerError
+
+__all__ = ["ActorError", "StateTooLarge", "UserError"]
+
+
+class ActorError(RivetRunnerError):
+    """The error that a call was answered with.
+
+    ``group`` and ``code`` name it, for example ``actor`` and ``action_timed_out``. ``metadata`` is plain data, or `None`.
+    """
+
+    def __init__(self, group: str, code: str, message: str, metadata: Any = None) -> None:
+        super().__init__(message)
+        self.group = group
+        self.code = code
+        self.message = message
+        self.metadata = metadata
+
+    def __str__(self) -> str:
+        return f"{self.group}.{self.code}: {self.message}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.group, self.code, self.message, self.metadata)
+
+
+class UserError(ActorError):
+    """Raise it in an action, or in ``before_connect``, to tell the caller what is wrong.
+
+    The caller gets ``message``, ``code`` and ``metadata``. The text of any other exception never leaves the actor: the
+    caller gets ``core.internal_error``, and the traceback is logged.
+    """
+
+    def __init__(self, message: str, code: str = "user_error", metadata: Any = None) -> None:
+        super().__init__("user", code, message, metadata)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.code, self.metadata)
+
+
+class StateTooLarge(RivetRunnerError):
+    """The state is over the limit of one transaction, and was not stored. What was stored before is still there.
+
+    ``size`` and ``limit`` are in bytes of the stored form.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        text = f"the state has {size:,} bytes, but at most {limit:,} can be stored at once"
+        super().__init__(f"{text}; keep what grows, such as a history, in kv")
+        self.size = size
+        self.limit = limit
