@@ -1,7 +1,7 @@
 """Keys of actors: several parts for clients, one text for the engine.
 
-The engine has the parts joined by ``/``. A backslash escapes a separator or a backslash inside a part, and ``\\0`` is an empty
-part. No parts at all are ``/``.
+The engine has the parts joined by ``/``. A backslash escapes a separator or a backslash inside a part, and ``\\0`` is an
+empty part. No parts at all are ``/``.
 """
 
 from __future__ import annotations
