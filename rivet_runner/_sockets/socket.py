@@ -204,21 +204,26 @@ class ClientSocket(WebSocket):
         if self.delivery is not None and not self.delivery.receive(index):
             return
         size = len(message.data)
-        statistics = self._statistics
-        statistics.messages_received += 1
-        statistics.bytes_received += size
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             self._arrivals.bring(waiter, message)  # the handler waits, so nothing is queued
+        elif not self._enqueue(message, size):
             return
+        statistics = self._statistics
+        statistics.messages_received += 1
+        statistics.bytes_received += size
+
+    def _enqueue(self, message: ToClientWebSocketMessage, size: int) -> bool:
+        """Keep a message for the handler. Return whether there was room."""
         queue = self._queue
         if queue is None:
             queue = self._queue = deque()
         if queue and (len(queue) >= MAX_QUEUED_MESSAGES or self._queued_bytes + size > MAX_QUEUED_BYTES):
             self._no_room()
-            return
+            return False
         queue.append(message)
         self._queued_bytes += size
+        return True
 
     def _take_back(self, waiter: Arrival[ToClientWebSocketMessage | None]) -> None:
         """The receiving task was cancelled: the next one gets the message that had arrived for it."""

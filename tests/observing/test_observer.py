@@ -12,7 +12,10 @@ import pytest
 from rivet_runner import Actor, KvError, Request, Response, WebSocket
 from rivet_runner._observing.report import Report, ReportSource, report_to
 from rivet_runner._observing.statistics import Statistics
+from rivet_runner._sockets.socket import MAX_QUEUED_BYTES
 from rivet_runner.testing.scripted_engine import RunnerConnection
+from tests.support.replaying import REPLAY
+from tests.support.rooms import Room
 from tests.support.scene import HookedRunner, Scene, hang, scene, settle, started
 from tests.support.virtual_time import virtual_time
 
@@ -177,6 +180,28 @@ async def test_messages_and_bytes_count_when_a_client_talks() -> None:
         client.close()
         await settle()
         assert (found.websockets_opened, found.plain_websockets, found.websockets_hibernated) == (1, 0, 0)
+
+
+@virtual_time
+async def test_message_counts_once_when_the_gateway_keeps_it_until_there_is_room() -> None:
+    messages = [b"taken", bytes(MAX_QUEUED_BYTES), b"refused"]
+    async with watched(kind=Room) as (current, connection, source):
+        assert isinstance(current.runner, Room)
+        current.runner.free.clear()
+        await current.actor(connection)
+        client = connection.open_websocket()
+        await client.opened()
+        for message in messages:
+            client.send(message)
+            await settle()
+        assert numbers(source).messages_received == 2
+        current.runner.free.set()
+        assert await client.receive() == REPLAY
+        client.replay()
+        await settle()
+        assert len(current.runner.received) == len(messages)
+        found = numbers(source)
+        assert (found.messages_received, found.bytes_received) == (len(messages), sum(map(len, messages)))
 
 
 @virtual_time
