@@ -69,8 +69,11 @@ class LinkEvents(Protocol):
     def connection_ended(self, code: int, reason: str, *, was_connected: bool) -> None:
         """A connection has ended. ``was_connected`` tells whether the engine had answered init on it."""
 
-    def connection_finished(self, error: EngineRejected | None) -> None:
-        """The loop has ended, because the engine rejected this runner (``error``) or asked it to shut down (``None``)."""
+    def rejected(self, error: EngineRejected) -> None:
+        """The loop has ended, because the engine rejected this runner."""
+
+    def told_to_shut_down(self) -> None:
+        """The loop has ended, because the engine asked this runner to shut down."""
 
     def evicted(self) -> None:
         """The loop has ended, because another runner has taken this one's name and key."""
@@ -232,7 +235,7 @@ class ReconnectLoop:
         if not self._lifecycle.may_connect:
             return None
         if action is CloseAction.SHUT_DOWN:
-            self._events.connection_finished(None)
+            self._events.told_to_shut_down()
             return None
         if action is CloseAction.REJECTED:
             assert reason is not None
@@ -252,7 +255,7 @@ class ReconnectLoop:
             ray_id=reason.ray_id,
         )
         if not self._lifecycle.was_initialised:
-            self._events.connection_finished(error)
+            self._events.rejected(error)
             return None
         delay = self._backoff.slowest_delay()
         log.error("%s (it had accepted this runner before, so retrying in %.0f s)", error, delay)

@@ -254,8 +254,11 @@ class Core:
         self._run_hook(lambda: self._hooks.on_disconnected(code, reason), "on_disconnected", self._last_hooks)
         self.shutdown.connection_ended()
 
-    def connection_finished(self, error: EngineRejected | None) -> None:
+    def rejected(self, error: EngineRejected) -> None:
         self.shutdown.begin(immediate=True, error=error)
+
+    def told_to_shut_down(self) -> None:
+        self.shutdown.begin(immediate=True)
 
     def evicted(self) -> None:
         where = f"{self._config.endpoint} as {self._config.runner_name!r}"

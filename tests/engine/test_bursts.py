@@ -137,19 +137,19 @@ async def test_a_broadcast_reaches_every_client_when_there_are_two_thousand(
         actor_id = await created(api, runner_name)
         actor = room.actors[actor_id]
         connections = [api.websocket(actor_id, "/plain") for _ in range(2000)]
-        everybody: list[ClientConnection] = []
+        open_sockets: list[ClientConnection] = []
         for start in range(0, 2000, 100):
-            everybody += await asyncio.gather(*(entered.__aenter__() for entered in connections[start : start + 100]))
+            open_sockets += await asyncio.gather(*(entered.__aenter__() for entered in connections[start : start + 100]))
         await eventually(lambda: len(actor.websockets) == 2000, what="all clients")
-        received: list[list[str]] = [[] for _ in everybody]
-        listening = [asyncio.create_task(collected(*pair)) for pair in zip(everybody, received, strict=True)]
+        received: list[list[str]] = [[] for _ in open_sockets]
+        listening = [asyncio.create_task(collected(*pair)) for pair in zip(open_sockets, received, strict=True)]
         assert await actor.broadcast("first") == 2000
         assert await actor.broadcast("second") == 2000
         with contextlib.suppress(AssertionError):  # the next line tells which messages are missing
             await eventually(lambda: sum(map(len, received)) >= 4000, seconds=30)
         assert {index: got for index, got in enumerate(received) if got != ["first", "second"]} == {}
         for start in range(0, 2000, 100):  # a busy engine does not answer 2,000 closes within the 10 s that each may take
-            await asyncio.gather(*(client.close() for client in everybody[start : start + 100]))
+            await asyncio.gather(*(client.close() for client in open_sockets[start : start + 100]))
         await asyncio.gather(*listening)
 
 
