@@ -18,7 +18,8 @@ class Heartbeat:
 
     def __init__(self, observe: Callable[[float], None]) -> None:
         self._observe = observe
-        self._due: float | None = None
+        self.due: float | None = None
+        """The time of the next beat, by `time.monotonic`. It may be read in any thread."""
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -29,17 +30,17 @@ class Heartbeat:
         """Beat no more. From now on the loop is not late."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._due = None
+        self._timer = self.due = None
 
     @property
     def late(self) -> float:
         """Seconds by which the next beat is late. Safe in any thread."""
-        due = self._due
+        due = self.due
         return 0.0 if due is None else max(0.0, monotonic() - due)
 
     def _schedule(self) -> None:
         # The clock of the process, as that of a loop may be coarse or virtual.
-        self._due = monotonic() + BEAT_SECONDS
+        self.due = monotonic() + BEAT_SECONDS
         self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
     def _beat(self) -> None:

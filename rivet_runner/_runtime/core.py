@@ -33,7 +33,6 @@ from rivet_runner._kv.calls import KvCalls
 from rivet_runner._lifecycle import Lifecycle, LifecycleEvent
 from rivet_runner._observing.observer import Observer
 from rivet_runner._observing.report import Report
-from rivet_runner._runtime.loop_watch import LoopWatch
 from rivet_runner._runtime.shutdown import Shutdown
 from rivet_runner._session.dialect import CloseRequested, KvAnswered, RunnerInit, StartActor, StopActor
 from rivet_runner._session.dialects import new_dialect
@@ -98,7 +97,6 @@ class Core:
         self._services = self._new_services(own_hooks)
         self._tunnel = Tunnel(self._services, self.registry)
         self._connection = self._new_connection()
-        self._watch = self._new_watch()
         self.monitor = self._new_monitor()
         self.shutdown = self._new_shutdown()
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -166,10 +164,6 @@ class Core:
             events=self,
         )
 
-    def _new_watch(self) -> LoopWatch | None:
-        seconds = self._config.block_warning
-        return LoopWatch(seconds) if seconds is not None and self._environment.real_time else None
-
     def _new_shutdown(self) -> Shutdown:
         return Shutdown(
             lifecycle=self._lifecycle,
@@ -194,6 +188,7 @@ class Core:
             port=config.health_port,
             limit=config.health_timeout,
             registry=config.metrics,
+            block_warning=config.block_warning if self._environment.real_time else None,
         )
 
     def _report(self) -> Report:
@@ -214,8 +209,6 @@ class Core:
     def begin(self) -> None:
         """Start to connect. Raises `OSError` if the port for health cannot be had."""
         self.monitor.start(self._report)
-        if self._watch is not None:
-            self._watch.start()
         self._connection.start(self._tasks, self._connection_failed)
 
     def owns_current_task(self) -> bool:
@@ -363,8 +356,6 @@ class Core:
 
     def _down(self, error: BaseException | None) -> None:
         """Nothing runs any more."""
-        if self._watch is not None:
-            self._watch.stop()
         self._cancel_lost_timer()
         self._services.slow_starts.close()
         if self._services.alarms is not None:

@@ -1,7 +1,7 @@
 """A warning while the event loop is blocked: code that does not await stops every actor of the process.
 
-A thread asks the loop for a sign of life, and looks at the stack of the loop's thread if there is none in time. The loop
-cannot do that itself, and after the block it would be too late: the code that blocked has returned by then.
+A thread looks at the stack of the loop's thread when the loop's heartbeat is late. The loop cannot do that itself, and after
+the block it would be too late: the code that blocked has returned by then.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import time
 import traceback
 from typing import Final
 
+from rivet_runner._health.heartbeat import BEAT_SECONDS, Heartbeat
+
 __all__ = ["LoopWatch"]
 
 log = logging.getLogger("rivet_runner")
-
-SIGNS_IN_LIMIT: Final = 4
-"""Signs of life that are asked for within the limit. A block that is a quarter longer is noticed in any case."""
 
 STOP_SECONDS: Final = 1.0
 """For the thread to end. Only a handler of the warning that blocks can keep it."""
@@ -32,43 +31,42 @@ HOOKS: Final = {"request": "fetch", "start": "on_actor_start", "stop": "the acto
 
 
 class LoopWatch:
-    """Watches the running event loop from `start` to `stop`. ``seconds`` is how long it may be blocked without a warning."""
+    """Watches the running event loop from `start` to `stop`, by its ``heartbeat``.
 
-    def __init__(self, seconds: float) -> None:
+    ``seconds`` is how long the loop may be blocked without a warning. A block that is longer by `BEAT_SECONDS` is noticed in
+    any case.
+    """
+
+    def __init__(self, heartbeat: Heartbeat, seconds: float) -> None:
+        self._heartbeat = heartbeat
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._seconds = seconds
-        self._sign = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="rivet_runner: loop watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Begin to watch. The heartbeat must have been started."""
         self._thread.start()
 
     def stop(self) -> None:
         """End it. The thread ends within milliseconds, and is waited for."""
         self._stopped.set()
-        self._sign.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
 
     def _watch(self) -> None:
-        pause = self._seconds / SIGNS_IN_LIMIT
-        while not self._stopped.wait(pause):
-            sign = self._sign = threading.Event()
-            if self._stopped.is_set():
-                return  # `stop` may have set the sign before this one, and waits for this thread
-            try:
-                self._loop.call_soon_threadsafe(sign.set)
-            except RuntimeError:
-                return  # the loop is closed
-            asked = time.monotonic()
-            if not sign.wait(self._seconds):
-                # If it took much longer, the whole process was stopped meanwhile, this thread too.
-                if time.monotonic() - asked < 2 * self._seconds:
-                    self._warn()
-                sign.wait()
+        warned_of: float | None = None
+        while (due := self._heartbeat.due) is not None:
+            began = time.monotonic()
+            pause = max(due + self._seconds - began, BEAT_SECONDS)
+            if self._stopped.wait(pause) or self._loop.is_closed():
+                return
+            # If the wait took much longer, the whole process was stopped meanwhile, this thread too.
+            overslept = time.monotonic() - began > pause + self._seconds
+            if self._heartbeat.due == due != warned_of and not overslept:
+                warned_of = due
+                self._warn()
 
     def _warn(self) -> None:
         frame = sys._current_frames().get(self._loop_thread)
