@@ -24,13 +24,17 @@ class WebSocket(ABC):
     A hibernatable socket delivers each client message at least once, in order, and skips none. A message counts as processed
     when the handler asks for the next one, or returns. Only then is it stored as processed and acknowledged to the gateway.
     A message is redelivered if its handler is cancelled or the process dies.
+
+    Set ``auto_processed`` to ``False``, before the first `recv`, if you work on several messages at a time. Asking for the
+    next message tells nothing then, and you call `mark_processed`.
     """
 
-    __slots__ = ("close_code", "close_reason", "request", "restored")
+    __slots__ = ("auto_processed", "close_code", "close_reason", "request", "restored")
 
     def __init__(self, request: Request) -> None:
         self.request: Request = request
         self.restored: bool = False
+        self.auto_processed: bool = True
         self.close_code: int | None = None
         self.close_reason: str | None = None
 
@@ -85,6 +89,19 @@ class WebSocket(ABC):
         Raises `WebSocketClosed` if there will be none: the peer has closed, the runner shuts down, or the socket hibernates
         (``hibernated`` is true then). Raises `RuntimeError` if another task is receiving. Cancelling is safe: no message is
         lost.
+        """
+
+    @abstractmethod
+    def mark_processed(self, count: int = 1) -> None:
+        """Mark the oldest ``count`` delivered messages as processed, if ``auto_processed`` is ``False``.
+
+        A message that was delivered and not marked is delivered again after the actor slept, moved or died. While there is
+        one, the actor is not idle (``sleep_after``). The gateway closes the client when its oldest message is unprocessed
+        for 30 s. `recv` raises `RuntimeError` while 16,384 delivered messages are not marked.
+
+        It works until `Runner.websocket` has ended, also after the socket hibernates. It does nothing for a socket that
+        cannot hibernate, or is closed. Raises `ValueError` if fewer messages are unmarked, and `RuntimeError` if
+        ``auto_processed`` is true.
         """
 
     # Sending

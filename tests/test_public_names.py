@@ -178,11 +178,12 @@ def test_request_and_response_have_their_attributes() -> None:
 
 def test_websocket_has_its_attributes_and_methods() -> None:
     attributes = {"path", "query_string", "headers", "request", "hibernatable", "restored", "attachment"}
-    assert attributes | {"close_code", "close_reason", "__aiter__", "__anext__"} <= set(dir(WebSocket))
+    assert attributes | {"auto_processed", "close_code", "close_reason", "__aiter__", "__anext__"} <= set(dir(WebSocket))
     for name, names in [("recv", []), ("send", ["message"]), ("close", ["code", "reason"])]:
         assert inspect.iscoroutinefunction(getattr(WebSocket, name))
         assert [parameter[0] for parameter in signature_of(getattr(WebSocket, name))] == names
     assert [parameter[2] for parameter in signature_of(WebSocket.close)] == [1000, ""]
+    assert signature_of(WebSocket.mark_processed) == positional(count=1)
 
 
 def test_protocol_goes_both_ways() -> None:

@@ -116,7 +116,7 @@ class ActorSockets:
                 observer.websocket_ended(hibernatable=ws.hibernatable, hibernated=hibernated)
         if ws.state is SocketState.OPEN:
             if ws.delivery is not None:
-                ws.delivery.mark_processed()
+                ws.delivery.mark_all_processed()
             ws.close_now(*close)
 
     async def _open(self, ws: ClientSocket) -> bool:

@@ -40,8 +40,16 @@ class Delivery(ABC):
         """The handler has got the next message, and ``waiting`` more are queued."""
 
     @abstractmethod
-    def mark_processed(self) -> None:
-        """The handler asks for its next message, so the one it had is processed."""
+    def mark_all_processed(self) -> None:
+        """The handler asks for its next message, so those that it had are processed."""
+
+    @abstractmethod
+    def mark_processed(self, count: int) -> None:
+        """The handler says that the oldest ``count`` messages that it has are processed. Raises `ValueError`."""
+
+    @abstractmethod
+    def check_unmarked(self) -> None:
+        """The handler asks for its next message. Raises `RuntimeError` if it has too many that are not processed."""
 
     @abstractmethod
     def changed(self) -> None:

@@ -16,15 +16,19 @@ from rivet_runner._sockets.delivery import Delivery
 from rivet_runner._sockets.inbound import Flow, InboundStream, Verdict, ahead
 from rivet_runner._sockets.journal import Journal
 from rivet_runner._sockets.repair import ActorHibernation, Repair
-from rivet_runner._sockets.socket import ClientSocket
+from rivet_runner._sockets.socket import ClientSocket, SocketState
 from rivet_runner.hibernation import HibernationRecord
 from rivet_runner.protocol.messages import ToServerWebSocketMessageAck
-from rivet_runner.protocol.tunnel_ids import next_index
+from rivet_runner.protocol.tunnel_ids import INDEX_SPACE
 
 __all__ = ["Hibernation"]
 
 LEFT_WHILE_AWAY: Final = (1006, "ws.left_while_away")
 """Close code and reason that a handler sees if its client has closed while the engine was away."""
+
+MAX_UNMARKED: Final = 16_384
+"""Messages that a handler has and has not marked as processed. With those that are queued, there are fewer than half of the
+message indexes, so that indexes can be compared."""
 
 
 class Hibernation(Delivery):
@@ -52,7 +56,8 @@ class Hibernation(Delivery):
         self.was_used = False
         """Whether the handler has got a message yet."""
         self._processed = received
-        self._delivered = False
+        self._delivered = 0
+        """How many messages the handler has that are not processed: the ones after ``_processed``."""
         self._changed = False
         self._unacknowledged = False
         self._deferred_from: int | None = None
@@ -76,8 +81,8 @@ class Hibernation(Delivery):
 
     @property
     def is_handling(self) -> bool:
-        """Whether the handler has got a message and not asked for the next yet."""
-        return self._delivered
+        """Whether the handler has a message that is not processed."""
+        return self._delivered > 0
 
     def receive(self, index: int) -> bool:
         verdict = self.stream.receive(index)
@@ -113,20 +118,41 @@ class Hibernation(Delivery):
         self._start_repair()
 
     def mark_delivered(self, waiting: int) -> None:
-        self._delivered = self.was_used = True
+        self._delivered += 1
+        self.was_used = True
         if self._repair is not None:
             self._repair.delivered(waiting)
 
-    def mark_processed(self) -> None:
+    def mark_all_processed(self) -> None:
         if self._delivered:
-            self._delivered = False
-            self._processed = next_index(self._processed)
-            self.changed()
+            self._advance(self._delivered)
+
+    def mark_processed(self, count: int) -> None:
+        if self._ws.state is SocketState.CLOSED:
+            return
+        if not 0 <= count <= self._delivered:
+            raise ValueError(f"{count} messages cannot be marked as processed: {self._delivered} delivered ones are not")
+        if count:
+            self._advance(count)
+            self._to_journal()  # also after the socket hibernates: the actor's stop stores it
+
+    def _advance(self, count: int) -> None:
+        self._delivered -= count
+        self._processed = (self._processed + count) % INDEX_SPACE
+        self.changed()
+
+    def check_unmarked(self) -> None:
+        if self._delivered >= MAX_UNMARKED:
+            raise RuntimeError(f"{self._delivered} delivered messages of this WebSocket are not marked as processed")
 
     # The record
 
     def changed(self) -> None:
-        if not self._changed and not self.is_over:
+        if not self.is_over:
+            self._to_journal()
+
+    def _to_journal(self) -> None:
+        if not self._changed:
             self._changed = True
             self.journal.changed(self)
 

@@ -153,7 +153,10 @@ class ClientSocket(WebSocket):
     async def __anext__(self) -> str | bytes:
         delivery = self.delivery
         if delivery is not None:
-            delivery.mark_processed()
+            if self.auto_processed:
+                delivery.mark_all_processed()
+            else:
+                delivery.check_unmarked()
         if self._queue:
             message = self._queue.popleft()
             self._queued_bytes -= len(message.data)
@@ -182,6 +185,12 @@ class ClientSocket(WebSocket):
             return await self.__anext__()
         except StopAsyncIteration:
             raise self._closed_error() from None
+
+    def mark_processed(self, count: int = 1) -> None:
+        if self.auto_processed:
+            raise RuntimeError("mark_processed needs ws.auto_processed = False, before the first recv")
+        if self.delivery is not None:
+            self.delivery.mark_processed(count)
 
     @property
     def waiting(self) -> int:
