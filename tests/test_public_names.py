@@ -160,7 +160,8 @@ def test_kv_has_its_methods() -> None:
         ],
     }
     public = {name for name, value in vars(KV).items() if not name.startswith("_") and callable(value)}
-    assert public == set(expected)
+    assert public == {*expected, "area"}
+    assert signature_of(KV.area) == positional("name")
     for name, parameters in expected.items():
         assert inspect.iscoroutinefunction(getattr(KV, name))
         assert signature_of(getattr(KV, name)) == parameters

@@ -62,7 +62,7 @@ def check_put(pairs: Mapping[bytes, bytes]) -> None:
 
 
 def prefix_end(prefix: bytes) -> bytes:
-    """Return the first key after all keys that begin with ``prefix``."""
+    """Return the first key after all keys that begin with ``prefix``, at most the first reserved one."""
     # Add one to the last byte that is not 0xff, and drop the bytes after it.
     stem = prefix.rstrip(b"\xff")
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else RESERVED_FROM
