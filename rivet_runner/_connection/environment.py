@@ -1,4 +1,4 @@
-"""The surroundings of a runner: its connection to the engine, the wall clock, and chance.
+"""The surroundings of a runner: its connection to the engine, the way of its clients there, the wall clock, and chance.
 
 A runner looks them up once, when it starts. `rivet_runner.testing.SimulatedEngine` replaces them for the runners that start
 in its context. The rest of the package does not know the difference.
@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from rivet_runner._connection.client_transport import ClientTransport
 from rivet_runner._connection.engine_socket import dial
 
 __all__ = ["Dial", "Environment", "Link", "environment"]
@@ -63,6 +64,8 @@ class Environment:
     random: Callable[[], float] = random.random
     real_time: bool = True
     """Whether the loop's clock and its sockets are real. Else nothing polls, and nothing watches the loop from outside."""
+    client_transport: ClientTransport | None = None
+    """The way of clients to this engine. `None` is the network."""
 
 
 REAL: Final = Environment()

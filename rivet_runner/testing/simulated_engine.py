@@ -23,6 +23,7 @@ from rivet_runner.testing._simulated.cluster import NAMESPACE
 from rivet_runner.testing._simulated.engine import RunningEngine
 from rivet_runner.testing._simulated.errors import EngineError
 from rivet_runner.testing._simulated.handles import SimulatedActorHandle, api_error
+from rivet_runner.testing._simulated.memory_transport import MemoryTransport
 from rivet_runner.testing._simulated.port_api import PortApi
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.storage import Storage
@@ -87,6 +88,7 @@ class SimulatedEngine:
         self._virtual = clock == "virtual"
         self._settings = _settings(settings)
         self._engine: RunningEngine | None = None
+        self._transport: MemoryTransport | None = None
         self._port: Port | None = None
         self._hosted: list[Runner] = []
         self._runner_keys = 0
@@ -105,6 +107,7 @@ class SimulatedEngine:
         self._engine = RunningEngine(
             seed=self._seed, settings=self._settings, epoch_ms=epoch_ms, storage=storage, faults=self._faults
         )
+        self._transport = MemoryTransport(self._engine, PortApi(self._engine.api, epoch_ms, ENDPOINT))
         return self
 
     async def __aexit__(
@@ -223,7 +226,13 @@ class SimulatedEngine:
         return runner(**{**fixed, "runner_key": f"runner-{self._runner_keys}", **options})
 
     def _environment(self, engine: RunningEngine) -> Environment:
-        return Environment(engine.dial, engine.runner_now_ms, engine.runner_random.random, real_time=False)
+        return Environment(
+            engine.dial,
+            engine.runner_now_ms,
+            engine.runner_random.random,
+            real_time=False,
+            client_transport=self._transport,
+        )
 
     def find_hosted(self, actor_id: str) -> Actor | None:
         """The actor inside your runner, if a runner that you host here has it. Otherwise `None`."""
