@@ -162,6 +162,19 @@ class Actor(ABC):
         runner, it may count clients that left while the actor slept.
         """
 
+    @property
+    @abstractmethod
+    def sleep_after(self) -> float | None:
+        """Seconds without work after which this generation is asked to sleep, or ``None`` to stay awake.
+
+        It begins as the option ``sleep_after``, and you may set it at any time: the time without work begins anew then.
+        Setting anything but a finite number above 0 or ``None`` is a `ValueError`.
+        """
+
+    @sleep_after.setter
+    @abstractmethod
+    def sleep_after(self, value: float | None) -> None: ...
+
     @abstractmethod
     def keep_awake(self) -> AbstractAsyncContextManager[None]:
         """Return a block for ``async with`` in which this actor does not fall asleep for being idle (``sleep_after``).

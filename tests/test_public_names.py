@@ -125,7 +125,7 @@ def test_runner_method_is_not_async_when_it_need_not_be() -> None:
 
 def test_actor_has_its_attributes_and_methods() -> None:
     attributes = {"id", "generation", "name", "key", "create_ts", "input", "kv", "state", "websockets", "log"}
-    attributes |= {"alarm", "stop_reason", "hibernating"}
+    attributes |= {"alarm", "stop_reason", "hibernating", "sleep_after"}
     assert attributes <= set(dir(Actor))
     for name, parameters in [
         ("sleep", []),

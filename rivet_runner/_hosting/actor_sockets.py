@@ -92,9 +92,9 @@ class ActorSockets:
         if not ws.restored and not await self._open(ws):
             self.forget(ws)
             return
-        activity = None if ws.hibernatable else state.activity
-        if activity is not None:
-            activity.begin()
+        keeps_awake = not ws.hibernatable
+        if keeps_awake:
+            state.work_began()
         observer, is_open = state.services.observer, ws.state is SocketState.OPEN
         if is_open:
             observer.websocket_began(hibernatable=ws.hibernatable, restored=ws.restored)
@@ -109,8 +109,8 @@ class ActorSockets:
             close = self._close_after(ws, error)
         finally:
             self.forget(ws)
-            if activity is not None:
-                activity.end()
+            if keeps_awake:
+                state.work_ended()
             if is_open:
                 hibernated = ws.state is SocketState.HIBERNATED
                 observer.websocket_ended(hibernatable=ws.hibernatable, hibernated=hibernated)

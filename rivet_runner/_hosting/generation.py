@@ -16,7 +16,6 @@ from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
 from rivet_runner._hosting.stop_causes import HURRY_SECONDS, StopCause, StopClock
 from rivet_runner._hosting.stopping import StoppingGeneration
-from rivet_runner._idle.activity import Activity
 from rivet_runner._kv.store import KvStore
 from rivet_runner._session.dialect import ActorEvent, SetAlarm, StartActor
 from rivet_runner._sockets.hibernatable import Hibernation
@@ -84,8 +83,7 @@ class Generation(StoppingGeneration):
             key = request_key(request)
             if not services.sockets.take_departed(key):
                 self._listed[key] = self.sockets.add(key, UNKNOWN_REQUEST)
-        if services.config.sleep_after is not None:
-            self.activity = Activity(services.config.sleep_after, self.ask_to_sleep, self._heard)
+        self.sleep_after = services.config.sleep_after
 
     @property
     def sockets(self) -> ActorSockets:
@@ -152,14 +150,14 @@ class Generation(StoppingGeneration):
         """Alarms are called, and idleness counts, from the start on until a stop begins."""
         if self._alarm is not None:
             self._alarm.start()
-        if self.activity is not None:
-            self.activity.start()
+        if self._activity is not None:
+            self._activity.start()
 
     def _end_features(self) -> None:
         if self._alarm is not None:
             self._alarm.stop()
-        if self.activity is not None:
-            self.activity.stop()
+        if self._activity is not None:
+            self._activity.stop()
 
     def _watch_start(self) -> None:
         """Look after a start that takes long. One that is quick needs no timer of its own."""
@@ -201,14 +199,12 @@ class Generation(StoppingGeneration):
     def request_began(self) -> None:
         """An HTTP request is being answered."""
         self.requests += 1
-        if self.activity is not None:
-            self.activity.begin()
+        self.work_began()
 
     def request_ended(self) -> None:
         """It was answered, or needs no answer any more."""
         self.requests -= 1
-        if self.activity is not None:
-            self.activity.end()
+        self.work_ended()
 
     # Requests of its hooks
 
@@ -255,13 +251,11 @@ class Generation(StoppingGeneration):
         return task
 
     def _keep_awake_during(self, task: asyncio.Task[Any]) -> None:
-        activity = self.activity
-        if activity is not None:
-            activity.begin()
-            task.add_done_callback(lambda _: activity.end())
+        self.work_began()
+        task.add_done_callback(lambda _: self.work_ended())
 
-    def _heard(self) -> int | None:
-        """A number that changes with the messages of hibernatable clients, or ``None`` while one is being handled."""
+    @property
+    def heard(self) -> int | None:
         return 0 if self._sockets is None else self._sockets.heard
 
     @property

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from abc import abstractmethod
 
 from rivet_runner._hosting.services import Services, log
 from rivet_runner._hosting.stop_causes import StopCause
@@ -36,7 +37,18 @@ class GenerationPhase(enum.Enum):
 class GenerationState:
     """How far one generation is in its life, and its tasks."""
 
-    __slots__ = ("_gate", "_work", "activity", "actor", "kv_store", "phase", "services", "start_succeeded", "stop_cause")
+    __slots__ = (
+        "_activity",
+        "_busy",
+        "_gate",
+        "_work",
+        "actor",
+        "kv_store",
+        "phase",
+        "services",
+        "start_succeeded",
+        "stop_cause",
+    )
 
     actor: Actor
     kv_store: KvStore
@@ -46,8 +58,10 @@ class GenerationState:
         self.phase = GenerationPhase.STARTING
         self.start_succeeded = False
         self.stop_cause: StopCause | None = None
-        self.activity: Activity | None = None
-        """What keeps the actor awake, if it is to fall asleep when it is idle."""
+        self._busy = 0
+        """How many things keep the actor awake."""
+        self._activity: Activity | None = None
+        """Made if the actor is to fall asleep when it is idle."""
         self._gate: asyncio.Future[bool] | None = None
         # Made when it is first needed: the fewer objects an idle actor has, the less there is to collect garbage from.
         self._work: TaskGroup | None = None
@@ -58,6 +72,46 @@ class GenerationState:
         if self._work is None:
             self._work = TaskGroup(f"actor {self.actor.id}", log)
         return self._work
+
+    # Idleness
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something keeps the actor awake."""
+        return self._busy > 0
+
+    @property
+    @abstractmethod
+    def heard(self) -> int | None:
+        """A number that changes with the messages of hibernatable clients, or ``None`` while one is being handled."""
+
+    @abstractmethod
+    def ask_to_sleep(self) -> None:
+        """See `Actor.sleep`."""
+
+    def work_began(self) -> None:
+        """Something begins that keeps the actor awake."""
+        self._busy += 1
+
+    def work_ended(self) -> None:
+        """It ends."""
+        self._busy -= 1
+        if not self._busy and self._activity is not None:
+            self._activity.is_idle()
+
+    @property
+    def sleep_after(self) -> float | None:
+        """See `Actor.sleep_after`."""
+        return None if self._activity is None else self._activity.seconds
+
+    @sleep_after.setter
+    def sleep_after(self, seconds: float | None) -> None:
+        if self._activity is not None:
+            self._activity.seconds = seconds
+        elif seconds is not None:
+            self._activity = Activity(self, seconds)
+            if self.phase is GenerationPhase.RUNNING:
+                self._activity.start()
 
     # The gate
 

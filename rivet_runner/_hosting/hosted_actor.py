@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,8 +12,8 @@ from rivet_runner._alarms.actor_alarm import time_of
 from rivet_runner._hosting.generation_state import GenerationPhase
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.stop_causes import StopCause
-from rivet_runner._idle.activity import Activity
 from rivet_runner._session.dialect import StartActor
+from rivet_runner._settings import seconds
 from rivet_runner.actor import Actor, StopReason
 from rivet_runner.kv import KV
 from rivet_runner.protocol.messages import ActorConfig
@@ -27,7 +27,7 @@ class ActorRequests(Protocol):
 
     services: Services
     phase: GenerationPhase
-    activity: Activity | None
+    sleep_after: float | None
     stop_cause: StopCause | None
 
     @property
@@ -37,6 +37,10 @@ class ActorRequests(Protocol):
     def hibernating(self) -> int: ...
 
     def open_sockets(self) -> tuple[WebSocket, ...]: ...
+
+    def work_began(self) -> None: ...
+
+    def work_ended(self) -> None: ...
 
     def ask_to_sleep(self) -> None: ...
 
@@ -91,12 +95,29 @@ class HostedActor(Actor):
     def hibernating(self) -> int:
         return self._generation.hibernating
 
+    @property
+    def sleep_after(self) -> float | None:
+        return self._generation.sleep_after
+
+    @sleep_after.setter
+    def sleep_after(self, value: float | None) -> None:
+        name = "actor.sleep_after"
+        self._generation.sleep_after = None if value is None else seconds(name, value, alternative=", or None to stay awake")
+
     def keep_awake(self) -> AbstractAsyncContextManager[None]:
-        activity = self._generation.activity
-        return nullcontext() if activity is None else activity.held()
+        return _awake(self._generation)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], *, keep_awake: bool = True) -> asyncio.Task[Any]:
         return self._generation.spawn(coroutine, keep_awake=keep_awake)
 
     async def broadcast(self, message: str | bytes) -> int:
         return await self._generation.broadcast(message)
+
+
+@asynccontextmanager
+async def _awake(generation: ActorRequests) -> AsyncIterator[None]:
+    generation.work_began()
+    try:
+        yield
+    finally:
+        generation.work_ended()

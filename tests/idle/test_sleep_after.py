@@ -170,3 +170,69 @@ async def test_a_slow_start_is_not_idle() -> None:
 def test_only_a_time_is_taken(value: Any) -> None:
     with pytest.raises(ValueError, match="sleep_after must be a finite number of seconds above 0, or None to stay awake"):
         Room(sleep_after=value)
+
+
+@pytest.mark.parametrize("option", [None, 1000.0])
+@virtual
+async def test_an_actor_may_have_a_time_of_its_own(option: float | None) -> None:
+    async def start(actor: Actor) -> None:
+        assert actor.sleep_after == option
+        actor.sleep_after = IDLE
+
+    async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, sleep_after=option, on_start=start):
+        actor = await engine.create("a")
+        await actor.wake()
+        await engine.advance(IDLE - 1)
+        assert actor.status == "running"
+        await engine.advance(2)
+        assert actor.status == "sleeping"
+
+
+@pytest.mark.parametrize("option", [None, IDLE])
+@virtual
+async def test_the_time_begins_anew_when_it_is_set_while_the_actor_runs(option: float | None) -> None:
+    async def change(actor: Actor, request: Request) -> Response:
+        await asyncio.sleep(1)
+        actor.sleep_after = 3 * IDLE
+        await asyncio.sleep(2 * IDLE)
+        return Response("done")
+
+    async with SimulatedEngine(clock="virtual") as engine, engine.host(Room, sleep_after=option, fetch=change) as runner:
+        actor = await engine.create("a")
+        await actor.request("GET", "/")
+        await engine.advance(3 * IDLE - 1)
+        assert actor.status == "running"
+        await engine.advance(2)
+        assert actor.status == "sleeping"
+        await actor.wake()
+        runner.actors[actor.id].sleep_after = None
+        await engine.advance(100 * IDLE)
+        assert actor.status == "running"
+        runner.actors[actor.id].sleep_after = 1
+        await engine.advance(2)
+        assert actor.status == "sleeping"
+
+
+@virtual
+async def test_setting_the_time_of_an_actor_that_has_stopped_changes_nothing() -> None:
+    async with SimulatedEngine(clock="virtual") as engine, engine.host(Room) as runner:
+        actor = await engine.create("a")
+        await actor.wake()
+        stopped = runner.actors[actor.id]
+        await actor.sleep()
+        stopped.sleep_after = 1
+        await actor.wake()
+        await engine.advance(IDLE)
+        assert actor.status == "running"
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), "5", True])
+@virtual
+async def test_only_a_time_can_be_set(value: Any) -> None:
+    async with SimulatedEngine(clock="virtual") as engine, engine.host(Room) as runner:
+        actor = await engine.create("a")
+        await actor.wake()
+        match = r"actor\.sleep_after must be a finite number of seconds above 0, or None to stay awake"
+        with pytest.raises(ValueError, match=match):
+            runner.actors[actor.id].sleep_after = value
+        assert runner.actors[actor.id].sleep_after is None
