@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import warnings
+from collections.abc import Mapping
 from typing import Any, Final
 
 __all__ = ["check_hooks"]
@@ -12,7 +13,7 @@ __all__ = ["check_hooks"]
 SIMILAR: Final = 0.8
 """Of names, as `difflib` counts it: `on_actor_started` and `on_actor_start` are, `fetch_user` and `fetch` are not."""
 
-MISNOMERS: Final = {
+MISNOMERS: Final[Mapping[str, str]] = {
     "on_fetch": "fetch",
     "on_request": "fetch",
     "on_http": "fetch",
@@ -33,8 +34,13 @@ MISNOMERS: Final = {
 """Names of hooks in other frameworks, and those that come to mind first."""
 
 
-def check_hooks(made: type, base: type, hooks: tuple[str, ...]) -> None:
+def check_hooks(
+    made: type, base: type, hooks: tuple[str, ...], *, misnomers: Mapping[str, str] = MISNOMERS, callers: int = 1
+) -> None:
     """Check the methods of ``made``, a subclass of ``base`` that has these ``hooks``.
+
+    ``misnomers`` are likely wrong names and the hooks that they mean. ``callers`` counts the functions from here to the
+    statement ``class``.
 
     Raises `TypeError` for a hook that is not a function of the right kind or takes other parameters. Warns with
     `UserWarning` of a method with nearly the name of a hook.
@@ -43,7 +49,7 @@ def check_hooks(made: type, base: type, hooks: tuple[str, ...]) -> None:
         if name in hooks:
             _check_hook(f"{made.__qualname__}.{name}", name, value, getattr(base, name))
         elif inspect.isfunction(value) and not name.startswith("_") and not hasattr(base, name):
-            _warn_of_misnomer(made, name, hooks)
+            _warn_of_misnomer(made, name, hooks, misnomers, callers)
 
 
 def _check_hook(where: str, name: str, value: Any, declared: Any) -> None:
@@ -66,9 +72,8 @@ def _check_hook(where: str, name: str, value: Any, declared: Any) -> None:
         raise TypeError(f"{where} has the wrong parameters ({error}): {form}") from None
 
 
-def _warn_of_misnomer(made: type, name: str, hooks: tuple[str, ...]) -> None:
-    meant = MISNOMERS.get(name) or next(iter(difflib.get_close_matches(name, hooks, 1, SIMILAR)), None)
+def _warn_of_misnomer(made: type, name: str, hooks: tuple[str, ...], misnomers: Mapping[str, str], callers: int) -> None:
+    meant = misnomers.get(name) or next(iter(difflib.get_close_matches(name, hooks, 1, SIMILAR)), None)
     if meant is not None:
         text = f"{made.__qualname__}.{name} is not a hook, so the runner never calls it: did you mean {meant}?"
-        # From here through `check_hooks` and `__init_subclass__` to the statement `class`.
-        warnings.warn(text, UserWarning, stacklevel=4)
+        warnings.warn(text, UserWarning, stacklevel=3 + callers)
