@@ -52,7 +52,7 @@ class Model(pydantic.BaseModel):
     when: datetime
     who: UUID | None = None
     raw: bytes = b""
-    full_name: str = pydantic.Field("", serialization_alias="fullName")
+    full_name: str = pydantic.Field(default="", serialization_alias="fullName")
 
 
 class WithAddress(pydantic.BaseModel):
