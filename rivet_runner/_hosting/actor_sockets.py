@@ -250,7 +250,7 @@ class ActorSockets:
                 services.uplink,
                 services.turns,
                 services.replays.overrun,
-                Holds(),
+                Holds(services.kv_calls.is_behind),
                 services.config.protocol,
                 services.observer.statistics,
             )

@@ -167,8 +167,10 @@ class Generation(StoppingGeneration):
             self._give_up_start_in(timeout)
 
     def _start_is_slow(self) -> None:
+        if self._start_task is None or self._start_task.done():
+            return
         timeout = self.services.config.actor_start_timeout
-        if self._start_task is not None and timeout is not None and timeout > RUNNING_AT_LATEST:
+        if timeout is not None and timeout > RUNNING_AT_LATEST:
             self._give_up_start_in(timeout - RUNNING_AT_LATEST)
         self._report_running()
 

@@ -40,10 +40,11 @@ OPERATIONS: Final[dict[type[KvRequestData], str]] = {
 
 
 class _Call(NamedTuple):
-    """A call that waits for its answer."""
+    """A call that waits for its answer. ``began`` is on the event loop's clock."""
 
     actor_id: str
     answer: asyncio.Future[KvAnswer]
+    began: float
 
 
 class KvCalls:
@@ -66,6 +67,14 @@ class KvCalls:
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def is_behind(self, moment: float) -> bool:
+        """Whether a call made before ``moment``, on the event loop's clock, has no answer.
+
+        The engine takes the messages of a runner in order, so it has not taken what was sent after that call either.
+        """
+        oldest = next(iter(self._calls.values()), None)
+        return oldest is not None and oldest.began <= moment
 
     async def call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvAnswer:
         """Make one call and wait for its answer.
@@ -112,9 +121,9 @@ class KvCalls:
     async def _exchange(self, actor_id: str, data: KvRequestData) -> KvAnswer:
         request_id = self._session.call_kv(actor_id, data)
         loop = asyncio.get_running_loop()
-        call = self._calls[request_id] = _Call(actor_id, loop.create_future())
-        self._uplink.flush_soon()
         began, connection = loop.time(), self._uplink.connection_number
+        call = self._calls[request_id] = _Call(actor_id, loop.create_future(), began)
+        self._uplink.flush_soon()
         try:
             answer = await call.answer
         finally:

@@ -3,6 +3,9 @@
 While the gateway attaches a client to an actor, it drops the actor's messages to that client, without a sign. The first
 client message is the only proof that the client is attached. So after a restore and during a repair, a socket *holds back*
 the actor's messages. A stop of the actor waits until nothing is held back any more.
+
+If no client message comes, time has to tell. It counts only while the engine keeps up: the engine takes the messages of a
+runner in order, and a slow key-value call keeps it from what was sent next.
 """
 
 from __future__ import annotations
@@ -20,11 +23,15 @@ MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 
 
 class Holds:
-    """The holds of one actor's sockets, so that a stop can wait for their release."""
+    """The holds of one actor's sockets, so that a stop can wait for their release.
 
-    __slots__ = ("_active", "_released")
+    ``is_behind`` tells whether the engine has not taken yet what was sent at a time, on the event loop's clock.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_active", "_released", "is_behind")
+
+    def __init__(self, is_behind: Callable[[float], bool]) -> None:
+        self.is_behind = is_behind
         self._active: set[Hold] = set()
         self._released: asyncio.Future[None] | None = None
 
@@ -70,10 +77,22 @@ class Hold:
         return self._bytes <= MAX_HELD_BYTES
 
     def release_after(self, seconds: float | None, release: Callable[[], None]) -> None:
-        """Call ``release`` after ``seconds``, in place of any timer from before. ``None`` sets no timer."""
+        """Call ``release`` after ``seconds``, in place of any timer from before. ``None`` sets no timer.
+
+        While the engine is behind, the seconds begin anew.
+        """
         self._cancel_timer()
         if seconds is not None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, release)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(seconds, self._due, release, seconds, loop.time(), False)
+
+    def _due(self, release: Callable[[], None], seconds: float, began: float, was_behind: bool) -> None:
+        behind = self._holds.is_behind(began)
+        if behind or was_behind:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(seconds, self._due, release, seconds, began, behind)
+        else:
+            release()
 
     def end(self) -> list[ToServerTunnelMessage]:
         """End the hold. Return the messages that it held back, in order."""

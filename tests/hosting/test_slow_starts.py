@@ -62,6 +62,9 @@ async def test_a_start_is_never_reported_when_it_fails_in_time() -> None:
         assert stopped.code is StopCode.ERROR
         assert running(connection) == []
         current.expect_error("on_actor_start raised")
+        await current.runner.shutdown()
+        assert isinstance(current.loop, VirtualTimeLoop)
+        assert current.loop.timers == []
 
 
 @virtual_time

@@ -68,6 +68,25 @@ async def test_little_is_held_when_a_key_value_call_has_lain_through_the_outage(
 
 
 @virtual_time
+async def test_what_the_actor_sends_is_held_while_a_slow_key_value_call_is_in_the_way_of_the_request() -> None:
+    async with rooms(1) as (current, runner, connection, [client], gateway):
+        gateway.sockets.clear()
+        current.engine.kv.delay = 5.0
+        connection.abort()
+        await settle()
+        put = asyncio.create_task(runner.actors["a1"].kv.put(b"key", b"value"))
+        client.connection = await current.reconnected()
+        began = current.now
+        assert await client.receive() == REPLAY
+        (ws,) = runner.actors["a1"].websockets
+        await ws.send("held")
+        assert await client.receive() == "held"
+        assert put.done()
+        assert 5 < current.now - began < 6
+        await put
+
+
+@virtual_time
 async def test_everything_arrives_when_the_gateway_is_slower_than_expected() -> None:
     async with rooms(30) as (current, runner, connection, clients, gateway):
         gateway.attach_seconds = 2.0

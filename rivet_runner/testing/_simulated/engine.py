@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from random import Random
 from typing import Final
@@ -180,8 +181,12 @@ class RunningEngine:
         return self._links[link]
 
     def _stall_over(self, link: MemoryLink | SocketLink) -> None:
-        if self._links.get(link) not in self._partitioned:
-            link.heal()
+        struck = self._links.get(link)
+        if struck is None or struck in self._partitioned:
+            return
+        link.heal()
+        arrived_in = math.ceil(self._faults.faults.delay * 1000)
+        self._clock.timers.call_later(arrived_in, self.cluster.trace.add, "fault", struck, "stall is over")
 
     def _crash_once(self) -> str | None:
         if self._down:
