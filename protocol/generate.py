@@ -1,4 +1,4 @@
-"""Compiles the schemas of the protocol to Python modules, one a version and two that the versions share.
+"""Compiles the schemas of both protocols to Python modules, one a version and two that its versions share.
 
 python protocol/generate.py            # after a change of a schema or of the compiler
 python protocol/generate.py --check    # are the modules up to date?
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from bare.module import generate_versions
@@ -17,23 +18,52 @@ SCHEMAS = Path(__file__).parent
 MODULES = SCHEMAS.parent / "rivet_runner" / "protocol"
 
 
+@dataclass(frozen=True)
+class Protocol:
+    """Where a protocol's schemas are and its modules go; ``folder`` and ``title`` are what the modules call them."""
+
+    schemas: Path
+    modules: Path
+    package: str
+    folder: str
+    title: str
+
+
+PROTOCOLS = {
+    "runner": Protocol(SCHEMAS, MODULES, "rivet_runner.protocol", "protocol", "runner protocol"),
+    "client": Protocol(
+        SCHEMAS / "clients", MODULES / "clients", "rivet_runner.protocol.clients", "protocol/clients", "client protocol"
+    ),
+}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns 1 for a bad schema, or modules that ``--check`` finds out of date."""
-    options = _parser().parse_args(arguments)
-    schemas: Path = options.schemas
-    folder: Path = options.output
-    common, versions = read_schemas(schemas)
-    try:
-        modules = generate_versions(common, versions, "protocol")
-    except SchemaError as error:
-        print(f"{schemas}/{error}", file=sys.stderr)
-        return 1
-    texts = {folder / f"{name}.py": text for name, text in modules.items()}
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.protocol is None and (options.schemas or options.output):
+        parser.error("another folder needs --protocol")
+    texts: dict[Path, str] = {}
+    for name in [options.protocol] if options.protocol else PROTOCOLS:
+        protocol = PROTOCOLS[name]
+        schemas: Path = options.schemas or protocol.schemas
+        try:
+            modules = compile_protocol(protocol, schemas)
+        except SchemaError as error:
+            print(f"{schemas}/{error}", file=sys.stderr)
+            return 1
+        texts |= {(options.output or protocol.modules) / f"{module}.py": text for module, text in modules.items()}
     if options.check:
         return _check(texts)
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8", newline="\n")
     return 0
+
+
+def compile_protocol(protocol: Protocol, schemas: Path) -> dict[str, str]:
+    """The texts of a protocol's modules, by name. Raises `SchemaError` for a bad schema."""
+    common, versions = read_schemas(schemas)
+    return generate_versions(common, versions, protocol.folder, protocol.package, protocol.title)
 
 
 def read_schemas(folder: Path) -> tuple[str, dict[str, str]]:
@@ -44,8 +74,9 @@ def read_schemas(folder: Path) -> tuple[str, dict[str, str]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Compile BARE schemas (draft-devault-bare) to Python modules.")
-    parser.add_argument("--schemas", type=Path, default=SCHEMAS, help="the folder of the .bare files")
-    parser.add_argument("--output", type=Path, default=MODULES, help="the folder of the modules")
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="only this one; default: all")
+    parser.add_argument("--schemas", type=Path, help="another folder of .bare files; needs --protocol")
+    parser.add_argument("--output", type=Path, help="another folder for the modules; needs --protocol")
     parser.add_argument(
         "--check",
         action="store_true",

@@ -13,7 +13,9 @@ from bare.shapes import Shape, snake_case
 from bare.source import Scope
 from bare.types import type_lines
 
-_PACKAGE = "rivet_runner.protocol"
+_PRIMITIVES = "rivet_runner.protocol"
+"""The package of the primitives, and of the runner protocol."""
+
 _STANDARD_MODULES = ("collections.abc", "enum", "struct", "typing")
 TYPES_MODULE = "messages"
 FUNCTIONS_MODULE = "_shared"
@@ -47,26 +49,32 @@ _FUNCTIONS_DOCUMENTATION = '''\
 def generate(schema: str, source: str) -> str:
     """Compile a schema to the text of a Python module; ``source`` is what the module calls the schema."""
     model = Model(parse(schema))
-    return _codec(model, model.shapes, Scope(), source, source)
+    return _codec(model, model.shapes, Scope(), source, source, _PRIMITIVES)
 
 
-def generate_versions(common: str, versions: Mapping[str, str], folder: str) -> dict[str, str]:
+def generate_versions(
+    common: str,
+    versions: Mapping[str, str],
+    folder: str,
+    package: str = _PRIMITIVES,
+    title: str = "runner protocol",
+) -> dict[str, str]:
     """Compile the versions of a protocol to modules: their texts, by name.
 
     ``versions`` has what each version's schema adds to ``common``, by the name of its module. ``folder`` is what the modules
-    call the place of the schemas.
+    call the place of the schemas, and ``title`` the protocol. ``package`` is where the modules will be.
     """
     models = {name: _model(common, name, schema) for name, schema in versions.items()}
     family = Family(models)
     modules = {
-        TYPES_MODULE: _types(family, f"the schemas in {folder}"),
-        FUNCTIONS_MODULE: _functions(family, f"the schemas in {folder}"),
+        TYPES_MODULE: _types(family, f"the schemas in {folder}", package),
+        FUNCTIONS_MODULE: _functions(family, f"the schemas in {folder}", package),
     }
     for name, model in models.items():
         own = {type_: shape for type_, shape in model.shapes.items() if type_ not in family.imported_types(name)}
         scope = Scope([*family.constants, *family.functions])
         source = f"{folder}/common.bare and {folder}/{name}.bare"
-        modules[name] = _codec(model, own, scope, source, f"runner protocol {name.removeprefix('v')}")
+        modules[name] = _codec(model, own, scope, source, f"{title} {name.removeprefix('v')}", package)
     return modules
 
 
@@ -80,17 +88,17 @@ def _model(common: str, version: str, schema: str) -> Model:
         raise SchemaError(error.line - common_lines, error.message, f"{version}.bare") from None
 
 
-def _types(family: Family, source: str) -> str:
+def _types(family: Family, source: str, package: str) -> str:
     body = [*_all(sorted(family.types)), *type_lines(family.types)]
-    return _module(source, _TYPES_DOCUMENTATION, {}, body)
+    return _module(source, package, _TYPES_DOCUMENTATION, {}, body)
 
 
-def _functions(family: Family, source: str) -> str:
+def _functions(family: Family, source: str, package: str) -> str:
     body = _function_lines(family.constants, family.functions, [], Scope([*family.constants, *family.functions]))
-    return _module(source, _FUNCTIONS_DOCUMENTATION, {TYPES_MODULE: family.types}, body)
+    return _module(source, package, _FUNCTIONS_DOCUMENTATION, {TYPES_MODULE: family.types}, body)
 
 
-def _codec(model: Model, types: Mapping[str, Shape], scope: Scope, source: str, title: str) -> str:
+def _codec(model: Model, types: Mapping[str, Shape], scope: Scope, source: str, title: str, package: str) -> str:
     """A module with every name of the model. It writes ``types``, and the functions that the scope does not import."""
     exported = [f"{verb}_{snake_case(root)}" for root in model.roots() for verb in ("decode", "encode")]
     body = [*_all([*sorted(model.shapes), *sorted(exported)]), *type_lines(types)]
@@ -101,10 +109,10 @@ def _codec(model: Model, types: Mapping[str, Shape], scope: Scope, source: str, 
         scope,
     )
     imports = {FUNCTIONS_MODULE: scope.public, TYPES_MODULE: model.shapes.keys() - types.keys()}
-    return _module(source, _CODEC_DOCUMENTATION.format(title=title), imports, body)
+    return _module(source, package, _CODEC_DOCUMENTATION.format(title=title), imports, body)
 
 
-def _module(source: str, documentation: str, imports: Mapping[str, Collection[str]], body: list[str]) -> str:
+def _module(source: str, package: str, documentation: str, imports: Mapping[str, Collection[str]], body: list[str]) -> str:
     """The text of a module: its head, and the imports that its body needs."""
     lines = [f"# This file is generated from {source} by protocol/generate.py: change the schema, and generate again."]
     lines += [*_PRAGMAS, documentation, "from __future__ import annotations", ""]
@@ -114,15 +122,15 @@ def _module(source: str, documentation: str, imports: Mapping[str, Collection[st
     if "msgspec" in words:
         lines += ["import msgspec", ""]
     if "_bare" in words:
-        lines.append(f"from {_PACKAGE} import _bare")
+        lines.append(f"from {_PRIMITIVES} import _bare")
     for module, names in imports.items():
-        lines += _import(module, sorted(words.intersection(names)))
+        lines += _import(f"{package}.{module}", sorted(words.intersection(names)))
     return "\n".join([*lines, *([""] if lines[-1] else []), *body]) + "\n"
 
 
 def _import(module: str, names: list[str]) -> Iterator[str]:
     if names:
-        yield f"from {_PACKAGE}.{module} import ("
+        yield f"from {module} import ("
         yield from (f"    {name}," for name in names)
         yield ")"
 

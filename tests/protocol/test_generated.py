@@ -34,7 +34,7 @@ def test_the_committed_modules_are_up_to_date() -> None:
 
 
 def test_the_command_writes_every_module_as_it_is_committed(tmp_path: Path) -> None:
-    assert generate.main(["--output", str(tmp_path)]) == 0
+    assert generate.main(["--protocol", "runner", "--output", str(tmp_path)]) == 0
     assert sorted(path.stem for path in tmp_path.iterdir()) == MODULES
     for path in tmp_path.iterdir():
         assert path.read_text(encoding="utf-8") == (generate.MODULES / path.name).read_text(encoding="utf-8")
@@ -48,16 +48,32 @@ def test_the_first_line_says_that_the_module_is_generated(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_check_names_the_module_that_is_out_of_date(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    assert generate.main(["--output", str(tmp_path)]) == 0
+    assert generate.main(["--protocol", "runner", "--output", str(tmp_path)]) == 0
     outdated = tmp_path / f"{name}.py"
     outdated.write_text("# something else\n", encoding="utf-8")
-    assert generate.main(["--output", str(tmp_path), "--check"]) == 1
+    assert generate.main(["--protocol", "runner", "--output", str(tmp_path), "--check"]) == 1
     assert outdated.read_text(encoding="utf-8") == "# something else\n"
     assert capsys.readouterr().err == f"{outdated} is not what the schemas compile to; generate it again\n"
 
 
+def test_the_client_protocol_compiles_to_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert generate.main(["--protocol", "client", "--output", str(tmp_path)]) == 0
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["_shared", "messages", "v1", "v2", "v4"]
+    for path in tmp_path.iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert text == (generate.MODULES / "clients" / path.name).read_text(encoding="utf-8")
+        assert "client protocol" in text or path.stem in ("_shared", "messages")
+
+
+def test_other_folders_need_a_protocol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--schemas", "--output"):
+        with pytest.raises(SystemExit):
+            generate.main([option, str(tmp_path)])
+        assert "needs --protocol" in capsys.readouterr().err
+
+
 def test_check_writes_nothing_when_there_are_no_modules(tmp_path: Path) -> None:
-    assert generate.main(["--output", str(tmp_path), "--check"]) == 1
+    assert generate.main(["--protocol", "runner", "--output", str(tmp_path), "--check"]) == 1
     assert not [*tmp_path.iterdir()]
 
 
@@ -75,7 +91,7 @@ def test_a_bad_schema_is_reported_with_its_file_and_line(
         shutil.copy(generate.SCHEMAS / schema, tmp_path)
     text = (tmp_path / file).read_text(encoding="utf-8")
     (tmp_path / file).write_text(f"# Wrong.\ntype Wrong list<Missing>\n{text}", encoding="utf-8")
-    assert generate.main(["--schemas", str(tmp_path), "--output", str(tmp_path)]) == 1
+    assert generate.main(["--protocol", "runner", "--schemas", str(tmp_path), "--output", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"{tmp_path}/{error}\n"
     assert not [*tmp_path.glob("*.py")]
 
@@ -83,7 +99,7 @@ def test_a_bad_schema_is_reported_with_its_file_and_line(
 def test_help_names_the_options() -> None:
     result = run("--help")
     assert result.returncode == 0
-    assert all(word in result.stdout for word in ("--schemas", "--output", "--check"))
+    assert all(word in result.stdout for word in ("--protocol", "--schemas", "--output", "--check"))
 
 
 def test_compiling_twice_gives_the_same() -> None:

@@ -1,0 +1,181 @@
+"""Plain data in JSON and in CBOR. A walk through a value is spared if its bytes show that it would change nothing."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+import cbor2
+import msgspec
+
+from rivet_runner.actors._wire.conventions import LEAVES, MAX_DEPTH, escaped, native, revived, set_of
+from rivet_runner.errors import DecodeError
+
+__all__ = [
+    "dump_cbor",
+    "dump_json",
+    "dump_native_cbor",
+    "dump_raw_json",
+    "load_cbor",
+    "load_json",
+    "load_native_cbor",
+    "load_raw_json",
+]
+
+_encode_json: Final = msgspec.json.Encoder().encode
+_decode_json: Final = msgspec.json.Decoder().decode
+
+# In CBOR: what begins an integer of more than 32 bits and less than 56, a negative one, and a set. All are rare in text.
+_LONG: Final = b"\x1b\x00"
+_LONG_NEGATIVE: Final = b"\x3b\x00"
+_SET: Final = b"\xd9\x01\x02"
+
+_UNUSUAL: Final = bytes([*range(0xE0, 0xF4), 0xF7, 0xF8])
+"""In CBOR: what ``undefined`` or a simple value without a meaning cannot do without."""
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def dump_json(value: Any) -> bytes:
+    """Encode plain data. Raises `TypeError` for other values, and `ValueError` for one that is too deep."""
+    if type(value) not in LEAVES:
+        value = escaped(value, text=True)
+    return _encode_json(value)
+
+
+def dump_raw_json(value: Any) -> bytes:
+    """Encode what JSON can hold, and escape nothing. Raises `TypeError` for the rest."""
+    return _encode_json(value)
+
+
+def load_json(data: bytes | str) -> Any:
+    """Decode plain data. Raises `DecodeError`."""
+    return revived(load_raw_json(data))
+
+
+def load_raw_json(data: bytes | str) -> Any:
+    """Decode JSON, and leave escapes as they are. Raises `DecodeError`."""
+    try:
+        value = _decode_json(data)
+    except (ValueError, RecursionError) as error:
+        raise DecodeError(f"this is not JSON: {error}") from None
+    brackets = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
+    if brackets > MAX_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in (list, dict)
+        ]
+        if not level:
+            return
+    raise DecodeError(f"a value may be at most {MAX_DEPTH} levels deep")
+
+
+# ---------------------------------------------------------------- CBOR
+
+
+def dump_cbor(value: Any) -> bytes:
+    """Encode plain data. Raises `TypeError` for other values, and `ValueError` for one that is too deep."""
+    try:
+        data = cbor2.dumps(value, datetime_as_timestamp=True)
+    except (cbor2.CBOREncodeError, RecursionError):
+        # The walk knows better what is wrong.
+        return _dump_escaped(value)
+    if b"$" in data or _LONG in data or _LONG_NEGATIVE in data or _SET in data:
+        return _dump_escaped(value)
+    return data
+
+
+def dump_native_cbor(value: Any) -> bytes:
+    """Encode plain data without escapes. Raises `TypeError` for other values."""
+    try:
+        return cbor2.dumps(value, datetime_as_timestamp=True)
+    except (cbor2.CBOREncodeError, RecursionError) as error:
+        raise TypeError(f"this cannot be sent: {error}") from None
+
+
+def _dump_escaped(value: Any) -> bytes:
+    try:
+        return cbor2.dumps(escaped(value, text=False))
+    except cbor2.CBOREncodeError as error:
+        raise TypeError(f"this cannot be sent: {error}") from None
+
+
+def load_cbor(data: bytes) -> Any:
+    """Decode one value. Raises `DecodeError`. Bytes after it are ignored."""
+    value = load_native_cbor(data)
+    return revived(value) if b"$" in data else value
+
+
+def load_native_cbor(data: bytes) -> Any:
+    """Decode one value, and leave escapes as they are. Raises `DecodeError`. Bytes after it are ignored."""
+    try:
+        value = cbor2.loads(data, semantic_decoders=_TAGS, tag_hook=_unknown_tag, max_depth=MAX_DEPTH)
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise DecodeError(f"this is not CBOR: {error.__cause__ or error}") from None
+    return value if len(data.translate(None, _UNUSUAL)) == len(data) else native(value)
+
+
+def _unknown_tag(tag: cbor2.CBORTag, _immutable: bool) -> Any:
+    raise DecodeError(f"no kind of value has the tag {tag.tag}")
+
+
+def _refused(tag: int) -> Callable[[Any, bool], Any]:
+    def refuse(_value: Any, _immutable: bool) -> Any:
+        raise DecodeError(f"no kind of value has the tag {tag}")
+
+    return refuse
+
+
+def _same(value: Any, _immutable: bool) -> Any:
+    return value
+
+
+def _set_value(value: Any, _immutable: bool) -> Any:
+    if not isinstance(value, list | tuple):
+        raise DecodeError("a set is not an array")
+    return set_of(value)
+
+
+def _numbers(format_: str) -> Callable[[Any, bool], Any]:
+    """The decoder of an array of numbers of one size, little-endian."""
+    size = struct.calcsize(format_)
+
+    def numbers(value: Any, immutable: bool) -> Any:
+        if type(value) is not bytes or len(value) % size:
+            raise DecodeError("an array of numbers has an odd size")
+        items = struct.unpack(f"<{len(value) // size}{format_}", value)
+        return items if immutable else list(items)
+
+    return numbers
+
+
+def _bytes_value(value: Any, _immutable: bool) -> Any:
+    if type(value) is not bytes:
+        raise DecodeError("an array of bytes is not bytes")
+    return value
+
+
+# Tags 0 to 3, for times and integers, stay. The rest of what the library knows may build what is no plain data, or much of
+# it from few bytes.
+_TAGS: Final[dict[int, Callable[[Any, bool], Any]]] = {
+    **{tag: _refused(tag) for tag in (4, 5, 25, 28, 29, 30, 35, 36, 37, 43, 52, 54, 100, 256, 260, 261, 1004, 43000)},
+    64: _bytes_value,
+    68: _bytes_value,
+    **{tag: _numbers(format_) for tag, format_ in {69: "H", 70: "I", 71: "Q", 72: "b", 77: "h", 78: "i", 79: "q"}.items()},
+    85: _numbers("f"),
+    86: _numbers("d"),
+    258: _set_value,
+    259: _same,
+    55799: _same,
+}
