@@ -7,16 +7,16 @@ dicts, lists and sets of those.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 import msgspec.inspect
 
-from rivet_runner.errors import RivetRunnerError
+from rivet_runner.actors._types.conversion_error import ConversionError
+from rivet_runner.actors._types.models import convert_model, is_model
 
-__all__ = ["ConversionError", "ValueType", "convert", "convert_model", "is_model", "unsupported_reason"]
+__all__ = ["ConversionError", "ValueType", "convert", "unsupported_reason"]
 
 T = TypeVar("T")
 
@@ -27,26 +27,6 @@ MAX_WHOLE_FLOAT: Final = 2**53
 _PLACE = re.compile(r" - at (`key` in )?`\$([^`]*)`\Z")
 
 _SCALARS: Final = frozenset({bool, int, str, bytes})
-
-
-class ConversionError(RivetRunnerError):
-    """A value does not fit its annotation.
-
-    ``path`` is the place, such as ``options.items[0].size``, and empty for the value itself.
-    """
-
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(f"{path}: {message}" if path else message)
-        self.path = path
-        self.message = message
-
-    def below(self, parent: str) -> ConversionError:
-        """The same error, with ``parent`` before its path."""
-        joint = "." if self.path and parent and not self.path.startswith("[") else ""
-        return ConversionError(f"{parent}{joint}{self.path}", self.message)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path, self.message)
 
 
 class ValueType(Generic[T]):
@@ -89,29 +69,6 @@ def convert(value: Any, annotation: Any) -> Any:
             raise _conversion_error(error) from None
     except RecursionError:
         raise ConversionError("", "the value is nested too deeply") from None
-
-
-def is_model(kind: Any) -> bool:
-    """Whether ``kind`` is a class of pydantic models. Pydantic is not imported for that: its models have been already."""
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
-
-
-def convert_model(kind: Any, value: Any, *, strict: bool | None = None, by_name: bool | None = None) -> Any:
-    """Make the model ``kind`` of plain data. Raises `ConversionError`.
-
-    ``strict`` and ``by_name`` are pydantic's, and `None` leaves the choice to the model.
-    """
-    if isinstance(value, kind):
-        return value
-    from pydantic import ValidationError
-
-    try:
-        return kind.model_validate(value, strict=strict, by_name=by_name)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-        raise ConversionError(path.removeprefix("."), first["msg"]) from None
 
 
 def unsupported_reason(annotation: Any) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rivet_runner.actors._types.convert import is_model
+from rivet_runner.actors._types.models import is_model, plain_of_fields
 
 __all__ = ["plain"]
 
@@ -101,7 +101,8 @@ def _struct(value: msgspec.Struct) -> Any:
 
 
 def _model(value: Any) -> Any:
+    fields = value.model_dump(by_alias=True)
     try:
-        return plain(value.model_dump(by_alias=True))
-    except TypeError:  # a field has a type that only pydantic knows
-        return value.model_dump(mode="json", by_alias=True)
+        return plain(fields)
+    except TypeError:
+        return plain_of_fields(fields)

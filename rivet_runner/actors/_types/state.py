@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Callable
@@ -11,13 +10,8 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 import msgspec
 
-from rivet_runner.actors._types.convert import (
-    ConversionError,
-    convert,
-    convert_model,
-    is_model,
-    unsupported_reason,
-)
+from rivet_runner.actors._types.convert import ConversionError, convert, unsupported_reason
+from rivet_runner.actors._types.models import convert_model, is_model, plain_of_fields
 
 __all__ = ["StateType"]
 
@@ -98,11 +92,8 @@ class StateType(Generic[StateT]):
 def _encode_custom(value: Any) -> Any:
     if is_model(type(value)):
         # `round_trip` leaves out computed fields, which a model that forbids extra ones would not take back.
-        return value.model_dump(round_trip=True, by_alias=False)
-    pydantic_core = sys.modules.get("pydantic_core")
-    if pydantic_core is None:
-        raise TypeError(f"a value of type {type(value).__qualname__} has no stored form")
-    return pydantic_core.to_jsonable_python(value)  # a field of a model may have a type that only pydantic knows
+        return plain_of_fields(value.model_dump(round_trip=True, by_alias=False))
+    raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__} has no stored form")
 
 
 def _decode_custom(kind: Any, value: Any) -> Any:
@@ -123,7 +114,7 @@ def _factory(annotation: Any) -> Callable[[], Any]:
     """What makes a state without arguments. Raises `TypeError` if it needs some."""
     kind = _bare(annotation)
     name = _shown(annotation)
-    if not isinstance(kind, type):
+    if not isinstance(kind, type) or kind is types.UnionType:
         raise TypeError(f"{name} cannot be made")
     if typing.is_typeddict(kind):
         required = [*typing.cast(Any, kind).__required_keys__]

@@ -57,6 +57,7 @@ class Model(pydantic.BaseModel):
 
 class WithAddress(pydantic.BaseModel):
     address: IPv4Address
+    raw: bytes = b"\xff"
 
 
 @pytest.mark.parametrize("value", [None, True, 1, 1.5, "text", b"raw", NOON, [1, [2]], {"a": {1: None}}, {1, "a"}])
@@ -90,7 +91,7 @@ def test_plain_data_stays_as_it_is(value: Any) -> None:
             Model(when=NOON, who=UUID(int=1), raw=b"\xff"),
             {"when": NOON, "who": "00000000-0000-0000-0000-000000000001", "raw": b"\xff", "fullName": ""},
         ),
-        (WithAddress(address=IPv4Address("10.0.0.1")), {"address": "10.0.0.1"}),
+        (WithAddress(address=IPv4Address("10.0.0.1")), {"address": "10.0.0.1", "raw": b"\xff"}),
     ],
 )
 def test_other_values_become_plain(value: Any, expected: Any) -> None:

@@ -1,0 +1,1 @@
+"""The state of an actor, in values of its key-value store."""
