@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from rivet_runner.actors.errors import ActorError, StateTooLarge, UserError
+from rivet_runner.actors.errors import ActorError, ScheduleFull, StateTooLarge, UserError
+from rivet_runner.actors.schedule import Schedule, Scheduled
 
-__all__ = ["ActorError", "StateTooLarge", "UserError"]
+__all__ = ["ActorError", "Schedule", "ScheduleFull", "Scheduled", "StateTooLarge", "UserError"]

@@ -5,7 +5,8 @@
     RivetRunnerError
     ├── ActorError             what an actor, or the engine, answered to a call
     │   └── UserError          raised by an actor for its caller, group ``user``
-    └── StateTooLarge          the state is over the limit and was not stored
+    ├── StateTooLarge          the state is over the limit and was not stored
+    └── ScheduleFull           the actor has too much scheduled, and no more was added
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from rivet_runner.errors import RivetRunnerError
 
-__all__ = ["ActorError", "StateTooLarge", "UserError"]
+__all__ = ["ActorError", "ScheduleFull", "StateTooLarge", "UserError"]
 
 
 class ActorError(RivetRunnerError):
@@ -62,3 +63,20 @@ class StateTooLarge(RivetRunnerError):
         super().__init__(f"{text}; keep what grows, such as a history, in kv")
         self.size = size
         self.limit = limit
+
+
+class ScheduleFull(RivetRunnerError):
+    """The actor has as much scheduled as it may, so this was not added. What was scheduled before stays.
+
+    ``entries`` and ``size`` are those that it has, and the bytes of all their arguments.
+    """
+
+    def __init__(self, entries: int, size: int) -> None:
+        super().__init__(
+            f"the actor has {entries:,} calls scheduled, with {size:,} bytes of arguments, and no room for more"
+        )
+        self.entries = entries
+        self.size = size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.entries, self.size)
