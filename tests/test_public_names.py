@@ -137,6 +137,7 @@ def test_actor_has_its_attributes_and_methods() -> None:
         method = getattr(Actor, name)
         assert signature_of(method) == parameters
         assert not inspect.iscoroutinefunction(method)
+    assert signature_of(Actor.restored_websockets) == []
     assert signature_of(Actor.set_alarm) == positional("when")
     assert inspect.iscoroutinefunction(Actor.set_alarm)
 

@@ -213,6 +213,8 @@ class ActorSockets:
     def end(self, ws: ClientSocket) -> None:
         """The handler cannot go on because the actor stops."""
         state = self._state
+        if not state.start_succeeded:
+            ws.abandon()
         if state.cut_off:
             ws.end(SocketState.CLOSED, *state.stop_close)
         elif ws.hibernatable and not state.destroyed:

@@ -11,18 +11,17 @@ from rivet_runner._alarms.actor_alarm import ActorAlarm
 from rivet_runner._hosting.actor_sockets import ActorSockets
 from rivet_runner._hosting.generation_state import GenerationPhase
 from rivet_runner._hosting.hosted_actor import HostedActor
-from rivet_runner._hosting.restoring import UNKNOWN_REQUEST, await_clients, restore_sockets
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
 from rivet_runner._hosting.stop_causes import HURRY_SECONDS, StopCause, StopClock
 from rivet_runner._hosting.stopping import StoppingGeneration
+from rivet_runner._hosting.waking import Waking
 from rivet_runner._kv.store import KvStore
 from rivet_runner._session.dialect import ActorEvent, SetAlarm, StartActor
 from rivet_runner._sockets.hibernatable import Hibernation
 from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
-from rivet_runner.errors import RecordError, RunnerShutDown
-from rivet_runner.hibernation import HibernationRecord
+from rivet_runner.errors import RunnerShutDown
 from rivet_runner.kv import KV
 from rivet_runner.protocol.messages import (
     ActorIntentSleep,
@@ -31,7 +30,6 @@ from rivet_runner.protocol.messages import (
     ActorStateStopped,
     StopCode,
 )
-from rivet_runner.protocol.tunnel_ids import request_key
 
 __all__ = ["Generation"]
 
@@ -45,14 +43,12 @@ class Generation(StoppingGeneration):
     __slots__ = (
         "_alarm",
         "_going_since_ms",
-        "_listed",
         "_running_reported",
         "_start_task",
         "_start_timer",
         "_stop_clock",
         "_stop_task",
-        "_unlisted",
-        "_unlisted_records",
+        "_waking",
         "intent",
         "requests",
         "stop_commanded",
@@ -73,16 +69,10 @@ class Generation(StoppingGeneration):
         self._start_timer: asyncio.TimerHandle | None = None
         self._stop_task: asyncio.Task[Any] | None = None
         self._stop_clock: StopClock | None = None
-        self._listed: dict[bytes, ClientSocket] = {}
-        """The hibernating WebSockets that the engine has listed, until they are restored."""
-        self._unlisted = command.hibernating_requests is None and services.hibernates
-        """Whether the engine may have left hibernating WebSockets out of its list."""
-        self._unlisted_records: dict[bytes, HibernationRecord | RecordError] | None = None
-        """The records of such WebSockets, if they were loaded before ``on_actor_start``, until they are restored."""
-        for request in command.hibernating_requests or ():
-            key = request_key(request)
-            if not services.sockets.take_departed(key):
-                self._listed[key] = self.sockets.add(key, UNKNOWN_REQUEST)
+        self._waking: Waking | None = None
+        """Its hibernating WebSockets, until they are restored."""
+        if command.hibernating_requests or services.hibernates:
+            self._waking = Waking(self, self.sockets, command)
         self.sleep_after = services.config.sleep_after
 
     @property
@@ -97,7 +87,7 @@ class Generation(StoppingGeneration):
     def start(self, after: Generation | None) -> None:
         """Begin to start. ``after`` is an older generation that must have stopped first."""
         start = self._start_task = self.services.tasks.spawn(self._start(after), name=f"actor {self.actor.id}: start")
-        if self._unlisted:
+        if self._waking is not None and self._waking.unlisted:
             self.services.unlisted.start_began()
             start.add_done_callback(lambda _: self.services.unlisted.start_ended())
 
@@ -108,11 +98,11 @@ class Generation(StoppingGeneration):
         try:
             if self.services.alarms is not None:
                 await self.alarm.load()
-            if self._unlisted and self.services.config.hibernation_store is None:
-                self._unlisted_records = await self.sockets.shared.journal.load_all()
+            if self._waking is not None:
+                await self._waking.count_unlisted()
             with self.services.observer.start(self.actor):
                 await self.services.hooks.on_actor_start(self.actor)
-            stored = await self._load_records()
+            stored = {} if self._waking is None else await self._waking.load()
         except (Exception, asyncio.CancelledError) as error:
             self.open_gate(False)
             if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
@@ -126,25 +116,13 @@ class Generation(StoppingGeneration):
         if self.phase is GenerationPhase.STARTING:
             self.phase = GenerationPhase.RUNNING
         self._report_running()
-        self._restore(stored)
+        if self._waking is not None:
+            self._waking.restore(stored)
+            self._waking = None
         self.open_gate(True)
         self._start_task = None
         if self.phase is GenerationPhase.RUNNING:
             self._begin_features()
-
-    async def _load_records(self) -> dict[bytes, HibernationRecord | RecordError]:
-        if self._unlisted_records is not None:
-            return self._unlisted_records
-        may_hibernate = self._listed or self.services.hibernates
-        return await self.sockets.shared.journal.load_all() if may_hibernate else {}
-
-    def _restore(self, stored: dict[bytes, HibernationRecord | RecordError]) -> None:
-        self._unlisted_records = None
-        if self._unlisted and stored:
-            await_clients(self, self.sockets, stored)
-        elif self._listed or stored:
-            listed, self._listed = self._listed, {}
-            restore_sockets(self, self.sockets, listed, stored)
 
     def _begin_features(self) -> None:
         """Alarms are called, and idleness counts, from the start on until a stop begins."""
@@ -218,6 +196,12 @@ class Generation(StoppingGeneration):
         """The bookkeeping of its open hibernatable WebSockets, empty unless it is running."""
         return [] if self._sockets is None else self._sockets.hibernations()
 
+    async def restored_websockets(self) -> tuple[ClientSocket, ...]:
+        """See `Actor.restored_websockets`."""
+        if self.phase is not GenerationPhase.STARTING and self._start_task is None:
+            raise RuntimeError("restored_websockets is for on_actor_start; afterwards there is actor.websockets")
+        return () if self._waking is None else await self._waking.websockets()
+
     async def broadcast(self, message: str | bytes) -> int:
         return 0 if self._sockets is None else await self._sockets.broadcast(message)
 
@@ -263,9 +247,8 @@ class Generation(StoppingGeneration):
     @property
     def hibernating(self) -> int:
         """How many hibernating clients the gateway holds."""
-        waiting = self._listed or self._unlisted_records
-        if waiting:
-            return len(waiting)
+        if self._waking is not None:
+            return self._waking.count
         return 0 if self._sockets is None else self._sockets.hibernating
 
     def owns(self, task: asyncio.Task[Any] | None) -> bool:

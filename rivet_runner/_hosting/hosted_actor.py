@@ -38,6 +38,8 @@ class ActorRequests(Protocol):
 
     def open_sockets(self) -> tuple[WebSocket, ...]: ...
 
+    async def restored_websockets(self) -> tuple[WebSocket, ...]: ...
+
     def work_began(self) -> None: ...
 
     def work_ended(self) -> None: ...
@@ -69,6 +71,9 @@ class HostedActor(Actor):
     @property
     def websockets(self) -> tuple[WebSocket, ...]:
         return self._generation.open_sockets()
+
+    async def restored_websockets(self) -> tuple[WebSocket, ...]:
+        return await self._generation.restored_websockets()
 
     def sleep(self) -> None:
         self._generation.ask_to_sleep()

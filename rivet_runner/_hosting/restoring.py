@@ -19,9 +19,12 @@ from rivet_runner.hibernation import HibernationRecord
 from rivet_runner.http import Request
 from rivet_runner.protocol.messages import ToClientWebSocketMessage
 
-__all__ = ["UNKNOWN_REQUEST", "Matched", "await_clients", "match", "restore_sockets"]
+__all__ = ["UNKNOWN_REQUEST", "Matched", "Records", "await_clients", "match", "prepare_sockets", "restore_sockets"]
 
 RecordT = TypeVar("RecordT")
+
+Records = dict[bytes, HibernationRecord | RecordError]
+"""The stored records of an actor, by 8-byte request key."""
 
 UNKNOWN_REQUEST: Final = Request("GET", "/", {}, b"")
 """The opening request of a socket that is to be restored, until its record is there."""
@@ -56,18 +59,46 @@ def match(listed: Iterable[bytes], stored: Mapping[bytes, RecordT]) -> Matched[R
     )
 
 
+def prepare_sockets(
+    state: GenerationState, sockets: ActorSockets, listed: dict[bytes, ClientSocket] | None, stored: Records
+) -> dict[bytes, ClientSocket]:
+    """Fill the sockets whose handlers will run, before they do: those to be restored, and those of departed clients.
+
+    Without a list, only the departed clients are known.
+    """
+    prepared: dict[bytes, ClientSocket] = {}
+    for key, record in stored.items():
+        if isinstance(record, RecordError):
+            continue
+        if listed is None:
+            if state.services.sockets.take_departed(key):
+                prepared[key] = _stale_socket(sockets, key, record, CLIENT_GONE)
+        elif key not in listed:
+            prepared[key] = _stale_socket(sockets, key, record, CLIENT_GONE)
+        elif record.protocol != state.services.config.protocol:
+            prepared[key] = _stale_socket(sockets, key, record, PROTOCOL_CHANGED)
+        else:
+            _fill(sockets, listed[key], record)
+            prepared[key] = listed[key]
+    return prepared
+
+
 def restore_sockets(
     state: GenerationState,
     sockets: ActorSockets,
     listed: dict[bytes, ClientSocket],
-    stored: dict[bytes, HibernationRecord | RecordError],
+    stored: Records,
+    prepared: Mapping[bytes, ClientSocket],
 ) -> None:
-    """Restore each listed socket that has a record, close the others, and end the handlers of departed clients."""
+    """Restore each listed socket that has a record, close the others, and end the handlers of departed clients.
+
+    ``prepared`` are those that `prepare_sockets` has filled.
+    """
     matched = match(listed, stored)
     seconds = state.services.turns.attach_seconds(len(listed))
     restored = []
     for key, record in matched.restore.items():
-        hibernation = _restore(state, sockets, listed[key], record, seconds)
+        hibernation = _restore(state, sockets, listed[key], record, seconds, prepared)
         if hibernation is not None:
             restored.append(hibernation)
     if restored:
@@ -76,16 +107,16 @@ def restore_sockets(
         state.actor.log.warning("the gateway holds a WebSocket of which no record is stored; the client is closed")
         _close(sockets, listed[key], seconds, RECORD_MISSING)
     for key, record in matched.stale.items():
-        _end_stale(state, sockets, key, record, CLIENT_GONE)
+        _end_stale(state, sockets, key, record, CLIENT_GONE, prepared)
 
 
 def await_clients(
-    state: GenerationState, sockets: ActorSockets, stored: dict[bytes, HibernationRecord | RecordError]
+    state: GenerationState, sockets: ActorSockets, stored: Records, prepared: Mapping[bytes, ClientSocket]
 ) -> None:
     """Restore each stored socket when its client's first message comes, and end it when its close does."""
     for key, record in stored.items():
-        if state.services.sockets.take_departed(key):
-            _end_stale(state, sockets, key, record, CLIENT_GONE)
+        if key in prepared or state.services.sockets.take_departed(key):
+            _end_stale(state, sockets, key, record, CLIENT_GONE, prepared)
         else:
             sockets.await_client(key, _unlisted_client(state, sockets, key, record))
 
@@ -100,9 +131,9 @@ def _unlisted_client(
         ws = sockets.add(key, UNKNOWN_REQUEST)
         for index, message in messages:
             ws.message_arrived(index, message)
-        _restore(state, sockets, ws, record, state.services.turns.attach_seconds(1))
+        _restore(state, sockets, ws, record, state.services.turns.attach_seconds(1), {})
 
-    return UnlistedClient(restore, lambda: _end_stale(state, sockets, key, record, CLIENT_GONE))
+    return UnlistedClient(restore, lambda: _end_stale(state, sockets, key, record, CLIENT_GONE, {}))
 
 
 def _restore(
@@ -111,6 +142,7 @@ def _restore(
     ws: ClientSocket,
     record: HibernationRecord | RecordError,
     seconds: float,
+    prepared: Mapping[bytes, ClientSocket],
 ) -> Hibernation | None:
     """Restore a socket from its record and run its handler, or close it if that cannot be. Raises nothing.
 
@@ -123,14 +155,21 @@ def _restore(
     if record.protocol != state.services.config.protocol:
         state.actor.log.warning("a WebSocket was opened with another protocol than this runner's; the client is closed")
         _close(sockets, ws, seconds, PROTOCOL_CHANGED)
-        _end_stale(state, sockets, ws.key, record, PROTOCOL_CHANGED)
+        _end_stale(state, sockets, ws.key, record, PROTOCOL_CHANGED, prepared)
         return None
-    ws.restore(_opening_request(record), record.attachment, record.sent)
-    hibernation = sockets.hibernation(ws, received=record.received)
-    ws.delivery = hibernation
+    hibernation = ws.delivery if ws.key in prepared else _fill(sockets, ws, record)
+    assert isinstance(hibernation, Hibernation)
     hibernation.hold_back(seconds)
     ws.open()
     sockets.spawn_handler(ws)
+    return hibernation
+
+
+def _fill(sockets: ActorSockets, ws: ClientSocket, record: HibernationRecord) -> Hibernation:
+    """Give a socket what was stored of it. What it sends is held back, until a later hold ends this one."""
+    ws.restore(_opening_request(record), record.attachment, record.sent)
+    ws.delivery = hibernation = sockets.hibernation(ws, received=record.received)
+    hibernation.hold_back(None)
     return hibernation
 
 
@@ -150,24 +189,30 @@ def _end_stale(
     key: bytes,
     record: HibernationRecord | RecordError,
     close: tuple[int, str],
+    prepared: Mapping[bytes, ClientSocket],
 ) -> None:
     """Forget a record without a client. The handler runs once more and sees the ``close``, if the record can be read."""
     if isinstance(record, RecordError):
         sockets.shared.journal.forget(key)
     else:
-        stale = _run_stale(sockets, key, record, close)
-        state.work.spawn(stale, name=f"actor {state.actor.id}: stale websocket")
+        ws = prepared.get(key) or _stale_socket(sockets, key, record, close)
+        state.work.spawn(_run_stale(sockets, ws), name=f"actor {state.actor.id}: stale websocket")
 
 
-async def _run_stale(sockets: ActorSockets, key: bytes, record: HibernationRecord, close: tuple[int, str]) -> None:
-    """Let the handler see once that its client is gone, then forget the socket."""
+def _stale_socket(sockets: ActorSockets, key: bytes, record: HibernationRecord, close: tuple[int, str]) -> ClientSocket:
+    """The socket of a client that is gone."""
     ws = sockets.make(key, _opening_request(record))
     ws.restore(ws.request, record.attachment, record.sent)
     ws.end(SocketState.CLOSED, *close)
+    return ws
+
+
+async def _run_stale(sockets: ActorSockets, ws: ClientSocket) -> None:
+    """Let the handler see once that its client is gone, then forget the socket."""
     try:
         await sockets.serve(ws)
     finally:
-        sockets.shared.journal.forget(key)
+        sockets.shared.journal.forget(ws.key)
 
 
 def _opening_request(record: HibernationRecord) -> Request:

@@ -206,8 +206,8 @@ class Hibernation(Delivery):
         if self._repair is not None:
             self._repair.reconnected()
 
-    def hold_back(self, seconds: float) -> None:
-        """Hold back the actor's messages until a client message arrives, or for ``seconds``."""
+    def hold_back(self, seconds: float | None) -> None:
+        """Hold back the actor's messages until a client message arrives, or for ``seconds`` if that is not ``None``."""
         self._ws.hold_back(self._shared.holds, seconds)
 
     def is_settled(self, heard: int | None) -> bool:

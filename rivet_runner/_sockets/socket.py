@@ -9,7 +9,8 @@
        └─────────────────────────────────────────────────────────────► CLOSED
 
 * ``OPENING``: the gateway has opened it, or a start command has listed it, and the actor is not ready. Client messages are
-  kept as they come, because nothing is known yet about their indexes.
+  kept as they come, because nothing is known yet about their indexes. If its record is there already, it is *prepared*: the
+  actor may send, which is held back, and close.
 * ``OPEN``: the handler receives and sends.
 * ``CLOSED``: the loop ends once the queue is empty. After a close of ours the queue is dropped.
 * ``HIBERNATED``: the loop ends at once and the client stays connected. Unprocessed messages come again in the next
@@ -162,6 +163,8 @@ class ClientSocket(WebSocket):
             self._queued_bytes -= len(message.data)
         else:
             if self.state is not _OPEN:
+                if self._is_prepared:
+                    raise RuntimeError("messages of this WebSocket are for Runner.websocket, which has not begun")
                 raise StopAsyncIteration
             if self._waiter is not None:
                 raise RuntimeError("another task is receiving from this WebSocket; only one at a time may")
@@ -259,11 +262,14 @@ class ClientSocket(WebSocket):
     # Opening
 
     def open(self) -> None:
-        """The handler is about to run: receive the messages that came early."""
+        """The handler is about to run: receive the messages that came early, and then a close that did."""
+        is_closed = self.state is SocketState.CLOSED
         self.state = SocketState.OPEN
         early, self._early, self._queued_bytes = self._early, None, 0
         for index, message in early or ():
             self.message_arrived(index, message)
+        if is_closed and self.state is _OPEN:
+            self.end(SocketState.CLOSED, self.close_code, self.close_reason)
 
     def open_unread(self) -> None:
         """Open it without the messages that came early, only so that it can be closed."""
@@ -279,11 +285,21 @@ class ClientSocket(WebSocket):
         self.request, self.restored = request, True
         self._attachment, self.sent_index = attachment, sent_index
 
+    @property
+    def _is_prepared(self) -> bool:
+        return self.state is SocketState.OPENING and self.delivery is not None
+
+    def abandon(self) -> None:
+        """The socket will not be opened by this generation: what a prepared one holds back is dropped."""
+        if self.hold is not None:
+            self.hold.end()
+            self.hold = None
+
     # Sending
 
     async def send(self, message: str | bytes) -> None:
         data, binary = self.payload(message)
-        if self.state is not _OPEN:
+        if self.state is not _OPEN and not self._is_prepared:
             raise self._closed_error()
         await self.send_payload(data, binary)
 
@@ -302,7 +318,7 @@ class ClientSocket(WebSocket):
         return data, binary
 
     async def send_payload(self, data: bytes, binary: bool) -> None:
-        """Send a payload that `payload` has checked. Call only while the state is ``OPEN``."""
+        """Send a payload that `payload` has checked. Call only while the state is ``OPEN``, or the socket is prepared."""
         index = self.sent_index
         self.sent_index = (index + 1) & 0xFFFF
         statistics = self._statistics
@@ -361,10 +377,10 @@ class ClientSocket(WebSocket):
 
     def close_now(self, code: int, reason: str) -> None:
         """Close towards the client and end the loop. Messages that the handler has not received are dropped."""
-        if self.state is not _OPEN:
+        if self.state is not _OPEN and not self._is_prepared:
             return
         self._emit(ToServerWebSocketClose(code, reason, False))
-        self._queue = None
+        self._queue = self._early = None
         self.end(SocketState.CLOSED, code, reason)
 
     def peer_closed(self, code: int | None, reason: str | None) -> None:
@@ -374,9 +390,7 @@ class ClientSocket(WebSocket):
 
     def replace(self) -> None:
         """The gateway opens it anew, as the first answer was lost. Nothing that is held back may reach the client now."""
-        if self.hold is not None:
-            self.hold.end()
-            self.hold = None
+        self.abandon()
         self.end(SocketState.CLOSED, 1006, "ws.replaced")
 
     def hibernate(self) -> None:
@@ -387,9 +401,10 @@ class ClientSocket(WebSocket):
 
     def end(self, state: SocketState, code: int | None, reason: str | None) -> None:
         """Move to ``state``, ``CLOSED`` or ``HIBERNATED``, and wake the handler. The gateway is not told."""
+        was_prepared = self._is_prepared
         self.state = state
         self.close_code, self.close_reason = code, reason
-        if self.delivery is not None:
+        if self.delivery is not None and not was_prepared:  # else `open` ends it once more
             self.delivery.ended(closed=state is SocketState.CLOSED)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
