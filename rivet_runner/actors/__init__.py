@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
-from rivet_runner.actors.errors import ActorError, ScheduleFull, StateTooLarge, UserError
-from rivet_runner.actors.schedule import Schedule, Scheduled
+try:
+    from rivet_runner.actors.action import action
+    from rivet_runner.actors.app import App
+    from rivet_runner.actors.connection import Connection
+    from rivet_runner.actors.durable_actor import DurableActor
+    from rivet_runner.actors.errors import ActorError, ScheduleFull, StateTooLarge, UserError
+    from rivet_runner.actors.event import Event
+    from rivet_runner.actors.schedule import Schedule, Scheduled
+except ModuleNotFoundError as error:
+    if error.name not in ("cbor2", "cronsim", "httpx"):
+        raise
+    raise ModuleNotFoundError(
+        f'typed actors require more packages: pip install "rivet-runner[actors]" ({error})', name=error.name
+    ) from None
 
-__all__ = ["ActorError", "Schedule", "ScheduleFull", "Scheduled", "StateTooLarge", "UserError"]
+__all__ = [
+    "ActorError",
+    "App",
+    "Connection",
+    "DurableActor",
+    "Event",
+    "Schedule",
+    "ScheduleFull",
+    "Scheduled",
+    "StateTooLarge",
+    "UserError",
+    "action",
+]

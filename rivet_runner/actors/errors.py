@@ -24,6 +24,9 @@ class ActorError(RivetRunnerError):
     ``group`` and ``code`` name it, for example ``actor`` and ``action_timed_out``. ``metadata`` is plain data, or `None`.
     """
 
+    received = False
+    """Whether another actor, or the engine, has answered with it. Then it is not meant for your own callers."""
+
     def __init__(self, group: str, code: str, message: str, metadata: Any = None) -> None:
         super().__init__(message)
         self.group = group

@@ -1,0 +1,180 @@
+"""The calls of an actor's actions: from plain arguments to plain output, within a time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from typing import Any, Final
+
+from rivet_runner._tasks import TaskGroup, is_being_cancelled
+from rivet_runner.actor import Actor
+from rivet_runner.actors._declaring.declaration import ActionSpec
+from rivet_runner.actors._hosting.connections import HostedConnection
+from rivet_runner.actors._hosting.refusals import Refusal
+from rivet_runner.actors._types.convert import ConversionError
+from rivet_runner.actors._types.plain import plain
+
+__all__ = ["Call", "Calls", "caller"]
+
+caller: Final[ContextVar[HostedConnection | None]] = ContextVar("caller", default=None)
+"""Who called the action that is running."""
+
+MAX_CALLS: Final = 4096
+"""Calls of one actor on its connections. Beyond it no more messages are received until one has ended."""
+
+ACKNOWLEDGED_AFTER: Final = 20.0
+"""Seconds after which a message counts as processed though its action still runs. The gateway closes a client whose oldest
+message is not acknowledged for 30 s, which it looks at every 15 s."""
+
+
+class Call:
+    """One call. It is also the client's message that asked for it, if that came on a hibernatable connection.
+
+    ``deadline`` and ``acknowledged_at`` are on the event loop's clock.
+    """
+
+    __slots__ = ("acknowledged_at", "deadline", "ended", "may_be_repeated", "task", "timed_out")
+
+    def __init__(self, *, may_be_repeated: bool = False) -> None:
+        self.task: asyncio.Task[Any] | None = None
+        self.deadline = math.inf
+        self.acknowledged_at = math.inf
+        self.may_be_repeated = may_be_repeated
+        self.ended = False
+        self.timed_out = False
+
+
+class Calls:
+    """The calls of one actor generation that are running.
+
+    One timer watches all of them, because nearly every call ends long before its time is over. ``released`` is called when a
+    message counts as processed before its action has ended.
+    """
+
+    __slots__ = (
+        "_actions",
+        "_actor",
+        "_instance",
+        "_look_at",
+        "_loop",
+        "_released",
+        "_room",
+        "_running",
+        "_tasks",
+        "_timer",
+    )
+
+    def __init__(self, actor: Actor, actions: Mapping[str, ActionSpec], instance: Any, released: Callable[[], None]) -> None:
+        self._actor = actor
+        self._actions = actions
+        self._instance = instance
+        self._released = released
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[Call, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._look_at = 0.0
+        self._tasks: TaskGroup | None = None
+        self._room: asyncio.Future[None] | None = None
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a call in a task of its own, for a connection on which further messages arrive meanwhile."""
+        if self._tasks is None:
+            self._tasks = TaskGroup(f"actor {self._actor.id}: actions", self._actor.log)
+        self._tasks.spawn(coroutine, name=self._tasks.name)
+
+    async def room(self) -> None:
+        """Return once few enough calls run. Cancelling is safe."""
+        while self._tasks is not None and len(self._tasks) >= MAX_CALLS:
+            if self._room is None:
+                self._room = self._loop.create_future()
+            await asyncio.shield(self._room)
+
+    async def run(self, call: Call, connection: HostedConnection, name: str, arguments: list[Any]) -> Any:
+        """Run the action ``name`` in this task and return its output as plain data.
+
+        Raises a `Refusal`, or what the action raises. If the task is cancelled, so is the action.
+        """
+        spec = self._actions.get(name)
+        if spec is None:
+            raise Refusal("actor", "action_not_found", f"Action `{name}` was not found.")
+        try:
+            bound = spec.signature.bind(arguments)
+        except ConversionError as error:
+            raise Refusal("actor", "validation_error", f"{name}: {error}") from None
+        caller.set(connection)
+        self._begin(call, spec.timeout)
+        try:
+            return plain(await getattr(self._instance, spec.attribute)(*bound))
+        except asyncio.CancelledError as error:
+            assert call.task is not None
+            if call.timed_out and call.task.uncancel() == 0:
+                raise Refusal("actor", "action_timed_out", f"Action `{name}` took longer than {spec.timeout:g} s.") from None
+            if is_being_cancelled():
+                raise
+            raise RuntimeError(f"the action {name} has awaited something that was cancelled") from error
+        finally:
+            del self._running[call]
+            if self._room is not None:
+                self._loop.call_soon(self._room.set_result, None)
+                self._room = None
+
+    def _begin(self, call: Call, timeout: float) -> None:
+        call.task = asyncio.current_task()
+        now = self._loop.time()
+        call.deadline = first = now + timeout
+        if call.may_be_repeated:
+            call.acknowledged_at = now + ACKNOWLEDGED_AFTER
+            first = min(first, call.acknowledged_at)
+        self._running[call] = None
+        if self._timer is None or first < self._look_at:
+            self._look_in(first)
+
+    def _look_in(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._look_at = when
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        """Cancel the calls whose time is over, and look again when the next one's is."""
+        self._timer = None
+        now = self._loop.time()
+        released = False
+        for call in self._running:
+            if call.deadline <= now:
+                call.deadline, call.timed_out = math.inf, True
+                assert call.task is not None
+                call.task.cancel()
+            if call.acknowledged_at <= now:
+                call.acknowledged_at, call.ended = math.inf, True
+                released = True
+        first = min((min(call.deadline, call.acknowledged_at) for call in self._running), default=math.inf)
+        if first < math.inf:
+            self._look_in(first)
+        if released:
+            self._released()
+
+    async def finish(self, seconds: float) -> bool:
+        """Wait for the calls that are running, for at most ``seconds``. Return whether all have ended."""
+        tasks = self.tasks
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        return not self._running
+
+    def cancel(self) -> None:
+        """Cancel the calls that are running."""
+        for task in self.tasks:
+            task.cancel()
+
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Those in which calls run."""
+        return [call.task for call in self._running if call.task is not None]
+
+    def close(self) -> None:
+        """No timer goes on."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,215 @@
+"""The WebSocket ``/connect`` of one client: it subscribes to events, and calls actions that run side by side.
+
+::
+
+    a fresh open ──► before_connect ──► on_connect ──► Init ──┐
+    a restored one: its record is known already ─────────────┼──► messages ──► on_disconnect, unless it hibernates
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from uuid import uuid4
+
+from rivet_runner.actors._hosting.calls import Call
+from rivet_runner.actors._hosting.connection_record import decode_connection
+from rivet_runner.actors._hosting.connections import HostedConnection
+from rivet_runner.actors._hosting.generation import TypedGeneration
+from rivet_runner.actors._hosting.offers import offered_codec, offered_params
+from rivet_runner.actors._hosting.refusals import Refusal
+from rivet_runner.actors._hosting.unprocessed import ENDED
+from rivet_runner.actors._wire.encodings import Codec
+from rivet_runner.actors._wire.messages import ActionRequest, ActionResponse, Init, SubscriptionRequest, ToClient
+from rivet_runner.errors import DecodeError, WebSocketClosed
+from rivet_runner.websocket import WebSocket
+
+__all__ = ["converse", "restored_connection"]
+
+UNSUPPORTED_ENCODING: Final = (1003, "actor.unsupported_websocket_encoding")
+TOO_LONG: Final = (1011, "message.incoming_too_long")
+GARBAGE: Final = (1011, "actor.invalid_request")
+TOO_MANY_SUBSCRIPTIONS: Final = (1011, "actor.too_many_subscriptions")
+
+MAX_SUBSCRIPTIONS: Final = 128
+MAX_SUBSCRIBED_BYTES: Final = 8 * 1024
+"""Of all names together, so that the record of a connection has room for its state."""
+
+
+async def converse(generation: TypedGeneration, ws: WebSocket) -> None:
+    """Serve one client, from its open or its return from hibernation to its end."""
+    connection = await _connection(generation, ws)
+    if connection is None:
+        return
+    connection.task = asyncio.current_task()
+    connections = generation.connection_table
+    try:
+        await _receive(generation, connection, ws)
+    finally:
+        connections.remove(connection)
+    if ws.close_code is not None or not ws.hibernatable:
+        await generation.disconnected(connection)
+
+
+# Opening
+
+
+async def _connection(generation: TypedGeneration, ws: WebSocket) -> HostedConnection | None:
+    """The connection of a client whose messages are to be received, or `None` if there will be none."""
+    if not ws.restored:
+        return await _accepted(generation, ws)
+    connection = generation.connection_table.restored.pop(ws, None)
+    if connection is None:
+        connection = restored_connection(generation, ws)  # the engine did not list it
+    if ws.close_code is not None:  # it left while the actor slept
+        await generation.disconnected(connection)
+        return None
+    return connection
+
+
+def restored_connection(generation: TypedGeneration, ws: WebSocket) -> HostedConnection:
+    """The connection of a client that has hibernated, as it was before, in the actor's table if it is still open.
+
+    Raises `RecordError` or `DecodeError` if what was kept of it is damaged.
+    """
+    stored = decode_connection(ws.attachment)
+    encoding = offered_codec(ws)
+    connection = HostedConnection(
+        generation.connection_table,
+        stored.id,
+        stored.connected_ms,
+        offered_params(generation.kind, ws),
+        stored.decode_state(),
+        codec=encoding,
+        ws=ws,
+    )
+    if ws.close_code is None:
+        ws.auto_processed = False
+        generation.connection_table.restore(connection, stored.subscriptions)
+    return connection
+
+
+async def _accepted(generation: TypedGeneration, ws: WebSocket) -> HostedConnection | None:
+    """Let the actor accept a client, or close it."""
+    try:
+        encoding = offered_codec(ws)
+    except DecodeError:
+        await ws.close(*UNSUPPORTED_ENCODING)
+        return None
+    try:
+        return await _connect(generation, ws, encoding)
+    except WebSocketClosed:
+        raise
+    except Exception as error:
+        generation.report(error, "connect")
+        told = generation.error_for(error)
+        await ws.send(encoding.encode_to_client(told))
+        await ws.close(1011, f"{told.group}.{told.code}")
+        return None
+
+
+async def _connect(generation: TypedGeneration, ws: WebSocket, encoding: Codec) -> HostedConnection:
+    """Call the hooks and send ``Init``. Raises what a hook raises, and then the connection does not exist."""
+    params = offered_params(generation.kind, ws)
+    state = await generation.guard(params, ws.request)
+    connections = generation.connection_table
+    connected_ms = int(generation.actor.now().timestamp() * 1000)
+    connection = HostedConnection(connections, str(uuid4()), connected_ms, params, state, codec=encoding, ws=ws)
+    ws.auto_processed = False
+    connection.write_record()
+    connections.add(connection)
+    try:
+        await generation.instance.on_connect(connection)
+        generation.saving.soon()
+        await ws.send(encoding.encode_to_client(Init(generation.actor.id, connection.id)))
+    except BaseException:
+        connections.remove(connection)
+        raise
+    return connection
+
+
+# Receiving
+
+
+async def _receive(generation: TypedGeneration, connection: HostedConnection, ws: WebSocket) -> None:
+    """Work on the client's messages until there are no more."""
+    limit, decode = generation.kind.max_incoming, connection.codec.decode_to_server
+    hibernatable = ws.hibernatable
+    async for data in ws:
+        if generation.is_stopping:
+            if not hibernatable:
+                break
+            continue  # it is not marked as processed, so it comes again after the sleep
+        if len(data) > limit or (len(data) * 4 > limit and isinstance(data, str) and len(data.encode()) > limit):
+            await ws.close(*TOO_LONG)
+            break
+        try:
+            message = decode(data)
+        except DecodeError as error:
+            generation.actor.log.warning("a client sent a message that cannot be read: %s", error)
+            await ws.close(*GARBAGE)
+            break
+        if type(message) is ActionRequest:
+            await _begin_call(generation, connection, message)
+        elif type(message) is SubscriptionRequest and not _change_subscription(generation, connection, message):
+            await ws.close(*TOO_MANY_SUBSCRIPTIONS)
+            break
+
+
+def _change_subscription(generation: TypedGeneration, connection: HostedConnection, request: SubscriptionRequest) -> bool:
+    """Return false if the connection has too many already."""
+    connections, names = generation.connection_table, connection.subscriptions or set()
+    if not request.subscribe:
+        connections.unsubscribe(connection, request.event_name)
+    elif request.event_name not in names:
+        size = sum(len(name.encode()) for name in (*names, request.event_name))
+        if len(names) >= MAX_SUBSCRIPTIONS or size > MAX_SUBSCRIBED_BYTES:
+            return False
+        connections.subscribe(connection, request.event_name)
+    if connection.hibernatable:
+        connections.received(connection, ENDED)
+        generation.saving.soon()
+    return True
+
+
+async def _begin_call(generation: TypedGeneration, connection: HostedConnection, request: ActionRequest) -> None:
+    """Start the action in a task of its own. Wait only if too many are under way."""
+    calls = generation.calls
+    hibernatable = connection.hibernatable
+    call = Call(may_be_repeated=hibernatable)
+    if hibernatable:
+        unprocessed = generation.connection_table.received(connection, call)
+    calls.spawn(_call(generation, connection, call, request))
+    if hibernatable and unprocessed.hurries:
+        generation.saving.hurry()
+        await unprocessed.room()
+    await calls.room()
+
+
+async def _call(generation: TypedGeneration, connection: HostedConnection, call: Call, request: ActionRequest) -> None:
+    """Run one action and answer. If it is cancelled because the actor stops, the client's message comes again."""
+    try:
+        answer: ToClient
+        try:
+            output = await generation.calls.run(call, connection, request.name, request.args)
+            answer = ActionResponse(request.id, output)
+        except Exception as error:
+            generation.report(error, f"action {request.name}")
+            answer = generation.error_for(error, request.id)
+        assert connection.ws is not None
+        await connection.ws.send(_frame(generation, connection.codec, answer, request.id))
+    except WebSocketClosed:
+        pass
+    call.ended = True
+    generation.saving.soon()
+
+
+def _frame(generation: TypedGeneration, encoding: Codec, answer: ToClient, action_id: int) -> str | bytes:
+    """The answer, or an error if it cannot be sent."""
+    try:
+        frame = encoding.encode_to_client(answer)
+        generation.check_outgoing(len(frame))
+    except (TypeError, ValueError, Refusal) as error:
+        generation.report(error, "answer")
+        return encoding.encode_to_client(generation.error_for(error, action_id))
+    return frame

@@ -1,0 +1,314 @@
+"""One generation of one typed actor: what its own code sees, how it starts and how it stops.
+
+A start::
+
+    __init__ ─► stored state, or initial_state ─► connections that hibernated ─► schedules ─► on_create, if new ─► on_start
+    ─► the state of a new actor is stored ─► run(), schedules
+
+A stop::
+
+    run() and schedules end ─► actions end ─► connections that cannot hibernate are closed ─► on_sleep, or on_destroy
+    ─► the state is stored, and the messages behind it count as processed
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from rivet_runner.actor import Actor, Alarm, StopReason
+from rivet_runner.actors._context import ActorContext, bind
+from rivet_runner.actors._hosting.calls import Calls, caller
+from rivet_runner.actors._hosting.connections import ConnectionTable, HostedConnection
+from rivet_runner.actors._hosting.kind import ActorKind
+from rivet_runner.actors._hosting.refusals import Refusal, error_for_caller, is_for_caller
+from rivet_runner.actors._hosting.saving import Saving
+from rivet_runner.actors._hosting.scheduling import SchedulerSeam
+from rivet_runner.actors._keys import split_key
+from rivet_runner.actors._schedule.scheduler import Scheduler
+from rivet_runner.actors._state.store import StateStore
+from rivet_runner.actors._types.plain import plain
+from rivet_runner.actors._wire.messages import ActorSpecifier, Error, Event
+from rivet_runner.actors._wire.values import load_cbor
+from rivet_runner.actors.connection import Connection
+from rivet_runner.actors.durable_actor import DurableActor
+from rivet_runner.actors.schedule import Schedule
+from rivet_runner.errors import PayloadTooLarge, RivetRunnerError, WebSocketClosed
+from rivet_runner.http import Request
+
+__all__ = ["TypedGeneration"]
+
+CREATED: Final = b"created"
+"""The key that tells that the actor has started once without an error."""
+
+CLOSED_BY_STOP: Final = (1001, "actor.stopping")
+
+CLEANUP_SECONDS: Final = 1.0
+"""For cancelled tasks of a stop to clean up."""
+
+
+class TypedGeneration(ActorContext):
+    """Everything that is held for one generation of one typed actor. ``stop_seconds`` is how long its stop may take."""
+
+    __slots__ = (
+        "_run",
+        "_scheduler",
+        "_stop_seconds",
+        "_store",
+        "actor",
+        "calls",
+        "connection_table",
+        "input",
+        "instance",
+        "is_stopping",
+        "key",
+        "kind",
+        "resources",
+        "saving",
+        "state",
+    )
+
+    def __init__(self, kind: ActorKind, actor: Actor, resources: Any, stop_seconds: float) -> None:
+        self.kind = kind
+        self.actor = actor
+        self.resources = resources
+        self.key = split_key(actor.key)
+        self.is_stopping = False
+        self._stop_seconds = stop_seconds
+        self._run: asyncio.Task[Any] | None = None
+        self.input = self._decoded_input()
+        self.instance: DurableActor[Any] = kind.cls.__new__(kind.cls)
+        bind(self.instance, self)
+        self.instance.__init__()  # type: ignore[misc]
+        self.connection_table = ConnectionTable()
+        state_type = kind.declaration.state_type
+        self._store = None if state_type.is_none else StateStore(actor.kv.area("state"), state_type)
+        save = None if self._store is None else self._save_state
+        self.saving = Saving(actor, self.connection_table, save, self._save_failed, kind.cls.save_interval)
+        self.calls = Calls(actor, kind.actions, self.instance, self.saving.soon)
+        seam = SchedulerSeam(actor, kind, self.instance, self.saving.now, self.failed)
+        self._scheduler = Scheduler(seam)
+        if self._store is None:
+            self.state = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "state":
+            raise RuntimeError("the state is there from on_create on: initial_state makes it")
+        raise AttributeError(name)
+
+    def _decoded_input(self) -> Any:
+        raw = self.actor.input
+        plain_input = None if not raw else load_cbor(raw)
+        return self.kind.declaration.input_type.convert(plain_input)
+
+    # What the actor's own code sees
+
+    @property
+    def connections(self) -> Mapping[str, Connection]:
+        return self.connection_table.view
+
+    @property
+    def caller(self) -> Connection | None:
+        connection = caller.get()
+        return connection if connection is not None and connection.table is self.connection_table else None
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self._scheduler)
+
+    @property
+    def client(self) -> Any:
+        raise NotImplementedError
+
+    async def save(self) -> None:
+        await self.saving.now()
+
+    async def emit(self, event: str, value: Any, to: Collection[Connection] | None, without: Connection | None) -> int:
+        """See `rivet_runner.actors.event.BoundEvent.emit`. The event is encoded once for each encoding."""
+        table = self.connection_table
+        message: Event | None = None
+        frames: dict[Any, str | bytes] = {}
+        reached = 0
+        for connection in table.subscribers(event):
+            if connection is without or (to is not None and connection not in to):
+                continue
+            if message is None:
+                message = Event(event, [plain(value)])
+            frame = frames.get(connection.codec)
+            if frame is None:
+                frame = frames[connection.codec] = connection.codec.encode_to_client(message)
+                if len(frame) > self.kind.max_outgoing:
+                    raise PayloadTooLarge(f"the event {event!r} has {len(frame)} bytes, over max_outgoing_message")
+            try:
+                assert connection.ws is not None
+                await connection.ws.send(frame)
+                reached += 1
+            except WebSocketClosed:
+                continue
+        return reached
+
+    # Starting
+
+    async def start(self) -> None:
+        """Start. Raises what a hook raises, and the errors of the store. Then nothing is left of it."""
+        try:
+            life = self.actor.kv.area("life")
+            is_new = await life.get(CREATED) is None
+            await self._load_state()
+            await self._restore_connections()
+            await self._scheduler.load()
+            if is_new:
+                await self.instance.on_create(self.input)
+            await self.instance.on_start()
+            if is_new:
+                await self.saving.now()
+                await life.put(CREATED, b"")
+        except BaseException:
+            self._close()
+            raise
+        self._scheduler.start()
+        if self.kind.runs:
+            self._run = self.actor.spawn(self._run_loop(), keep_awake=self.kind.cls.run_keeps_awake)
+
+    async def _load_state(self) -> None:
+        if self._store is None:
+            return
+        stored = await self._store.load_bytes()
+        if stored is None:
+            self.state = self.instance.initial_state(self.input)
+        elif self.kind.migrates:
+            state_type = self.kind.declaration.state_type
+            self.state = state_type.from_plain(self.kind.cls.migrate_state(state_type.decode_plain(stored)))
+        else:
+            self.state = self.kind.declaration.state_type.decode(stored)
+
+    async def _restore_connections(self) -> None:
+        return
+
+    async def _run_loop(self) -> None:
+        try:
+            await self.instance.run()
+        except Exception as error:
+            await self.failed(error, "run")
+
+    # Stopping
+
+    async def stop(self) -> None:
+        """Stop. If it is cancelled once, because no time is left, it goes on without waiting for actions."""
+        self.is_stopping = True
+        destroyed = self.actor.stop_reason is StopReason.DESTROY
+        try:
+            await self._end_work()
+        except asyncio.CancelledError:
+            self.calls.cancel()
+        try:
+            await self._close_connections(everything=destroyed)
+            await self._call_stop_hook(destroyed)
+        finally:
+            await self._store_all(destroyed)
+            self._close()
+
+    async def _end_work(self) -> None:
+        if self._run is not None:
+            self._run.cancel()
+            await asyncio.wait([self._run], timeout=CLEANUP_SECONDS)
+        await self._scheduler.stop()
+        if not await self.calls.finish(self._stop_seconds / 2):
+            self.actor.log.warning("actions did not finish before the actor stopped; they are cancelled")
+            self.calls.cancel()
+            await self.calls.finish(CLEANUP_SECONDS)
+
+    async def _close_connections(self, *, everything: bool) -> None:
+        closed = [each for each in self.connection_table.all() if everything or not each.hibernatable]
+        for connection in closed:
+            assert connection.ws is not None
+            await connection.ws.close(*CLOSED_BY_STOP)
+        handlers = [connection.task for connection in closed if connection.task is not None]
+        if handlers:
+            await asyncio.wait(handlers, timeout=self._stop_seconds / 4)
+
+    async def _call_stop_hook(self, destroyed: bool) -> None:
+        try:
+            await (self.instance.on_destroy() if destroyed else self.instance.on_sleep())
+        except Exception as error:
+            await self.failed(error, "on_destroy" if destroyed else "on_sleep")
+
+    async def _store_all(self, destroyed: bool) -> None:
+        if destroyed:
+            return
+        self.connection_table.write_records(self.actor, everything=True)
+        try:
+            await self.saving.now()
+        except Exception as error:
+            await self._save_failed(error)
+
+    def _close(self) -> None:
+        """No timer goes on."""
+        self.saving.close()
+        self.calls.close()
+
+    # Its state
+
+    async def _save_state(self) -> None:
+        assert self._store is not None
+        await self._store.save(self.state)
+
+    async def _save_failed(self, error: Exception) -> None:
+        await self.failed(error, "save")
+
+    # Its clients
+
+    async def guard(self, params: Any, request: Request) -> dict[str, Any]:
+        """Ask ``before_connect`` and return the first state of the connection. Raises what the hook raises."""
+        if not self.kind.guards:
+            return {}
+        state = await self.instance.before_connect(params, request)
+        if state is not None and not isinstance(state, dict):
+            raise TypeError(f"before_connect must return a dict or None, not {type(state).__name__}")
+        return state or {}
+
+    async def disconnected(self, connection: HostedConnection) -> None:
+        """Tell the actor that a client has gone."""
+        try:
+            await self.instance.on_disconnect(connection)
+        except Exception as error:
+            await self.failed(error, "on_disconnect")
+        self.saving.soon()
+
+    def check_outgoing(self, size: int) -> None:
+        """Raise a `Refusal` if an answer of ``size`` bytes is too long."""
+        if size > self.kind.max_outgoing:
+            text = f"the answer has {size} bytes, over max_outgoing_message"
+            raise Refusal("message", "outgoing_too_long", text)
+
+    # Errors
+
+    @property
+    def specifier(self) -> ActorSpecifier:
+        """The actor, as errors name it."""
+        return ActorSpecifier(self.actor.id, self.actor.generation, self.actor.key)
+
+    def error_for(self, error: BaseException, action_id: int | None = None) -> Error:
+        """What the caller is told of ``error``."""
+        return error_for_caller(error, self.specifier, action_id)
+
+    def report(self, error: Exception, where: str) -> None:
+        """Tell the actor of an error of its own code, without waiting for it. What is meant for a caller is none."""
+        if not is_for_caller(error):
+            try:
+                self.actor.spawn(self.failed(error, where), keep_awake=False)
+            except RivetRunnerError:
+                self.actor.log.error("%s raised while the actor stopped", where, exc_info=error)
+
+    async def failed(self, error: Exception, where: str) -> None:
+        """Tell the actor of an error. An ``on_error`` that raises is logged."""
+        try:
+            await self.instance.on_error(error, where)
+        except Exception:
+            self.actor.log.exception("on_error raised for this error of %s", where)
+            self.actor.log.error("%s raised", where, exc_info=error)
+
+    async def on_alarm(self, alarm: Alarm) -> None:
+        """The actor's alarm is due: run what is scheduled."""
+        await self._scheduler.on_alarm(alarm)

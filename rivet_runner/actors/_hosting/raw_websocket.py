@@ -1,0 +1,25 @@
+"""A raw WebSocket, ``/websocket/…``: what it carries is the actor's own business."""
+
+from __future__ import annotations
+
+from rivet_runner.actors._hosting.generation import TypedGeneration
+from rivet_runner.actors._hosting.offers import offered_params
+from rivet_runner.errors import WebSocketClosed
+from rivet_runner.websocket import WebSocket
+
+__all__ = ["converse_raw"]
+
+
+async def converse_raw(generation: TypedGeneration, ws: WebSocket) -> None:
+    """Serve it, or close it if the actor refuses it."""
+    try:
+        await generation.guard(offered_params(generation.kind, ws), ws.request)
+        await generation.instance.on_websocket(ws)
+    except Exception as error:
+        if isinstance(error, WebSocketClosed) and ws.close_code is not None:
+            return
+        generation.report(error, "on_websocket")
+        told = generation.error_for(error)
+        await ws.close(1011, f"{told.group}.{told.code}")
+    finally:
+        generation.saving.soon()

@@ -1,0 +1,128 @@
+"""The HTTP routes of an actor: actions, raw requests, and the few paths that clients written for Rivet know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import unquote
+
+from rivet_runner.actors._hosting.calls import Call
+from rivet_runner.actors._hosting.connections import HostedConnection
+from rivet_runner.actors._hosting.generation import TypedGeneration
+from rivet_runner.actors._hosting.offers import header_params
+from rivet_runner.actors._hosting.refusals import Refusal, status_of
+from rivet_runner.actors._wire.encodings import VERSION, Codec, Encoding, codec
+from rivet_runner.errors import DecodeError
+from rivet_runner.http import Request, Response
+
+__all__ = ["answer"]
+
+ENCODING: Final = "x-rivet-encoding"
+
+RAW: Final = "/request"
+
+_ENCODINGS: Final = {encoding.value: codec(encoding) for encoding in Encoding}
+_DEFAULT: Final = codec(Encoding.JSON)
+
+
+async def answer(generation: TypedGeneration, request: Request) -> Response:
+    """Answer one request to the actor. Raises nothing but cancellation."""
+    target, headers = request.wire_form()
+    encoding = _ENCODINGS.get(headers.get(ENCODING, ""), _DEFAULT)
+    path = target.partition("?")[0]
+    try:
+        if generation.is_stopping:
+            raise Refusal("actor", "stopping", "The actor is stopping.")
+        if path.startswith("/action/"):
+            return await _action(generation, request, headers, encoding, path.removeprefix("/action/"))
+        if path == RAW or path.startswith(RAW + "/"):
+            return await _raw_request(generation, request, headers)
+        return _other(path, request)
+    except Exception as error:
+        return _failure(generation, encoding, request, error, path)
+
+
+def _failure(generation: TypedGeneration, encoding: Codec, request: Request, error: Exception, path: str) -> Response:
+    generation.report(error, path.lstrip("/").replace("/", " ", 1) if path.startswith("/action/") else "on_request")
+    told = generation.error_for(error)
+    body = encoding.encode_error(told, _version(encoding, request))
+    return Response(body, status_of(told), {"content-type": encoding.content_type})
+
+
+# Actions
+
+
+async def _action(
+    generation: TypedGeneration, request: Request, headers: Mapping[str, str], encoding: Codec, segment: str
+) -> Response:
+    if not segment or "/" in segment:
+        raise _not_found(request)
+    _check_method(request, "POST")
+    if len(request.body) > generation.kind.max_incoming:
+        raise Refusal("message", "incoming_too_long", "Incoming message too long")
+    try:
+        name = unquote(segment, errors="strict")
+        arguments = encoding.decode_action_request(request.body)
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise Refusal("actor", "invalid_request", f"The request cannot be read: {error}") from None
+    params = header_params(generation.kind, headers)
+    connection = HostedConnection(
+        generation.connection_table, None, 0, params, await generation.guard(params, request), codec=encoding, ws=None
+    )
+    output = await generation.calls.run(Call(), connection, name, arguments)
+    generation.saving.soon()
+    body = encoding.encode_action_response(output, _version(encoding, request))
+    generation.check_outgoing(len(body))
+    return Response(body, 200, {"content-type": encoding.content_type})
+
+
+def _version(encoding: Codec, request: Request) -> int:
+    """The version of the protocol in which the client has asked."""
+    if encoding.encoding is not Encoding.BARE:
+        return VERSION
+    try:
+        return encoding.version_of(request.body)
+    except DecodeError:
+        return VERSION
+
+
+# Other routes
+
+
+async def _raw_request(generation: TypedGeneration, request: Request, headers: Mapping[str, str]) -> Response:
+    await generation.guard(header_params(generation.kind, headers), request)
+    target, _ = request.wire_form()
+    rest = target.removeprefix(RAW)
+    inner = Request(request.method, rest if rest.startswith("/") else f"/{rest}", headers, request.body)
+    try:
+        response = await generation.instance.on_request(inner)
+    finally:
+        generation.saving.soon()
+    if not isinstance(response, Response):
+        raise TypeError(f"on_request must return a Response, not {type(response).__name__}")
+    return response
+
+
+def _other(path: str, request: Request) -> Response:
+    if path.startswith("/queue/"):
+        raise Refusal("queue", "unsupported", "This actor has no queues.")
+    if path == "/health":
+        _check_method(request, "GET")
+        return Response("ok")
+    if path == "/metadata":
+        _check_method(request, "GET")
+        return Response.json({"runtime": "rivet-runner", "type": "python"})
+    if path == "/":
+        _check_method(request, "GET")
+        return Response("This is a Rivet actor.")
+    raise _not_found(request)
+
+
+def _check_method(request: Request, method: str) -> None:
+    if request.method != method:
+        text = f"{request.path} takes {method}, not {request.method}"
+        raise Refusal("actor", "method_not_allowed", text)
+
+
+def _not_found(request: Request) -> Refusal:
+    return Refusal("actor", "not_found", f"Actor route '{request.path}' was not found.")
