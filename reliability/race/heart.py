@@ -29,11 +29,9 @@ COUNT: Final = b"count"
 
 
 class Life(msgspec.Struct):
-    """One generation: when it could write, and the count that it found. Times are `time.monotonic`."""
+    """One generation: when it could write. Times are `time.monotonic`."""
 
-    generation: int
     began: float
-    found: int
     ended: float | None = None
 
 
@@ -51,11 +49,11 @@ class Journal:
         self.attempted = self.acknowledged = 0
         self.backwards = self.skipped = 0
 
-    def born(self, generation: int, found: int) -> Life:
+    def born(self, found: int) -> Life:
         """A generation starts with this count, which must lie between the acknowledged and the attempted one."""
         self.backwards += found < self.acknowledged
         self.skipped += found > self.attempted
-        life = Life(generation, time.monotonic(), found)
+        life = Life(time.monotonic())
         self.lives.append(life)
         return life
 
@@ -89,7 +87,7 @@ class Heart(Runner):
     async def on_actor_start(self, actor: Actor) -> None:
         if actor.name == HEART:
             count = int(await actor.kv.get(COUNT) or 0)
-            actor.spawn(self._beat(actor, count, self._journal.born(actor.generation, count)))
+            actor.spawn(self._beat(actor, count, self._journal.born(count)))
 
     async def _beat(self, actor: Actor, count: int, life: Life) -> None:
         try:

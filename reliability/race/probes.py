@@ -15,7 +15,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from websockets.asyncio.client import ClientConnection
@@ -36,7 +36,7 @@ STABLE_SECONDS: Final = 2.0
 ENGINE_ERROR: Final = re.compile(rb'"group":"([^"]*)","code":"([^"]*)"')
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(NamedTuple):
     """One attempt: when it began (seconds after the kill), how long it took, and how it failed."""
 
     at: float
@@ -44,7 +44,7 @@ class Sample(msgspec.Struct, frozen=True):
     failure: str | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(NamedTuple):
     """Times in seconds after the kill, or `None` if it did not happen."""
 
     first_failure: float | None

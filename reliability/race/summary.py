@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-import msgspec
-
 from reliability.race.trial import Trial
 
-__all__ = ["as_json", "markdown"]
+__all__ = ["markdown"]
 
 NEVER = "never"
 MOST_CODES = 4
@@ -21,8 +18,8 @@ MOST_CODES = 4
 def markdown(trials: Sequence[Trial]) -> str:
     """The whole result as text."""
     parts = []
-    for signal in dict.fromkeys(trial.plan.signal for trial in trials):
-        chosen = [trial for trial in trials if trial.plan.signal == signal]
+    for signal in dict.fromkeys(trial.signal for trial in trials):
+        chosen = [trial for trial in trials if trial.signal == signal]
         parts += [f"## {signal}, {len(chosen)} restarts", "", *_probe_table(chosen), "", *_fact_table(chosen), ""]
     return "\n".join(parts)
 
@@ -53,22 +50,8 @@ def _spread(values: Sequence[float | None]) -> str:
 
 
 def _fact_table(trials: Sequence[Trial]) -> Iterable[str]:
-    facts: dict[str, list[float]] = {
-        "engine had ended, s": [trial.exited for trial in trials],
-        "engine answered again, s": [trial.ready for trial in trials],
-        "runners that `/start` made after the signal": [trial.runners_after for trial in trials],
-        "generations of the actor": [len(trial.lives) for trial in trials],
-        "two generations alive at once, s": [trial.overlap for trial in trials],
-        "times the counter went backwards": [trial.backwards for trial in trials],
-        "times the counter skipped": [trial.skipped for trial in trials],
-    }
     yield "| | median | worst |"
     yield "|---|---|---|"
-    for name, values in facts.items():
+    for name in trials[0].facts:
+        values = [trial.facts[name] for trial in trials]
         yield f"| {name} | {median(values):.4g} | {max(values):.4g} |"
-
-
-def as_json(trials: Sequence[Trial]) -> bytes:
-    """Everything that was seen, for other programs."""
-    machine = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    return msgspec.json.encode({"machine": machine, "restarts": trials})

@@ -6,19 +6,16 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
-from typing import Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 from reliability.background import in_background
-from reliability.race.heart import HEART, HELD, Heart, Journal, Life
+from reliability.race.heart import HEART, HELD, Heart, Journal
 from reliability.race.probes import OldSocket, Outcome, Probe, Sample, outcome_of, probes_for
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing import EngineApi, LocalEngine
-from rivet_runner.testing.engine_api import CrashPolicy
 from tests.support.uvicorn_server import served
 
-__all__ = ["Plan", "Trial", "run_trial"]
+__all__ = ["Trial", "run_trial"]
 
 POOL: Final = "race"
 BEATS_BEFORE: Final = 4
@@ -29,70 +26,50 @@ LONGEST_LOOK: Final = 90.0
 """Seconds after the kill."""
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """The signal that the engine gets, and how many seconds after a beat."""
+class Trial(NamedTuple):
+    """The outcome of one restart, and figures of it by their titles."""
 
     signal: str
-    offset: float
-    crash_policy: CrashPolicy
-    lost_threshold: int | None = None
-    """The engine's ``runner_lost_threshold`` in milliseconds; `None` leaves its own."""
-
-
-class Trial(msgspec.Struct):
-    """The outcome of one restart. Times are seconds after the kill, but for those of ``lives``: seconds on one clock."""
-
-    plan: Plan
-    exited: float
-    ready: float
-    """When the engine had ended, and when it answered again."""
-    samples: dict[str, list[Sample]]
     outcomes: dict[str, Outcome]
-    lives: list[Life]
-    overlap: float
-    """Seconds for which two generations of the actor were alive at once."""
-    runners_after: int
-    """How many runners ``/start`` made after the kill."""
-    backwards: int
-    skipped: int
+    facts: dict[str, float]
 
 
-async def run_trial(plan: Plan) -> Trial:
-    """Carry ``plan`` out on an engine with fresh data."""
+async def run_trial(signal: str, offset: float, lost_threshold: int | None) -> Trial:
+    """Restart an engine with fresh data, ``offset`` seconds after a beat of the heart.
+
+    ``lost_threshold`` is the engine's ``runner_lost_threshold`` in milliseconds; `None` leaves its own.
+    """
     journal = Journal()
-    config = {} if plan.lost_threshold is None else {"pegboard": {"runner_lost_threshold": plan.lost_threshold}}
+    config = {} if lost_threshold is None else {"pegboard": {"runner_lost_threshold": lost_threshold}}
     async with LocalEngine(config) as engine, served(serverless_app(Heart, journal=journal)) as url:
         api = EngineApi(engine.endpoint)
         await api.upsert_runner_config(POOL, serverless_url=url)
-        actor = await api.create_actor(HEART, runner_name=POOL, crash_policy=plan.crash_policy)
+        actor = await api.create_actor(HEART, runner_name=POOL, crash_policy="restart")
         await api.wait_connectable(actor.actor_id)
         old_socket = OldSocket(await api.websocket(actor.actor_id, HELD, close_timeout=1))
         async with in_background(old_socket.run()):
             for _ in range(BEATS_BEFORE):
                 await asyncio.wait_for(journal.beat.wait(), 30)
             await asyncio.wait_for(old_socket.beat.wait(), 30)
-            await asyncio.sleep(plan.offset)
+            await asyncio.sleep(offset)
             kill_time = time.monotonic()
             probes = probes_for(api, POOL, actor.actor_id, kill_time)
             async with in_background(*(probe.run() for probe in probes)):
-                exited, ready = await _restart(engine, plan.signal, kill_time)
+                exited, ready = await _restart(engine, signal, kill_time)
                 await _until_stable(probes, journal, kill_time)
-            samples = {probe.name: probe.samples for probe in probes}
-            samples["old WebSocket"] = old_socket.samples(kill_time)
-            samples["heartbeat in KV"] = _heartbeat(journal, kill_time)
-            overlap = journal.overlap()
-    return Trial(
-        plan=plan,
-        exited=exited,
-        ready=ready,
-        samples=samples,
-        outcomes={name: outcome_of(seen) for name, seen in samples.items()},
-        lives=journal.lives,
-        overlap=overlap,
-        runners_after=sum(made > kill_time for made in journal.runners),
-        backwards=journal.backwards,
-        skipped=journal.skipped,
-    )
+            outcomes = {probe.name: outcome_of(probe.samples) for probe in probes}
+            outcomes["old WebSocket"] = outcome_of(old_socket.samples(kill_time))
+            outcomes["heartbeat in KV"] = outcome_of(_heartbeat(journal, kill_time))
+            facts = {
+                "engine had ended, s": exited,
+                "engine answered again, s": ready,
+                "runners that `/start` made after the signal": sum(made > kill_time for made in journal.runners),
+                "generations of the actor": len(journal.lives),
+                "two generations alive at once, s": journal.overlap(),
+                "times the counter went backwards": journal.backwards,
+                "times the counter skipped": journal.skipped,
+            }
+    return Trial(signal, outcomes, facts)
 
 
 async def _restart(engine: LocalEngine, name: str, kill_time: float) -> tuple[float, float]:
