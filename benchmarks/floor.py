@@ -81,9 +81,6 @@ class Floor(asyncio.Protocol):
         if self.protocol.state is not State.OPEN:
             self._write()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.loop.stop()
-
     def send(self, message: bytes) -> None:
         """Send one message. All of one turn leave in one write."""
         self.protocol.send_binary(message)

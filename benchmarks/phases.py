@@ -19,7 +19,7 @@ from benchmarks.real_engine import CLIENTS, Hosted, host
 from benchmarks.report import IN_FLIGHT_FAR, ROUND_TRIPS, Records
 from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine
 
-__all__ = ["FULL", "PHASES", "QUICK", "Run", "Settings", "say"]
+__all__ = ["FULL", "PHASES", "QUICK", "WITHOUT_ENGINE", "Run", "Settings", "say"]
 
 IN_FLIGHT: Final = 100
 """Messages or requests under way."""
@@ -45,11 +45,10 @@ class Settings(NamedTuple):
     """Seconds of load that do not count, before a process is measured at all: V8 compiles meanwhile."""
     sockets: tuple[int, ...]
     actors: tuple[int, ...]
-    with_engine: bool
 
 
-FULL: Final = Settings(5, 1.0, 2.0, (100, 1_000, 10_000), (100, 1_000, 5_000, 10_000), True)
-QUICK: Final = Settings(2, 0.3, 0.5, (100, 1_000), (100, 1_000), False)
+FULL: Final = Settings(5, 1.0, 2.0, (100, 1_000, 10_000), (100, 1_000, 5_000, 10_000))
+QUICK: Final = Settings(2, 0.3, 0.5, (100, 1_000), (100, 1_000))
 
 RunnerT = TypeVar("RunnerT", LiveRunner, Hosted)
 Measure = Callable[[RunnerT], Awaitable[Sample]]
@@ -171,10 +170,10 @@ async def distance(run: Run) -> None:
 
 async def engine(run: Run) -> None:
     """Echo messages through a real engine. Left out of a quick run."""
-    async with _on_real_engine(run, run.without_floor) as (_, hosted):
+    async with _on_real_engine(run.without_floor) as (_, hosted):
         for runner in hosted:
             await runner.sample(CLIENTS, run.settings.warm_up)
-        for in_flight in (1, CLIENTS) if hosted else ():
+        for in_flight in (1, CLIENTS):
             measure = partial(Hosted.sample, in_flight=in_flight, seconds=run.settings.seconds)
             await run.turns(f"engine, {in_flight} in flight", hosted, measure)
 
@@ -184,29 +183,28 @@ async def lifecycle(run: Run) -> None:
     chosen = [contestant for contestant in run.contestants if contestant.name in ("python", "typescript")]
     if CONTESTANTS["python"] in chosen:
         chosen.append(PROTOCOL_7)
-    async with _on_real_engine(run, chosen) as (endpoint, hosted):
+    async with _on_real_engine(chosen) as (endpoint, hosted):
 
         def lives(runner: Hosted) -> Awaitable[Sample]:
             return lifecycle_sample(EngineApi(endpoint), runner.contestant.name, LIVES_A_TURN)
 
         for runner in hosted:
             await lives(runner)
-        if hosted:
-            await run.turns("lifecycle", hosted, lives, max(run.settings.rounds, LIVES // LIVES_A_TURN))
+        await run.turns("lifecycle", hosted, lives, max(run.settings.rounds, LIVES // LIVES_A_TURN))
 
 
 @asynccontextmanager
-async def _on_real_engine(run: Run, contestants: Sequence[Contestant]) -> AsyncIterator[tuple[str, list[Hosted]]]:
+async def _on_real_engine(contestants: Sequence[Contestant]) -> AsyncIterator[tuple[str, list[Hosted]]]:
     """The endpoint of a real engine, with the contestants on it. There are none if there is no engine."""
     async with AsyncExitStack() as stack:
         try:
-            local = await stack.enter_async_context(LocalEngine()) if run.settings.with_engine else None
+            endpoint = (await stack.enter_async_context(LocalEngine())).endpoint
         except EngineNotFound as error:
             say(f"  left out: {error}")
-            local = None
-        endpoint = local.endpoint if local else ""
-        yield endpoint, [await host(stack, endpoint, contestant) for contestant in contestants if local]
+            endpoint, contestants = "", ()
+        yield endpoint, [await host(stack, endpoint, contestant) for contestant in contestants]
 
 
-PHASES: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance, engine, lifecycle)}
+WITHOUT_ENGINE: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance)}
+PHASES: Final = WITHOUT_ENGINE | {phase.__name__: phase for phase in (engine, lifecycle)}
 """By name. The docstring of each is its line in ``--help``."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 __all__ = ["cost_plot"]
 
@@ -18,34 +18,25 @@ GRID, INK = "#8a8f9840", "#7a7f88"
 Points = Sequence[tuple[float, float]]
 
 
-class _Axis(NamedTuple):
-    """A logarithmic axis of whole decades, drawn between two places."""
-
-    low: int
-    high: int
-    start: float
-    end: float
-
-    @classmethod
-    def over(cls, values: Sequence[float], start: float, end: float) -> _Axis:
-        low = math.floor(math.log10(min(values)))
-        return cls(low, max(low + 1, math.ceil(math.log10(max(values)) - 1e-9)), start, end)
-
-    def at(self, value: float) -> float:
-        return self.start + (self.end - self.start) * (math.log10(value) - self.low) / (self.high - self.low)
-
-    def ticks(self) -> Iterable[tuple[float, str]]:
-        return ((self.at(10**power), f"{10**power:,}") for power in range(self.low, self.high + 1))
-
-
 def cost_plot(costs: Mapping[str, Points]) -> str:
     """Draw ``costs``: for each title, the microseconds of CPU a message at some numbers of open WebSockets."""
-    across = _Axis.over([count for points in costs.values() for count, _ in points], LEFT, RIGHT)
-    up = _Axis.over([cost for points in costs.values() for _, cost in points], BOTTOM, TOP)
-    label_ys = _spread_labels({title: up.at(points[-1][1]) for title, points in costs.items() if points})
-    parts = [*_frame(across, up)]
+    across, counts = _scale([count for points in costs.values() for count, _ in points], LEFT, RIGHT)
+    up, decades = _scale([cost for points in costs.values() for _, cost in points], BOTTOM, TOP)
+    label_ys = _spread_labels({title: up(points[-1][1]) for title, points in costs.items() if points})
+    parts = [
+        _text(LEFT, 24, "CPU time a message, µs (100 messages of 64 bytes in flight)", "start"),
+        _text((LEFT + RIGHT) / 2, HEIGHT - 12, "open WebSockets", "middle"),
+        *(
+            f'<path d="M{across(n):.1f} {TOP}V{BOTTOM}" stroke="{GRID}"/>{_text(across(n), BOTTOM + 18, f"{n:,}", "middle")}'
+            for n in counts
+        ),
+        *(
+            f'<path d="M{LEFT} {up(n):.1f}H{RIGHT}" stroke="{GRID}"/>{_text(LEFT - 8, up(n) + 4, f"{n:,}", "end")}'
+            for n in decades
+        ),
+    ]
     for (title, points), colour in zip(costs.items(), COLOURS, strict=False):
-        places = [(f"{across.at(count):.1f}", f"{up.at(cost):.1f}") for count, cost in points]
+        places = [(f"{across(count):.1f}", f"{up(cost):.1f}") for count, cost in points]
         if places:
             path = " ".join(",".join(place) for place in places)
             parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
@@ -61,13 +52,12 @@ def cost_plot(costs: Mapping[str, Points]) -> str:
     )
 
 
-def _frame(across: _Axis, up: _Axis) -> Iterable[str]:
-    yield _text(LEFT, 24, "CPU time a message, µs (100 messages of 64 bytes in flight)", "start")
-    yield _text((LEFT + RIGHT) / 2, HEIGHT - 12, "open WebSockets", "middle")
-    for x, label in across.ticks():
-        yield f'<path d="M{x:.1f} {TOP}V{BOTTOM}" stroke="{GRID}"/>{_text(x, BOTTOM + 18, label, "middle")}'
-    for y, label in up.ticks():
-        yield f'<path d="M{LEFT} {y:.1f}H{RIGHT}" stroke="{GRID}"/>{_text(LEFT - 8, y + 4, label, "end")}'
+def _scale(values: Sequence[float], start: float, end: float) -> tuple[Callable[[float], float], list[int]]:
+    """A logarithmic axis of whole decades, drawn from ``start`` to ``end``: the place of a value, and the decades."""
+    low = math.floor(math.log10(min(values)))
+    high = max(low + 1, math.ceil(math.log10(max(values)) - 1e-9))
+    decades = [10**power for power in range(low, high + 1)]
+    return lambda value: start + (end - start) * (math.log10(value) - low) / (high - low), decades
 
 
 def _spread_labels(wanted: Mapping[str, float]) -> dict[str, float]:

@@ -73,7 +73,7 @@ def sample_between_signals(path: Path) -> None:
 
 async def profile(options: argparse.Namespace, path: Path) -> Sample:
     """Load a runner that samples itself into ``path``; return the figures of the load."""
-    contestant = HIBERNATABLE if options.hibernatable else CONTESTANTS["uvloop" if options.uvloop else "python"]
+    contestant = HIBERNATABLE if options.hibernatable else CONTESTANTS["python"]
     async with connected(contestant, "--profile", str(path)) as runner:
         await runner.sockets.open(options.sockets)
         load = runner.http if options.http else runner.sockets
@@ -116,7 +116,6 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=100, help="messages under way (default: 100)")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long to sample (default: 8)")
     parser.add_argument("--hibernatable", action="store_true", help="profile hibernatable WebSockets")
-    parser.add_argument("--uvloop", action="store_true", help="profile the runner on uvloop")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "samples.json"

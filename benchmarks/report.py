@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
 
+from benchmarks.contestants import CONTESTANTS
 from benchmarks.measure import Sample
 from benchmarks.plot import cost_plot
 
@@ -30,7 +31,7 @@ IN_FLIGHT_FAR: Final = 1_000
 
 RESULTS: Final = Path(__file__).parent / "results"
 
-RUNNERS: Final = {"python": "Python", "uvloop": "Python + uvloop", "typescript": "TypeScript", "floor": "floor"}
+RUNNERS: Final = {name: contestant.title for name, contestant in CONTESTANTS.items()}
 COMPARED: Final = {"python": "Python / TypeScript", "uvloop": "uvloop / TypeScript"}
 HEAD: Final[tuple[str, ...]] = ("load", "", *RUNNERS.values(), *COMPARED.values(), "target")
 TARGETS: Final = {100: ">= 2.5 x TypeScript", 1_000: ">= 12 x TypeScript", 10_000: ">= 120 x TypeScript"}

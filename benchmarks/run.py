@@ -11,11 +11,11 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.contestants import CONTESTANTS, Contestant, missing
-from benchmarks.phases import FULL, PHASES, QUICK, Run, Settings, say
+from benchmarks.phases import FULL, PHASES, QUICK, WITHOUT_ENGINE, Run, Settings, say
 from benchmarks.process import uvloop_factory
 from benchmarks.report import Records, machine, markdown, summarise, write
 
@@ -28,25 +28,15 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.run",
         description=__doc__,
-        epilog=f"loads:\n{loads}\n\nrunners:\n{runners}\n\nexample: python -m benchmarks.run --quick --loads http,actors",
+        epilog=f"loads:\n{loads}\n\nrunners:\n{runners}\n\nexample: python -m benchmarks.run --quick --loads http actors",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="under a minute: fewer sockets, no real engine, rough figures")
-    parser.add_argument("--loads", type=_names(PHASES), metavar="NAME,...", help="only these loads")
-    parser.add_argument("--runners", type=_names(CONTESTANTS), metavar="NAME,...", help="only these runners")
+    parser.add_argument("--loads", nargs="+", choices=PHASES, metavar="NAME", help="only these loads")
+    parser.add_argument("--runners", nargs="+", choices=CONTESTANTS, metavar="NAME", help="only these runners")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each runner at each load (5; with --quick 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures of every turn to FILE")
     return parser.parse_args()
-
-
-def _names(known: Collection[str]) -> Callable[[str], list[str]]:
-    def parse(text: str) -> list[str]:
-        names = text.split(",")
-        if unknown := [name for name in names if name not in known]:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(known)}")
-        return names
-
-    return parse
 
 
 def present(names: Sequence[str]) -> list[Contestant]:
@@ -77,7 +67,9 @@ def main() -> None:
     contestants = present(options.runners or [*CONTESTANTS])
     # The loop of the synthetic engine is the cheapest that is installed.
     with asyncio.Runner(loop_factory=uvloop_factory()) as loop_runner:
-        records = loop_runner.run(measure(options.loads or [*PHASES], contestants, settings))
+        records = loop_runner.run(
+            measure(options.loads or [*(WITHOUT_ENGINE if options.quick else PHASES)], contestants, settings)
+        )
     rows = summarise(records, settings.sockets, settings.actors)
     if options.json:
         options.json.write_text(json.dumps({"machine": machine(), "turns": records.as_json()}, indent=1))

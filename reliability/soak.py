@@ -30,6 +30,7 @@ from tests.support.idle_tasks import running_tasks, tasks_that_stay
 from tests.support.load import SHARES, WORKS_WITHIN, Ledger, hosted_load, strike
 
 NAME: Final = "soak"
+ACTORS: Final = 8
 MIB: Final = 1024 * 1024
 KEYS: Final = 500
 """Of each writer, so that the data stays small. A writer comes back to a key after 10 s or more."""
@@ -128,7 +129,7 @@ def on_interrupt() -> asyncio.Event:
 async def soak(options: argparse.Namespace, errors: Errors) -> bool:
     """Do the whole run and print the verdict; return whether it passed."""
     interrupted, chance = on_interrupt(), random.Random(options.seed)
-    async with hosted_load(NAME, options.actors, KEYS) as (load, proxy):
+    async with hosted_load(NAME, ACTORS, KEYS) as (load, proxy):
         ledger = load.ledger
         await load.works()
         await asyncio.sleep(QUIET_SECONDS)
@@ -169,7 +170,6 @@ def main() -> int:
         prog="python -m reliability.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="how long the faults go on (default: %(default)g)")
-    parser.add_argument("--actors", type=int, default=8, help="how many actors there are (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the faults (default: %(default)s)")
     options = parser.parse_args()
     errors = Errors()
