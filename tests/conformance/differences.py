@@ -36,11 +36,11 @@ DIFFERENCES: Final = {
         reason="Each test makes an engine of its own, so it needs no second namespace.",
         not_shown_because="The interface of the tests has no call that makes a namespace.",
     ),
-    "routes": Difference(
-        simulated="no gateway paths with a query that names the actor",
-        real="finds or creates the actor that the query of a gateway path names",
-        reason="The paths with an id are those that this package documents.",
-        not_shown_because="The interface of the tests has actors by their ids alone.",
+    "requests that do not wait": Difference(
+        simulated="each request waits until its actor is ready",
+        real="not with `rvt-skip-ready-wait` or `x-rivet-skip-ready-wait`",
+        reason="The request would reach a runner that has the actor wait for its start.",
+        not_shown_because="The interface of the tests has no such header.",
     ),
     "statuses": Difference(
         simulated="a status above 599 becomes a 500 at the port",

@@ -27,6 +27,11 @@ class ManagementApi:
         self.admin_token = cluster.settings.admin_token
         self.namespace_id = cluster.ids.new()
 
+    def check_namespace(self, name: str) -> None:
+        """Raises `EngineError` if there is no namespace of this name."""
+        if name != NAMESPACE:
+            raise EngineError("namespace.not_found")
+
     # Actors
 
     def create_actor(
@@ -100,6 +105,13 @@ class ManagementApi:
             and (include_destroyed or actor.destroy_ts is None)
         ]
         return [self.describe(actor) for actor in found[:limit]]
+
+    def find_by_key(self, name: str, key: str) -> str:
+        """The id of the actor with this name and key."""
+        actor = self._cluster.actors_by_key.get((name, key))
+        if actor is None:
+            raise EngineError("actor.not_found")
+        return actor.id
 
     def destroy_actor(self, actor_id: str) -> None:
         """DELETE /actors/{id}. A destroyed actor stays as it is."""

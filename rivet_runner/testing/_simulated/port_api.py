@@ -84,7 +84,7 @@ class PortApi:
     """Answers calls. ``began_ms`` is the time at which the engine began, in milliseconds since the epoch."""
 
     def __init__(self, api: ManagementApi, began_ms: int, endpoint: str) -> None:
-        self._api = api
+        self._api = self.management = api
         self._began_ms = began_ms
         self._endpoint = endpoint
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = [
