@@ -33,7 +33,7 @@ def declared_actions(cls: type, base: type, names: Names) -> Mapping[str, Action
     for attribute in attributes_of(cls, base):
         method = inspect.getattr_static(cls, attribute)
         where = f"{cls.__qualname__}.{attribute}"
-        mark = mark_of(getattr(method, "__func__", method))
+        mark = mark_of(method) or mark_of(getattr(method, "__func__", None))
         if mark is None:
             _check_override(where, cls, attribute, method)
             continue
