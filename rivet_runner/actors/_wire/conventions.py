@@ -30,8 +30,8 @@ LEAVES: Final = frozenset({NoneType, bool, float, str})
 """Types whose values are the same in all encodings."""
 
 _INT: Final = frozenset({int})
-_MAX_SAFE: Final = 2**53 - 1
-_MAX_SHORT: Final = 2**32 - 1
+_SAFE: Final = 2**53
+_SHORT: Final = 2**32
 _DIGITS: Final = re.compile(r"-?[0-9]{1,4000}")
 
 
@@ -76,14 +76,14 @@ def _is_simple(items: Collection[Any], text: bool) -> bool:
         return True
     if kinds != _INT:
         return False
-    limit = _MAX_SAFE if text else _MAX_SHORT
-    return bool(-limit <= min(items) and max(items) <= limit)
+    limit = _SAFE if text else _SHORT
+    return bool(-limit < min(items) and max(items) < limit)
 
 
 def _escaped_int(value: int, text: bool) -> Any:
-    if -_MAX_SHORT <= value <= _MAX_SHORT:
+    if -_SHORT <= value < _SHORT:
         return value
-    if -_MAX_SAFE <= value <= _MAX_SAFE:
+    if -_SAFE < value < _SAFE:
         return value if text else float(value)
     return ["$BigInt", str(value)] if text else value
 

@@ -1,4 +1,7 @@
-"""Plain data in JSON and in CBOR. A walk through a value is spared if its bytes show that it would change nothing."""
+"""Plain data in JSON and in CBOR.
+
+What comes in is walked through only if its bytes show that something in it may have to change.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,6 @@ __all__ = [
 
 _encode_json: Final = msgspec.json.Encoder().encode
 _decode_json: Final = msgspec.json.Decoder().decode
-
-# In CBOR: what begins an integer of more than 32 bits and less than 56, a negative one, and a set. All are rare in text.
-_LONG: Final = b"\x1b\x00"
-_LONG_NEGATIVE: Final = b"\x3b\x00"
-_SET: Final = b"\xd9\x01\x02"
 
 _UNUSUAL: Final = bytes([*range(0xE0, 0xF4), 0xF7, 0xF8])
 """In CBOR: what ``undefined`` or a simple value without a meaning cannot do without."""
@@ -86,27 +84,21 @@ def _check_depth(value: Any) -> None:
 
 def dump_cbor(value: Any) -> bytes:
     """Encode plain data. Raises `TypeError` for other values, and `ValueError` for one that is too deep."""
-    try:
-        data = cbor2.dumps(value, datetime_as_timestamp=True)
-    except (cbor2.CBOREncodeError, RecursionError):
-        # The walk knows better what is wrong.
-        return _dump_escaped(value)
-    if b"$" in data or _LONG in data or _LONG_NEGATIVE in data or _SET in data:
-        return _dump_escaped(value)
-    return data
+    if type(value) not in LEAVES:
+        # The encoder itself has no bound, and ends the process if its stack does.
+        value = escaped(value, text=False)
+    return _dump(value)
 
 
 def dump_native_cbor(value: Any) -> bytes:
-    """Encode plain data without escapes. Raises `TypeError` for other values."""
+    """Encode plain data without escapes. Raises as `dump_cbor` does."""
+    escaped(value, text=False)
+    return _dump(value)
+
+
+def _dump(value: Any) -> bytes:
     try:
         return cbor2.dumps(value, datetime_as_timestamp=True)
-    except (cbor2.CBOREncodeError, RecursionError) as error:
-        raise TypeError(f"this cannot be sent: {error}") from None
-
-
-def _dump_escaped(value: Any) -> bytes:
-    try:
-        return cbor2.dumps(escaped(value, text=False))
     except cbor2.CBOREncodeError as error:
         raise TypeError(f"this cannot be sent: {error}") from None
 
