@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 from collections.abc import Iterator, Mapping
@@ -9,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from rivet_runner.actors._types.annotations import Names
-from rivet_runner.actors._types.signature import Signature
+from rivet_runner.actors._types.signature import Signature, signature_of
 from rivet_runner.actors.action import ActionMark, mark_of
 
-__all__ = ["ActionSpec", "attributes_of", "declared_actions"]
+__all__ = ["ActionSpec", "attributes_of", "declared_actions", "learn_methods"]
 
 
 class ActionSpec:
@@ -45,6 +46,14 @@ def declared_actions(cls: type, base: type, names: Names) -> Mapping[str, Action
     return MappingProxyType(found)
 
 
+def learn_methods(cls: type, base: type, names: Names) -> None:
+    """Make the signatures of the methods that ``cls`` may schedule, while the ``names`` around it are known."""
+    for attribute, method in vars(cls).items():
+        if inspect.iscoroutinefunction(method) and not hasattr(base, attribute):
+            with contextlib.suppress(TypeError):  # it may never be scheduled
+                signature_of(method, names)
+
+
 def attributes_of(cls: type, base: type) -> Iterator[str]:
     """The class attributes that ``cls`` has beyond those of ``base``, the oldest first, each once."""
     above = {*base.__mro__}
@@ -64,7 +73,7 @@ def _spec(where: str, attribute: str, method: Any, mark: ActionMark, names: Name
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not (0 < timeout < math.inf):
         raise TypeError(f"the timeout of the action {where} must be seconds over 0, not {timeout!r}")
     try:
-        return ActionSpec(mark.name, attribute, timeout, Signature(method, names))
+        return ActionSpec(mark.name, attribute, timeout, signature_of(method, names))
     except TypeError as error:
         raise TypeError(f"{where} cannot be an action: {error}") from None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rivet_runner.actors._context import Hosted
-from rivet_runner.actors._declaring.actions import ActionSpec, declared_actions
+from rivet_runner.actors._declaring.actions import ActionSpec, declared_actions, learn_methods
 from rivet_runner.actors._declaring.events import EventSpec, declared_events
 from rivet_runner.actors._declaring.hooks import check_members
 from rivet_runner.actors._declaring.state import declared_input, declared_state
@@ -53,6 +53,7 @@ def declare(cls: type[Hosted[Any]], name: str | None) -> None:
     names = enclosing_names(cls)
     check_members(cls, base)
     actions = declared_actions(cls, base, names)
+    learn_methods(cls, base, names)
     events = declared_events(cls, base, names)
     actor_name = _actor_name(cls, name)
     input_type = declared_input(cls, base, names)

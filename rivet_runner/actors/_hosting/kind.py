@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rivet_runner.actors._declaring.declaration import declaration_of
-from rivet_runner.actors._types.signature import Signature
+from rivet_runner.actors._types.signature import Signature, signature_of
 from rivet_runner.actors.durable_actor import DurableActor
 
 __all__ = ["ActorKind"]
@@ -25,7 +25,6 @@ class ActorKind:
         "migrates",
         "name",
         "runs",
-        "signatures",
     )
 
     def __init__(self, cls: type[DurableActor[Any]]) -> None:
@@ -39,12 +38,7 @@ class ActorKind:
         self.guards = cls.before_connect is not DurableActor.before_connect
         self.runs = cls.run is not DurableActor.run
         self.migrates = cls.migrate_state.__func__ is not DurableActor.migrate_state.__func__  # type: ignore[attr-defined]
-        self.signatures: dict[str, Signature] = {}
-        """Of the methods that were scheduled, by name."""
 
     def signature(self, method: str) -> Signature:
         """The parameters of a method that need not be an action. Raises `TypeError` if they cannot be bound."""
-        signature = self.signatures.get(method)
-        if signature is None:
-            signature = self.signatures[method] = Signature(getattr(self.cls, method))
-        return signature
+        return signature_of(getattr(self.cls, method))

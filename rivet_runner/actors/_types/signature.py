@@ -5,11 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from rivet_runner.actors._types.annotations import Names, annotations_of
 from rivet_runner.actors._types.convert import ConversionError, ValueType, unsupported_reason
 
-__all__ = ["Signature"]
+__all__ = ["Signature", "signature_of"]
+
+_SIGNATURES: WeakKeyDictionary[Callable[..., Any], Signature] = WeakKeyDictionary()
+"""Of the methods of all classes. The names around a class are known only while it is made."""
 
 
 class Signature:
@@ -74,6 +78,14 @@ class Signature:
         if self._rest is not None:
             return f"at least {_arguments(least)}"
         return _arguments(most) if least == most else f"{least} to {_arguments(most)}"
+
+
+def signature_of(method: Callable[..., Any], names: Names | None = None) -> Signature:
+    """The signature of a function, made once: the ``names`` of its first call stay in force. Raises as `Signature` does."""
+    signature = _SIGNATURES.get(method)
+    if signature is None:
+        signature = _SIGNATURES[method] = Signature(method, names)
+    return signature
 
 
 def _without_self(method: Callable[..., Any]) -> list[inspect.Parameter]:

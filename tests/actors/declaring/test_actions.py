@@ -11,6 +11,7 @@ import pytest
 
 from rivet_runner.actors import DurableActor
 from rivet_runner.actors._declaring.declaration import declaration_of
+from rivet_runner.actors._types.signature import signature_of
 from rivet_runner.actors.action import action, mark_of
 
 T = TypeVar("T")
@@ -97,6 +98,28 @@ def test_annotations_may_name_types_around_the_class_and_inside_it() -> None:
     declaration = declaration_of(Room)
     assert declaration.state_type.annotation is Local
     assert declaration.actions["say"].signature.bind([{"a": 1}, {"b": 2}, [3.0]]) == [Local(1), Room.Inner(2), [3]]
+
+
+def test_annotations_of_methods_that_are_no_actions_are_remembered_too() -> None:
+    class Local(msgspec.Struct):
+        a: int
+
+    class Base(DurableActor[None]):
+        async def remind(self, it: Local) -> None: ...
+
+        async def helper(self, it: Opaque) -> None: ...
+
+        @action
+        async def say(self, it: Local) -> None: ...
+
+    def elsewhere() -> type[DurableActor[None]]:
+        class Room(Base): ...
+
+        return Room
+
+    room = elsewhere()
+    assert declaration_of(room).actions["say"].signature.bind([{"a": 1}]) == [Local(1)]
+    assert signature_of(room.remind).bind([{"a": 1}]) == [Local(1)]  # type: ignore[attr-defined]
 
 
 def test_a_decorated_action_is_one() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from rivet_runner.actors._types.convert import ConversionError
-from rivet_runner.actors._types.signature import Signature
+from rivet_runner.actors._types.signature import Signature, signature_of
 
 
 class Size(msgspec.Struct):
@@ -88,6 +88,16 @@ def test_a_method_that_no_list_fits_is_a_type_error(method: Any, error: str) -> 
 
 def test_names_of_the_place_of_the_class_are_known() -> None:
     assert Signature(Room.unknown, {"Nope": Size}).bind([{"width": 1}]) == [Size(1)]
+
+
+def test_the_names_around_a_class_are_remembered_for_its_methods() -> None:
+    async def method(self: Any, it: Local) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    with pytest.raises(TypeError, match="name 'Local' is not defined"):
+        signature_of(method)
+    made = signature_of(method, {"Local": Size})
+    assert signature_of(method) is made
+    assert made.bind([{"width": 1}]) == [Size(1)]
 
 
 def test_a_decorated_method_keeps_its_parameters() -> None:
