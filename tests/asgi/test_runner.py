@@ -83,6 +83,7 @@ class TestOptions:
     def test_application_may_be_left_out_when_each_actor_has_its_own(self) -> None:
         assert OneEach(runner_name="x").config.runner_name == "x"
 
+    @pytest.mark.slow
     def test_core_does_not_import_it_when_the_package_is_imported(self) -> None:
         program = (
             "import sys, rivet_runner; rivet_runner.Runner;"

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from multidict import CIMultiDict
 
-from benchmarks.lifecycle import SLEEP_SECONDS, lifecycle_sample
+from benchmarks import lifecycle
+from benchmarks.lifecycle import lifecycle_sample
 from benchmarks.report import Records, markdown, summarise
 from rivet_runner.testing import ActorInfo, HttpResponse
 from tests.support.virtual_time import virtual_time
@@ -50,9 +51,10 @@ async def test_each_step_has_its_own_time() -> None:
 
 
 @virtual_time
-async def test_actor_that_never_sleeps_ends_the_turn() -> None:
+async def test_actor_that_never_sleeps_ends_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "SLEEP_SECONDS", 0.5)
     with pytest.raises(TimeoutError):
-        await lifecycle_sample(ScriptedApi(falls_asleep=2 * SLEEP_SECONDS), "python", 1)
+        await lifecycle_sample(ScriptedApi(falls_asleep=1.0), "python", 1)
 
 
 @virtual_time

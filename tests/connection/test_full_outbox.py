@@ -34,7 +34,7 @@ async def full_outbox(current: Scene, connection: RunnerConnection) -> tuple[Web
 
 
 @pytest.mark.parametrize("turns", range(20))
-@pytest.mark.parametrize("victim", [1, 3, 5])
+@pytest.mark.parametrize("victim", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
 @virtual_time
 async def test_a_message_is_sent_or_not_and_the_others_keep_their_order_when_a_send_is_cancelled(
     victim: int, turns: int

@@ -37,8 +37,8 @@ def pages(calls: MemoryCalls) -> list[int | None]:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("count", [0, 1, 127, 128, 129, 500, 5000])
-@pytest.mark.parametrize("limit", [None, 1, 128, 129, 4999, 6000])
+@pytest.mark.parametrize("count", [0, 1, 127, 128, 129, 500])
+@pytest.mark.parametrize("limit", [None, 1, 128, 129, 499, 600])
 async def test_listing_is_whole_and_in_order_when_it_takes_several_pages(
     store: KvStore, calls: MemoryCalls, count: int, limit: int | None, reverse: bool
 ) -> None:

@@ -119,7 +119,9 @@ async def test_shutdown_ends_and_hooks_are_in_order_when_the_engine_has_stalled(
         await settle()
 
 
-@pytest.mark.parametrize("turns", range(12))
+@pytest.mark.parametrize(
+    "turns", [pytest.param(turns, marks=pytest.mark.slow) if turns % 3 else turns for turns in range(12)]
+)
 @pytest.mark.parametrize("reason", ["ws.eviction", "pegboard.runner_shutdown", "ws.going_away", "api.forbidden", "a.b"])
 @virtual_time
 async def test_shutdown_is_clean_when_a_close_races_it(reason: str, turns: int) -> None:

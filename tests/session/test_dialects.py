@@ -210,6 +210,7 @@ def test_the_packet_of_a_serverless_runner_begins_with_the_version(kind: Kind, p
     assert kind.serverless_packet("r1") == packet
 
 
+@pytest.mark.slow
 def test_no_codec_is_imported_until_its_version_is_spoken() -> None:
     program = (
         "import sys; from rivet_runner import Runner; from rivet_runner._session.dialects import serverless_packet;"
