@@ -13,18 +13,18 @@ from typing import Final
 from uuid import uuid4
 
 from rivet_runner.actors._hosting.calls import Call
-from rivet_runner.actors._hosting.connection_record import decode_connection
 from rivet_runner.actors._hosting.connections import HostedConnection
 from rivet_runner.actors._hosting.generation import TypedGeneration
 from rivet_runner.actors._hosting.offers import offered_codec, offered_params
 from rivet_runner.actors._hosting.refusals import Refusal
+from rivet_runner.actors._hosting.restoring import restored_connection
 from rivet_runner.actors._hosting.unprocessed import ENDED
 from rivet_runner.actors._wire.encodings import Codec
 from rivet_runner.actors._wire.messages import ActionRequest, ActionResponse, Init, SubscriptionRequest, ToClient
 from rivet_runner.errors import DecodeError, WebSocketClosed
 from rivet_runner.websocket import WebSocket
 
-__all__ = ["converse", "restored_connection"]
+__all__ = ["converse"]
 
 UNSUPPORTED_ENCODING: Final = (1003, "actor.unsupported_websocket_encoding")
 TOO_LONG: Final = (1011, "message.incoming_too_long")
@@ -60,32 +60,11 @@ async def _connection(generation: TypedGeneration, ws: WebSocket) -> HostedConne
         return await _accepted(generation, ws)
     connection = generation.connection_table.restored.pop(ws, None)
     if connection is None:
-        connection = restored_connection(generation, ws)  # the engine did not list it
+        # The engine did not list it.
+        connection = restored_connection(generation.kind, generation.connection_table, ws)
     if ws.close_code is not None:  # it left while the actor slept
         await generation.disconnected(connection)
         return None
-    return connection
-
-
-def restored_connection(generation: TypedGeneration, ws: WebSocket) -> HostedConnection:
-    """The connection of a client that has hibernated, as it was before, in the actor's table if it is still open.
-
-    Raises `RecordError` or `DecodeError` if what was kept of it is damaged.
-    """
-    stored = decode_connection(ws.attachment)
-    encoding = offered_codec(ws)
-    connection = HostedConnection(
-        generation.connection_table,
-        stored.id,
-        stored.connected_ms,
-        offered_params(generation.kind, ws),
-        stored.decode_state(),
-        codec=encoding,
-        ws=ws,
-    )
-    if ws.close_code is None:
-        ws.auto_processed = False
-        generation.connection_table.restore(connection, stored.subscriptions)
     return connection
 
 

@@ -23,6 +23,7 @@ from rivet_runner.actors._hosting.calls import Calls, caller
 from rivet_runner.actors._hosting.connections import ConnectionTable, HostedConnection
 from rivet_runner.actors._hosting.kind import ActorKind
 from rivet_runner.actors._hosting.refusals import Refusal, error_for_caller, is_for_caller
+from rivet_runner.actors._hosting.restoring import restore_all
 from rivet_runner.actors._hosting.saving import Saving
 from rivet_runner.actors._hosting.scheduling import SchedulerSeam
 from rivet_runner.actors._keys import split_key
@@ -156,7 +157,8 @@ class TypedGeneration(ActorContext):
             life = self.actor.kv.area("life")
             is_new = await life.get(CREATED) is None
             await self._load_state()
-            await self._restore_connections()
+            if self.kind.hibernates:
+                await restore_all(self.actor, self.kind, self.connection_table)
             await self._scheduler.load()
             if is_new:
                 await self.instance.on_create(self.input)
@@ -182,9 +184,6 @@ class TypedGeneration(ActorContext):
             self.state = state_type.from_plain(self.kind.cls.migrate_state(state_type.decode_plain(stored)))
         else:
             self.state = self.kind.declaration.state_type.decode(stored)
-
-    async def _restore_connections(self) -> None:
-        return
 
     async def _run_loop(self) -> None:
         try:
