@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rivet_runner.hibernation import HibernationRecord, HibernationStore
     from rivet_runner.http import Request, Response
     from rivet_runner.kv import KV
-    from rivet_runner.runner import Runner
+    from rivet_runner.runner import Runner, RunnerSource
     from rivet_runner.websocket import WebSocket
 
 __version__ = "0.1.0"
@@ -52,6 +52,7 @@ __all__ = [
     "RunnerConfig",
     "RunnerEvicted",
     "RunnerShutDown",
+    "RunnerSource",
     "StopReason",
     "WebSocket",
     "WebSocketClosed",
@@ -77,7 +78,7 @@ _MODULES = {
     "hibernation": ("HibernationRecord", "HibernationStore"),
     "http": ("Request", "Response"),
     "kv": ("KV",),
-    "runner": ("Runner",),
+    "runner": ("Runner", "RunnerSource"),
     "websocket": ("WebSocket",),
 }
 

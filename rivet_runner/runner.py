@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, Unpack
 
 from rivet_runner._connection.environment import environment
 from rivet_runner._hook_checks import check_hooks
@@ -17,7 +17,9 @@ from rivet_runner.config import RunnerConfig, RunnerOptions
 from rivet_runner.http import Request, Response
 from rivet_runner.websocket import WebSocket
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "RunnerSource"]
+
+RunnerT_co = TypeVar("RunnerT_co", bound="Runner", covariant=True)
 
 _HOOKS: Final = (
     "on_actor_start",
@@ -247,3 +249,15 @@ class Runner:
         and `wait_closed`.
         """
         run_until_down(self)
+
+
+class RunnerSource(Protocol[RunnerT_co]):
+    """Makes runners: for a description of a program that is no class of runners itself.
+
+    Everything that takes a class of runners and makes it with options takes such an object too: the engines of
+    `rivet_runner.testing`, `rivet_runner.serverless.serverless_app` and the command.
+    """
+
+    def runner(self, **options: Any) -> RunnerT_co:
+        """Return a new runner that was not started. ``options`` are the runner's, and replace those of the program."""
+        ...

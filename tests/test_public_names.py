@@ -59,6 +59,7 @@ def test_all_holds_the_public_names_and_no_others() -> None:
         "RunnerConfig",
         "RunnerEvicted",
         "RunnerShutDown",
+        "RunnerSource",
         "StopReason",
         "WebSocket",
         "WebSocketClosed",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
+from uuid import uuid4
 
 from rivet_runner._asgi_types import Receive, Scope, Send
 from rivet_runner._tasks import TaskGroup
-from rivet_runner.runner import Runner
+from rivet_runner.runner import Runner, RunnerSource
 from rivet_runner.serverless.asgi import answer, answer_error, path_within
 from rivet_runner.serverless.endpoints import AllowedEndpoints
 from rivet_runner.serverless.hosted import HostedRunner
@@ -27,9 +28,11 @@ WEBSOCKET_GOING_AWAY: Final = 1001
 
 
 def serverless_app(
-    runner_class: type[Runner], *, allowed_endpoints: Iterable[str] | None = None, **options: Any
+    runner_class: type[Runner] | RunnerSource[Runner], *, allowed_endpoints: Iterable[str] | None = None, **options: Any
 ) -> ServerlessApp:
     """Make an ASGI 3 application through which the engine starts runners of ``runner_class``.
+
+    It may also be an object that makes runners.
 
     Serve it with any ASGI server, or mount it at any path of another application. Give the engine its URL with ``PUT
     /runner-configs/{name}`` and ``serverless.url``. Each ``GET /start`` of the engine starts one runner with a key of
@@ -40,11 +43,11 @@ def serverless_app(
     engines in ``allowed_endpoints``, or else the configured endpoint (``endpoint`` or ``RIVET_ENDPOINT``), or else
     loopback addresses. Use the engine's public URL. A request from any other engine gets a 403.
 
-    ``options`` are the options of ``runner_class``. The headers of a request win over ``endpoint``, ``token``,
+    ``options`` are the runner's. The headers of a request win over ``endpoint``, ``token``,
     ``namespace``, ``runner_name`` and ``total_slots``. If a request of the configured endpoint has no token, the
     runner uses the configured ``token``. The default of ``start_timeout`` is 30 s.
 
-    Raises `TypeError` and `ValueError` for unusable options, as ``runner_class`` does. To find out, the application
+    Raises `TypeError` and `ValueError` for unusable options, as the runner does. To find out, the application
     makes one runner that it never starts.
     """
     return ServerlessApp(runner_class, allowed_endpoints, options)
@@ -53,14 +56,19 @@ def serverless_app(
 class ServerlessApp:
     """An ASGI 3 application. Made by `serverless_app`."""
 
-    def __init__(self, runner_class: type[Runner], allowed_endpoints: Iterable[str] | None, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        runner_class: type[Runner] | RunnerSource[Runner],
+        allowed_endpoints: Iterable[str] | None,
+        options: dict[str, Any],
+    ) -> None:
         if "runner_key" in options:
             raise TypeError("runner_key cannot be given: each runner of a serverless application has a new key")
-        if options.get("health_port") is not None:
-            raise TypeError("health_port cannot be given: runners would share it. Probe /health of the application instead")
-        self._runner_class = runner_class
+        self._source = runner_class
         self._options = options
-        self._config = runner_class(**options).config
+        self._config = self._new_runner(options).config
+        if self._config.health_port is not None:
+            raise TypeError("health_port cannot be given: runners would share it. Probe /health of the application instead")
         self._allowed = AllowedEndpoints(allowed_endpoints, options, self._config.endpoint)
         self._hosted: set[HostedRunner] = set()
         self._tasks = TaskGroup("serverless", log)
@@ -73,7 +81,8 @@ class ServerlessApp:
         }
 
     def __repr__(self) -> str:
-        return f"<ServerlessApp for {self._runner_class.__name__}, {len(self._hosted)} runners>"
+        source = self._source if isinstance(self._source, type) else type(self._source)
+        return f"<ServerlessApp for {source.__name__}, {len(self._hosted)} runners>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -169,7 +178,12 @@ class ServerlessApp:
         options = {**self._options, **headers.options(self._config)}
         if self._config.start_timeout is None:
             options["start_timeout"] = START_SECONDS
-        return self._runner_class(**options)
+        return self._new_runner(options)
+
+    def _new_runner(self, options: dict[str, Any]) -> Runner:
+        if isinstance(self._source, type):
+            return self._source(**options)
+        return self._source.runner(**{"runner_key": str(uuid4()), **options})
 
     async def _host(self, hosted: HostedRunner) -> None:
         self._hosted.add(hosted)

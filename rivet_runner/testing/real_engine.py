@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from rivet_runner.actor import Actor
 from rivet_runner.http import Headers
-from rivet_runner.runner import Runner
+from rivet_runner.runner import Runner, RunnerSource
 from rivet_runner.testing.engine_api import CrashPolicy, EngineApi
 from rivet_runner.testing.engine_types import ActorInfo
 from rivet_runner.testing.http_client import HttpResponse
@@ -47,14 +47,18 @@ class RealEngine:
         return f"<RealEngine {self.endpoint}, namespace {self.namespace}>"
 
     @contextlib.asynccontextmanager
-    async def host(self, runner: type[RunnerT], **options: Any) -> AsyncIterator[RunnerT]:
-        """Start a runner of your class on this engine, and shut it down at the end of the ``async with`` block.
+    async def host(self, runner: type[RunnerT] | RunnerSource[RunnerT], **options: Any) -> AsyncIterator[RunnerT]:
+        """Start a runner on this engine, and shut it down at the end of the ``async with`` block.
 
-        ``options`` are those of `rivet_runner.RunnerConfig`. The runner is made with the engine's endpoint and namespace,
-        and waits until the engine lists it. Raises the errors of `rivet_runner.Runner.start`.
+        ``runner`` is your class, or an object that makes a runner. ``options`` are those of `rivet_runner.RunnerConfig`.
+        The runner is made with the engine's endpoint and namespace, and waits until the engine lists it. Raises the errors
+        of `rivet_runner.Runner.start`.
         """
-        fixed = {"endpoint": self.endpoint, "namespace": self.namespace, "runner_name": "default"}
-        hosted = runner(**{**fixed, **options})
+        fixed = {"endpoint": self.endpoint, "namespace": self.namespace}
+        if isinstance(runner, type):
+            hosted = runner(**{**fixed, "runner_name": "default", **options})
+        else:
+            hosted = runner.runner(**{**fixed, **options})
         await self.api.upsert_runner_config(hosted.config.runner_name)
         async with hosted:
             await self._until_listed(hosted)

@@ -16,7 +16,7 @@ import msgspec
 
 from rivet_runner._connection.environment import Environment, Link, environment
 from rivet_runner.actor import Actor
-from rivet_runner.runner import Runner
+from rivet_runner.runner import Runner, RunnerSource
 from rivet_runner.testing._simulated.actor_spec import CrashPolicy
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
 from rivet_runner.testing._simulated.cluster import NAMESPACE
@@ -180,11 +180,12 @@ class SimulatedEngine:
     # Runners
 
     @contextlib.asynccontextmanager
-    async def host(self, runner: type[RunnerT] | RunnerT, **options: Any) -> AsyncIterator[RunnerT]:
+    async def host(self, runner: type[RunnerT] | RunnerT | RunnerSource[RunnerT], **options: Any) -> AsyncIterator[RunnerT]:
         """Start your runner on this engine, and shut it down at the end of the ``async with`` block.
 
-        ``runner`` is your class, which is made with ``options``, or an instance that you have not started yet. You do not
-        need an endpoint, a namespace or a token. You can host several runners, each with a ``runner_key`` of its own.
+        ``runner`` is your class or an object that makes a runner, either of which gets ``options``, or an instance that you
+        have not started yet. You do not need an endpoint, a namespace or a token. You can host several runners, each with
+        a ``runner_key`` of its own.
 
         Raises `TypeError` for options beside an instance, and the errors of `rivet_runner.Runner.start`. Cancelling shuts
         the runner down.
@@ -216,14 +217,17 @@ class SimulatedEngine:
         """The actor as the management API shows it. Times are in milliseconds. Raises `EngineApiError` if it is unknown."""
         return self._running.api.describe(self._find(actor_id))
 
-    def _make(self, runner: type[RunnerT] | RunnerT, options: dict[str, Any]) -> RunnerT:
+    def _make(self, runner: type[RunnerT] | RunnerT | RunnerSource[RunnerT], options: dict[str, Any]) -> RunnerT:
         if isinstance(runner, Runner):
             if options:
                 raise TypeError("options go with a class; an instance has them already")
             return runner
         self._runner_keys += 1
-        fixed = {"endpoint": ENDPOINT, "namespace": NAMESPACE, "token": self._settings.admin_token, "runner_name": "default"}
-        return runner(**{**fixed, "runner_key": f"runner-{self._runner_keys}", **options})
+        fixed = {"endpoint": ENDPOINT, "namespace": NAMESPACE, "token": self._settings.admin_token}
+        fixed["runner_key"] = f"runner-{self._runner_keys}"
+        if isinstance(runner, type):
+            return runner(**{**fixed, "runner_name": "default", **options})
+        return runner.runner(**{**fixed, **options})
 
     def _environment(self, engine: RunningEngine) -> Environment:
         return Environment(

@@ -54,6 +54,32 @@ async def test_no_body_when_only_the_head_is_asked_for() -> None:
     assert (call.status, call.body, call.finished) == (200, b"", True)
 
 
+class Program:
+    """Makes runners, with options of its own."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def runner(self, **options: Any) -> Runner:
+        return Runner(**{**self.options, **options})
+
+
+@virtual_time
+async def test_runners_come_from_an_object_that_makes_them() -> None:
+    app = serverless_app(Program(version=5, runner_key="the same"))
+    assert repr(app) == "<ServerlessApp for Program, 0 runners>"
+    assert (await get(app, "/metadata"))[1]["runner"] == {"version": 5}
+    async with started(app):
+        [runner] = app.runners
+        assert (runner.config.version, runner.config.runner_name) == (5, "pool")
+        assert runner.config.runner_key != "the same"
+
+
+def test_a_health_port_is_refused_when_the_program_has_it() -> None:
+    with pytest.raises(TypeError, match="health_port"):
+        serverless_app(Program(health_port=0))
+
+
 # Permission to start runners
 
 

@@ -513,3 +513,24 @@ async def test_nothing_is_left_when_the_engine_and_its_runners_are_down() -> Non
         assert engine.open_requests == 0
     await asyncio.sleep(0)
     assert asyncio.all_tasks() - before == set()
+
+
+class Program:
+    """Makes runners that have a name of their own."""
+
+    def runner(self, **options: Any) -> Room:
+        return Room(**{"runner_name": "program", "version": 3, **options})
+
+
+@virtual
+async def test_an_object_that_makes_runners_is_hosted_with_its_own_options() -> None:
+    async with (
+        SimulatedEngine(clock="virtual") as engine,
+        engine.host(Program()) as first,
+        engine.host(Program(), version=4) as second,
+    ):
+        assert [one.config.runner_name for one in (first, second)] == ["program", "program"]
+        assert [one.config.version for one in (first, second)] == [3, 4]
+        actor = await engine.create("room", runner_name="program")
+        assert (await actor.request("GET", "/path")).text() == "GET /path 0"
+        assert [actor.id in one.actors for one in (first, second)] == [False, True]
