@@ -56,7 +56,7 @@ nitpick_ignore_regex = [
     ("py:.*", "|".join(re.escape(name) for name in dir(builtins))),
     ("py:.*", rf"({'|'.join(_OTHERS)})\..+"),
     # In annotations: type variables, types of private modules, and messages, which are generated and many.
-    ("py:class", r"(rivet_runner\..+\.)?(M|T|Ts|RunnerT)"),
+    ("py:class", r"(rivet_runner\..+\.)?(M|T|Ts|RunnerT|RunnerT_co)"),
     ("py:class", r"rivet_runner\.(.+\.)?(_.+|protocol\..+|JumpingSelector)|ToServer"),
 ]
 

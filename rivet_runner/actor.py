@@ -105,9 +105,9 @@ class Actor(ABC):
     async def restored_websockets(self) -> tuple[WebSocket, ...]:
         """In `Runner.on_actor_start`: the WebSockets for whose clients `Runner.websocket` will run, with these objects.
 
-        Each has its ``request`` and its ``attachment``. Those that hibernate are open at the gateway: you may `send` and
-        `close`, which is held back until the gateway has attached the client. Receiving is for `Runner.websocket`. Those
-        whose clients left while the actor slept have their ``close_code``.
+        Each has its ``request`` and its ``attachment``. Those that hibernate are open at the gateway: `WebSocket.send` and
+        `WebSocket.close` work, and wait until the gateway has attached the client. Receiving is for `Runner.websocket`.
+        Those whose clients left while the actor slept have their ``close_code``.
 
         With protocol 7, and for a serverless runner, the engine may leave clients out of its list. Those are not among
         these. `Runner.websocket` runs for each of them, with ``ws.restored``, at its first message or its close.
