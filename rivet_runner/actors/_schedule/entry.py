@@ -90,8 +90,8 @@ def encode_entry(entry: Entry) -> bytes:
     return bytes([FORMAT_VERSION]) + _encoder.encode(entry)
 
 
-def decode_entry(data: bytes) -> Entry:
-    """Return the entry of a stored form. Raises `RecordError` if it is damaged, or of another version of this package."""
+def decode_entry(key: str, data: bytes) -> Entry:
+    """Return the entry with the id ``key``. Raises `RecordError` if it is damaged, or of another version of this package."""
     if not data or data[0] != FORMAT_VERSION:
         raise RecordError(f"its format version is not {FORMAT_VERSION}")
     try:
@@ -100,4 +100,6 @@ def decode_entry(data: bytes) -> Entry:
             entry.repeating.check()
     except (msgspec.MsgspecError, ValueError) as error:
         raise RecordError(f"it is damaged: {error}") from None
+    if entry.id != key:
+        raise RecordError(f"it is damaged: it belongs to {entry.id!r}")
     return entry

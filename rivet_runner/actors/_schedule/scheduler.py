@@ -201,7 +201,8 @@ class Scheduler:
 
     def _name_of(self, method: Method) -> str:
         name: str = getattr(method, "__name__", "")
-        if self._host.method(name) != method:
+        own = self._host.method(name)
+        if own is None or own != method:
             raise TypeError(f"schedule a method of this actor, such as self.remind, not {method!r}")
         return name
 

@@ -27,10 +27,10 @@ class EntryStore:
         """Return all entries. One that cannot be read is logged and stays stored, for a version that can."""
         found = []
         for key, value in (await self._kv.list(PREFIX)).items():
+            name = key[len(PREFIX) :].decode(errors="replace")
             try:
-                found.append(decode_entry(value))
+                found.append(decode_entry(name, value))
             except RecordError as error:
-                name = key[len(PREFIX) :].decode(errors="replace")
                 self._log.error("the stored schedule %r cannot be read, so it does not run: %s", name, error)
         return found
 

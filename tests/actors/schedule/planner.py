@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
 from rivet_runner import KV, Actor, Alarm, Request, Response, Runner
+from rivet_runner._connection.environment import environment
 from rivet_runner.actors._schedule.scheduler import Scheduler
 from rivet_runner.actors._types.signature import Signature
 from rivet_runner.actors.schedule import Schedule
@@ -50,6 +53,7 @@ class Program:
         raise ValueError("no")
 
 
+_signature = functools.cache(Signature)
 Notes = list[tuple[str, int, datetime]]
 ProgramT = TypeVar("ProgramT", bound=Program)
 
@@ -68,7 +72,7 @@ class _Host:
         return getattr(self.program, name, None) if name not in self._runner.gone else None
 
     def bind(self, method: str, args: list[Any]) -> list[Any]:
-        return Signature(getattr(type(self.program), method)).bind(args)
+        return _signature(getattr(type(self.program), method)).bind(args)
 
     async def ran(self) -> None:
         await self._runner.on_ran(self.actor)
@@ -92,7 +96,14 @@ class Planner(Runner):
         self.gone: set[str] = set()
         """Methods that a newer version of the program does not have."""
         self.on_ran: Callable[[Actor], Awaitable[None]] = _nothing
+        self.clock_error_ms = 0
+        """By how much the clock of this machine is ahead of the engine's."""
         self._hosts: dict[str, _Host] = {}
+
+    async def start(self) -> None:
+        usual = environment.get()
+        environment.set(dataclasses.replace(usual, now_ms=lambda: usual.now_ms() + self.clock_error_ms))
+        await super().start()
 
     @property
     def noted(self) -> list[str]:
@@ -114,6 +125,10 @@ class Planner(Runner):
 
     async def fetch(self, actor: Actor, request: Request) -> Response:
         return Response("awake")
+
+    async def stored(self, actor: SimulatedActorHandle) -> list[bytes]:
+        """The keys that are stored for the schedule of an actor that is awake."""
+        return [*await self._hosts[actor.id].kv.list()]
 
     def of(self, actor: SimulatedActorHandle, kind: type[ProgramT]) -> ProgramT:
         """The program of the actor's present generation, or of the last one."""

@@ -96,9 +96,9 @@ async def test_what_is_scheduled_is_known_in_later_generations() -> None:
 
 @virtual
 async def test_nothing_is_left_in_the_store() -> None:
-    async with planned(Program) as (engine, _, actor, program):
+    async with planned(Program) as (engine, runner, actor, program):
         for seconds in (1, 100, 5000):
             await program.schedule.after(seconds, program.ping)
         await program.schedule.cancel(await program.schedule.after(200, program.ping))
         await engine.advance(hours=2)
-        assert await actor.kv() == {}
+        assert await runner.stored(actor) == []

@@ -1,0 +1,528 @@
+"""Runs that fail, are cut off, are cancelled, or are many, on the simulated engine and virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from rivet_runner import Actor, KvError
+from rivet_runner.actors import ScheduleFull
+from rivet_runner.actors._schedule.runs import MAX_RUNS
+from rivet_runner.actors._schedule.scheduler import MAX_BYTES, MAX_ENTRIES
+from rivet_runner.kv import KV
+from rivet_runner.testing import SimulatedEngine
+from tests.actors.schedule.planner import Planner, Program, planned
+from tests.simulated.rooms import virtual
+
+pytestmark = pytest.mark.both_protocols
+
+
+SETTINGS: dict[str, Any] = {"actor_stop_timeout": 10}
+
+# Failures
+
+
+@virtual
+async def test_a_run_that_raises_is_retried_with_back_off_and_reported_at_last() -> None:
+    async with planned(Program) as (engine, runner, actor, program):
+        identity = await program.schedule.after(10, program.fail)
+        await engine.advance(13)
+        scheduled = await program.schedule.get(identity)
+        assert scheduled is not None
+        assert scheduled.attempt == 3
+        assert runner.failures == []
+        await engine.advance(100)
+        times = [at.timestamp() for _, _, at in runner.notes]
+        assert [round(later - earlier) for earlier, later in itertools.pairwise(times)] == [2, 4, 8]
+        [(method, error)] = runner.failures
+        assert (method, str(error)) == ("fail", "no")
+        assert await runner.stored(actor) == []
+
+
+@virtual
+async def test_retries_go_on_across_sleep_and_their_number_is_an_argument() -> None:
+    async with planned(Program) as (engine, runner, actor, program):
+        await program.schedule.after(10, program.fail, retries=5)
+        await engine.advance(26)
+        assert len(runner.notes) == 4
+        await actor.sleep()
+        await engine.advance(10)
+        assert actor.status == "sleeping"
+        await engine.advance(60)
+        assert [generation for _, generation, _ in runner.notes] == [0, 0, 0, 0, 1, 1]
+        assert len(runner.failures) == 1
+
+
+@virtual
+async def test_without_retries_the_first_error_is_the_last() -> None:
+    async with planned(Program) as (engine, runner, _, program):
+        await program.schedule.after(10, program.fail, retries=0)
+        await engine.advance(11)
+        assert (runner.noted, len(runner.failures)) == (["fail"], 1)
+
+
+@virtual
+async def test_a_method_that_was_cancelled_by_what_it_awaits_has_failed() -> None:
+    class Cancelling(Program):
+        async def work(self) -> None:
+            self.note("work")
+            task = asyncio.ensure_future(asyncio.sleep(10))
+            asyncio.get_running_loop().call_soon(task.cancel)
+            await task
+
+    async with planned(Cancelling) as (engine, runner, _, program):
+        await program.schedule.after(10, program.work, retries=1)
+        await engine.advance(20)
+        assert runner.noted == ["work", "work"]
+        [(_, error)] = runner.failures
+        assert "cancelled by something that it awaited" in str(error)
+
+
+@virtual
+async def test_a_run_whose_state_could_not_be_stored_is_retried() -> None:
+    refusals = [KvError("no room")]
+
+    async def store(actor: Actor) -> None:
+        if refusals:
+            raise refusals.pop()
+
+    async with planned(Program) as (engine, runner, _, program):
+        runner.on_ran = store
+        await program.schedule.after(10, program.ping)
+        await engine.advance(20)
+        assert (runner.noted, runner.failures) == (["ping", "ping"], [])
+
+
+@virtual
+async def test_the_state_is_stored_before_the_entry_is_removed() -> None:
+    stored: list[int] = []
+
+    async def store(actor: Actor) -> None:
+        stored.append(len(await actor.kv.area("schedule").list()))
+
+    async with planned(Program) as (engine, runner, _, program):
+        runner.on_ran = store
+        await program.schedule.after(10, program.ping)
+        await engine.advance(11)
+        assert stored == [1]
+
+
+@pytest.mark.parametrize("recurring", [False, True])
+@virtual
+async def test_a_call_whose_method_is_gone_is_dropped_with_an_error(recurring: bool) -> None:
+    async with planned(Program) as (engine, runner, actor, program):
+        if recurring:
+            await program.schedule.every("tick", 60, program.ping)
+        else:
+            await program.schedule.after(60, program.ping)
+        runner.gone.add("ping")
+        await engine.advance(200)
+        [(method, error)] = runner.failures
+        assert (method, type(error)) == ("ping", LookupError)
+        assert await runner.stored(actor) == []
+
+
+@virtual
+async def test_arguments_that_do_not_fit_any_more_are_reported_and_not_tried_again() -> None:
+    class Before(Program):
+        async def work(self, count: str) -> None:
+            pass
+
+    class After(Program):
+        async def work(self, count: int) -> None:
+            pass
+
+    async with SimulatedEngine(clock="virtual") as engine:
+        async with engine.host(Planner(Before)) as first:
+            actor = await engine.create("planned")
+            await actor.request("GET", "/")
+            program = first.of(actor, Before)
+            await program.schedule.after(600, program.work, "three")
+            await program.schedule.every("tick", 600, program.work, "three")
+        async with engine.host(Planner(After)) as second:
+            await engine.advance(700)
+            assert [method for method, _ in second.failures] == ["work", "work"]
+            assert "count" in str(second.failures[0][1])
+            left = await second.of(actor, After).schedule.list()
+            assert [scheduled.name for scheduled in left] == ["tick"]
+
+
+@virtual
+async def test_an_entry_that_cannot_be_read_is_logged_and_stays(caplog: pytest.LogCaptureFixture) -> None:
+    class Damaged(Program):
+        async def on_stop(self) -> None:
+            await self.actor.kv.area("schedule").put(b"entry/7-7", b"\xff damaged")
+
+    async with planned(Damaged) as (engine, runner, actor, program):
+        await program.schedule.after(600, program.ping)
+        await actor.sleep()
+        await engine.advance(700)
+        assert runner.noted == ["ping"]
+        assert "'7-7' cannot be read" in caplog.text
+        assert await runner.stored(actor) == [b"entry/7-7"]
+
+
+@virtual
+async def test_an_end_that_cannot_be_stored_is_a_run_more_in_the_next_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(kv: KV, key: bytes) -> None:
+        raise KvError("no room")
+
+    async with planned(Program) as (engine, runner, actor, program):
+        await program.schedule.after(10, program.ping)
+        with monkeypatch.context() as patch:
+            patch.setattr(KV, "delete", refuse)
+            await engine.advance(60)
+            assert (runner.noted, await program.schedule.list()) == (["ping"], [])
+        await actor.sleep()
+        await actor.wake()
+        await engine.advance(1)
+        assert runner.noted == ["ping", "ping"]
+        assert await runner.stored(actor) == []
+
+
+@virtual
+async def test_an_alarm_that_cannot_be_set_is_set_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with planned(Program) as (engine, runner, actor, program):
+        await program.schedule.after(10, program.ping)
+        await program.schedule.after(3600, program.ping, "later")
+        refused = []
+
+        async def refuse(actor: Actor, when: datetime | None) -> None:
+            refused.append(when)
+            raise KvError("no room")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(program.actor), "set_alarm", refuse)
+            await engine.advance(60)
+            assert len(refused) > 5
+        await engine.advance(10)
+        await actor.sleep()
+        await engine.advance(hours=1)
+        assert runner.noted == ["ping", "later"]
+
+
+@virtual
+async def test_what_could_not_be_stored_is_not_scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(kv: KV, key: bytes, value: bytes) -> None:
+        raise KvError("no room")
+
+    async with planned(Program) as (engine, runner, _, program):
+        await program.schedule.every("tick", 60, program.ping, "old")
+        with monkeypatch.context() as patch:
+            patch.setattr(KV, "put", refuse)
+            with pytest.raises(KvError):
+                await program.schedule.after(5, program.ping)
+            with pytest.raises(KvError):
+                await program.schedule.every("tick", 30, program.ping, "new")
+        [scheduled] = await program.schedule.list()
+        assert scheduled.args == ("old",)
+        await engine.advance(61)
+        assert runner.noted == ["old"]
+
+
+# Cut off
+
+
+@virtual
+async def test_a_run_that_a_stop_cancels_runs_again_without_counting_as_a_retry() -> None:
+    async with planned(Program) as (engine, runner, actor, program):
+        identity = await program.schedule.after(10, program.hang, retries=0)
+        await engine.advance(60)
+        await actor.sleep()
+        await engine.advance(1)
+        assert [(what, generation) for what, generation, _ in runner.notes] == [("begin", 0), ("end", 0), ("begin", 1)]
+        scheduled = await runner.of(actor, Program).schedule.get(identity)
+        assert scheduled is not None
+        assert scheduled.attempt == 1
+        assert runner.failures == []
+
+
+@virtual
+async def test_an_actor_without_runs_sleeps_until_the_next_one() -> None:
+    class Sleepy(Program):
+        async def work(self) -> None:
+            self.note("work")
+            self.actor.sleep()
+
+    async with planned(Sleepy) as (engine, runner, actor, program):
+        await program.schedule.after(10, program.work)
+        await program.schedule.after(10.5, program.ping)
+        await program.schedule.after(3600, program.ping)
+        await engine.advance(60)
+        assert [(what, generation) for what, generation, _ in runner.notes] == [("work", 0), ("ping", 1)]
+        await actor.sleep()
+        await engine.advance(60)
+        assert actor.status == "sleeping"
+        await engine.advance(3600)
+        assert len(runner.notes) == 3
+
+
+@virtual
+async def test_what_is_scheduled_while_it_stops_wakes_it() -> None:
+    class Late(Program):
+        async def on_stop(self) -> None:
+            if not self.notes:
+                await self.schedule.after(600, self.ping)
+
+    async with planned(Late) as (engine, runner, actor, _):
+        await actor.sleep()
+        await engine.advance(590)
+        assert actor.status == "sleeping"
+        await engine.advance(11)
+        assert runner.noted == ["ping"]
+
+
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("crash_policy", ["restart", "sleep"])
+@virtual
+async def test_a_run_happens_when_the_runner_was_killed_before_or_in_it(crash_policy: Any, running: bool) -> None:
+    async with SimulatedEngine(clock="virtual") as engine:
+        async with engine.host(Planner(runner_key="one", **SETTINGS)) as first:
+            actor = await engine.create("planned", crash_policy=crash_policy)
+            await actor.request("GET", "/")
+            program = first.of(actor, Program)
+            await program.schedule.after(5, program.hang)
+            await engine.advance(600 if running else 1)
+            assert first.noted == ["begin"] * running
+            await engine.kill(first)
+        async with engine.host(Planner(runner_key="two", **SETTINGS)) as second:
+            await engine.advance(120)
+            assert second.noted == ["begin"]
+
+
+@virtual
+async def test_runs_go_on_elsewhere_when_the_runner_shuts_down() -> None:
+    async with SimulatedEngine(clock="virtual") as engine:
+        async with engine.host(Planner(**SETTINGS)) as first:
+            actor = await engine.create("planned")
+            await actor.request("GET", "/")
+            program = first.of(actor, Program)
+            await program.schedule.after(5, program.hang)
+            await program.schedule.after(600, program.ping)
+            await engine.advance(10)
+        assert first.noted == ["begin", "end"]
+        async with engine.host(Planner(**SETTINGS)) as second:
+            await engine.advance(700)
+            assert second.noted == ["begin", "ping"]
+
+
+@virtual
+async def test_a_run_that_does_not_end_when_cancelled_keeps_no_stop_from_ending(caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn(Program):
+        async def work(self) -> None:
+            self.note("work")
+            for _ in range(3):
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    self.note("no")
+
+    async with planned(Stubborn) as (engine, runner, actor, program):
+        await program.schedule.after(1, program.work)
+        await engine.advance(2)
+        await actor.sleep()
+        assert "1 scheduled runs did not end" in caplog.text
+        assert runner.noted[:2] == ["work", "no"]
+
+
+@virtual
+async def test_an_end_that_is_being_stored_is_not_cut_off_by_a_stop() -> None:
+    async def slow(actor: Actor) -> None:
+        actor.sleep()
+        await asyncio.sleep(2)
+
+    async with planned(Program) as (engine, runner, actor, program):
+        runner.on_ran = slow
+        await program.schedule.after(10, program.ping)
+        await engine.advance(60)
+        assert (runner.noted, actor.status) == (["ping"], "sleeping")
+        await actor.wake()
+        assert await runner.stored(actor) == []
+
+
+@virtual
+async def test_a_destroyed_actor_runs_nothing() -> None:
+    async with planned(Program) as (engine, runner, actor, program):
+        await program.schedule.after(5, program.hang)
+        await program.schedule.after(60, program.ping)
+        await engine.advance(10)
+        await actor.destroy()
+        await engine.advance(600)
+        assert runner.noted == ["begin", "end"]
+
+
+# Cancelled
+
+
+@virtual
+async def test_cancelling_ends_the_run_and_its_retries() -> None:
+    async with planned(Program) as (engine, runner, actor, program):
+        hanging = await program.schedule.after(5, program.hang)
+        failing = await program.schedule.after(5, program.fail)
+        await engine.advance(6)
+        assert await program.schedule.cancel(hanging)
+        assert await program.schedule.cancel(failing)
+        await engine.advance(60)
+        assert runner.noted == ["begin", "fail", "end"]
+        assert (runner.failures, await runner.stored(actor)) == ([], [])
+
+
+@virtual
+async def test_a_call_that_is_cancelled_while_it_is_stored_leaves_nothing_behind() -> None:
+    async with planned(Program) as (engine, runner, actor, program):
+        adding = asyncio.ensure_future(program.schedule.every("tick", 10, program.ping))
+        await asyncio.sleep(0)
+        assert len(await program.schedule.list()) == 1
+        assert await program.schedule.cancel("tick")
+        await adding
+        await engine.advance(60)
+        assert (runner.noted, await runner.stored(actor)) == ([], [])
+
+
+@virtual
+async def test_adding_that_is_cancelled_schedules_nothing_in_this_generation() -> None:
+    async with planned(Program) as (engine, runner, _, program):
+        adding = asyncio.ensure_future(program.schedule.after(1, program.ping))
+        await asyncio.sleep(0)
+        adding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await adding
+        await engine.advance(60)
+        assert (runner.noted, await program.schedule.list()) == ([], [])
+
+
+# Many
+
+
+@virtual
+async def test_only_so_many_run_side_by_side_and_the_rest_follows() -> None:
+    class Counting(Program):
+        running = most = done = 0
+
+        async def work(self) -> None:
+            self.running += 1
+            self.most = max(self.most, self.running)
+            await asyncio.sleep(1)
+            self.running -= 1
+            self.done += 1
+
+    async with planned(Counting) as (engine, runner, actor, program):
+        await asyncio.gather(*(program.schedule.after(60, program.work) for _ in range(2 * MAX_RUNS + 10)))
+        await engine.advance(70)
+        assert (program.most, program.done) == (MAX_RUNS, 2 * MAX_RUNS + 10)
+        assert await runner.stored(actor) == []
+
+
+@pytest.mark.slow
+@pytest.mark.only_protocol(3)
+@virtual
+async def test_thousands_are_loaded_and_one_too_many_is_refused() -> None:
+    async with planned(Program) as (engine, runner, actor, program):
+        add = program.schedule.after
+        await asyncio.gather(*(add(3600, program.ping, str(index)) for index in range(MAX_ENTRIES - 1)))
+        await program.schedule.every("tick", 7200, program.ping)
+        with pytest.raises(ScheduleFull, match="10,000") as caught:
+            await add(3600, program.ping)
+        assert caught.value.entries == MAX_ENTRIES
+        await program.schedule.every("tick", 7000, program.ping, "replaced")
+        await actor.sleep()
+        await actor.wake()
+        assert len(await runner.of(actor, Program).schedule.list()) == MAX_ENTRIES
+        await engine.advance(hours=1.5)
+        assert sorted(map(int, runner.noted)) == [*range(MAX_ENTRIES - 1)]
+
+
+@virtual
+async def test_the_arguments_of_all_have_a_limit_together() -> None:
+    async with planned(Program) as (_, _, _, program):
+        large = "x" * 60_000
+        count = MAX_BYTES // 60_000
+        await asyncio.gather(*(program.schedule.after(60, program.ping, large) for _ in range(count)))
+        with pytest.raises(ScheduleFull):
+            await program.schedule.after(60, program.ping, large)
+
+
+# The clock
+
+
+@virtual
+async def test_a_clock_that_is_set_forward_is_seen_within_half_a_minute() -> None:
+    async with planned(Program) as (engine, runner, _, program):
+        await program.schedule.after(3600, program.ping)
+        await engine.advance(60)
+        runner.clock_error_ms = 3_600_000
+        await engine.advance(31)
+        assert runner.noted == ["ping"]
+
+
+@virtual
+async def test_nothing_runs_twice_or_early_when_the_clock_is_set_back() -> None:
+    async with planned(Program) as (engine, runner, _, program):
+        await program.schedule.after(60, program.ping)
+        await program.schedule.after(600, program.ping, "later")
+        await engine.advance(61)
+        runner.clock_error_ms = -300_000
+        await engine.advance(800)
+        assert runner.noted == ["ping"]
+        await engine.advance(100)
+        assert runner.noted == ["ping", "later"]
+
+
+# Arguments
+
+
+class Order(msgspec.Struct):
+    item: str
+    count: int = 1
+
+
+class Shop(Program):
+    async def ship(self, order: Order, *others: Order, when: datetime | None = None) -> None:
+        self.note(f"{type(order).__name__} {order.item} {order.count} {len(others)}")
+
+
+@virtual
+async def test_arguments_come_back_as_their_annotations_say() -> None:
+    async with planned(Shop) as (engine, runner, actor, program):
+        await program.schedule.after(60, program.ship, Order("tea"), Order("milk", 2))
+        [scheduled] = await program.schedule.list()
+        assert scheduled.args == ({"item": "tea", "count": 1}, {"item": "milk", "count": 2})
+        await actor.sleep()
+        await engine.advance(61)
+        assert runner.noted == ["Order tea 1 1"]
+
+
+@virtual
+async def test_a_call_that_could_not_be_made_is_refused() -> None:
+    async def stranger() -> None: ...
+
+    async with planned(Shop) as (_, _, _, program):
+        schedule: Any = program.schedule
+        other = Shop(program.actor, program.schedule, [])
+        for method in (stranger, print, "ship", None, other.ship, lambda: None):
+            with pytest.raises(TypeError, match="a method of this actor"):
+                await schedule.after(60, method)
+        for arguments in ((), (5,), ({"item": 1},), (object(),)):
+            with pytest.raises(TypeError, match="ship"):
+                await schedule.after(60, program.ship, *arguments)
+        with pytest.raises(ValueError, match="65,536"):
+            await schedule.after(60, program.ship, {"item": "x" * 70_000})
+        for delay in ("5", None, True):
+            with pytest.raises(TypeError, match="seconds or a timedelta"):
+                await schedule.after(delay, program.ping)
+        for endless in (float("nan"), float("inf"), 1e15, timedelta.max):
+            with pytest.raises(ValueError):
+                await schedule.after(endless, program.ping)
+        with pytest.raises(ValueError, match="aware"):
+            await schedule.at(datetime(2030, 1, 1), program.ping)
+        with pytest.raises(TypeError, match="aware datetime"):
+            await schedule.at(1_800_000_000, program.ping)
+        for retries in (-1, 1.5, True, 1001):
+            with pytest.raises(ValueError, match="retries"):
+                await schedule.after(60, program.ping, retries=retries)
+        assert await schedule.list() == []
