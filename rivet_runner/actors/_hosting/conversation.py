@@ -56,7 +56,8 @@ async def converse(generation: TypedGeneration, ws: WebSocket) -> None:
 
 async def _connection(generation: TypedGeneration, ws: WebSocket) -> HostedConnection | None:
     """The connection of a client whose messages are to be received, or `None` if there will be none."""
-    if not ws.restored:
+    if not ws.restored or not ws.attachment:
+        # Without a record, the actor slept or died before it had accepted the client, and all of its messages come again.
         return await _accepted(generation, ws)
     connection = generation.connection_table.restored.pop(ws, None)
     if connection is None:
@@ -80,7 +81,6 @@ async def _accepted(generation: TypedGeneration, ws: WebSocket) -> HostedConnect
     except WebSocketClosed:
         raise
     except Exception as error:
-        generation.report(error, "connect")
         told = generation.error_for(error)
         await ws.send(encoding.encode_to_client(told))
         await ws.close(1011, f"{told.group}.{told.code}")
@@ -88,7 +88,7 @@ async def _accepted(generation: TypedGeneration, ws: WebSocket) -> HostedConnect
 
 
 async def _connect(generation: TypedGeneration, ws: WebSocket, encoding: Codec) -> HostedConnection:
-    """Call the hooks and send ``Init``. Raises what a hook raises, and then the connection does not exist."""
+    """Call the hooks and send ``Init``. Raises an error for the caller, and then the connection does not exist."""
     params = offered_params(generation.kind, ws)
     state = await generation.guard(params, ws.request)
     connections = generation.connection_table
@@ -98,13 +98,23 @@ async def _connect(generation: TypedGeneration, ws: WebSocket, encoding: Codec) 
     connection.write_record()
     connections.add(connection)
     try:
-        await generation.instance.on_connect(connection)
-        generation.saving.soon()
+        await _call_on_connect(generation, connection)
         await ws.send(encoding.encode_to_client(Init(generation.actor.id, connection.id)))
     except BaseException:
         connections.remove(connection)
         raise
     return connection
+
+
+async def _call_on_connect(generation: TypedGeneration, connection: HostedConnection) -> None:
+    try:
+        await generation.instance.on_connect(connection)
+    except WebSocketClosed:
+        raise
+    except Exception as error:
+        raise generation.for_caller(error, "on_connect") from error
+    finally:
+        generation.saving.soon()
 
 
 # Receiving
@@ -167,14 +177,15 @@ async def _begin_call(generation: TypedGeneration, connection: HostedConnection,
 
 async def _call(generation: TypedGeneration, connection: HostedConnection, call: Call, request: ActionRequest) -> None:
     """Run one action and answer. If it is cancelled because the actor stops, the client's message comes again."""
+    if generation.is_stopping and call.may_be_repeated:
+        return
+    answer: ToClient
     try:
-        answer: ToClient
-        try:
-            output = await generation.calls.run(call, connection, request.name, request.args)
-            answer = ActionResponse(request.id, output)
-        except Exception as error:
-            generation.report(error, f"action {request.name}")
-            answer = generation.error_for(error, request.id)
+        output = await generation.run_action(call, connection, request.name, request.args)
+        answer = ActionResponse(request.id, output)
+    except Exception as error:
+        answer = generation.error_for(error, request.id)
+    try:
         assert connection.ws is not None
         await connection.ws.send(_frame(generation, connection.codec, answer, request.id))
     except WebSocketClosed:
@@ -187,8 +198,8 @@ def _frame(generation: TypedGeneration, encoding: Codec, answer: ToClient, actio
     """The answer, or an error if it cannot be sent."""
     try:
         frame = encoding.encode_to_client(answer)
-        generation.check_outgoing(len(frame))
+        generation.check_outgoing(frame)
     except (TypeError, ValueError, Refusal) as error:
-        generation.report(error, "answer")
-        return encoding.encode_to_client(generation.error_for(error, action_id))
+        told = generation.for_caller(error, "the answer of an action")
+        return encoding.encode_to_client(generation.error_for(told, action_id))
     return frame

@@ -14,15 +14,15 @@ A stop::
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from rivet_runner.actor import Actor, Alarm, StopReason
 from rivet_runner.actors._context import ActorContext, bind
-from rivet_runner.actors._hosting.calls import Calls, caller
+from rivet_runner.actors._hosting.calls import Call, Calls, caller
 from rivet_runner.actors._hosting.connections import ConnectionTable, HostedConnection
 from rivet_runner.actors._hosting.kind import ActorKind
-from rivet_runner.actors._hosting.refusals import Refusal, error_for_caller, is_for_caller
+from rivet_runner.actors._hosting.refusals import INTERNAL, Refusal, error_for_caller, is_for_caller
 from rivet_runner.actors._hosting.restoring import restore_all
 from rivet_runner.actors._hosting.saving import Saving
 from rivet_runner.actors._hosting.scheduling import SchedulerSeam
@@ -35,7 +35,7 @@ from rivet_runner.actors._wire.values import load_cbor
 from rivet_runner.actors.connection import Connection
 from rivet_runner.actors.durable_actor import DurableActor
 from rivet_runner.actors.schedule import Schedule
-from rivet_runner.errors import PayloadTooLarge, RivetRunnerError, WebSocketClosed
+from rivet_runner.errors import PayloadTooLarge, RunnerShutDown, WebSocketClosed
 from rivet_runner.http import Request
 
 __all__ = ["TypedGeneration"]
@@ -45,6 +45,9 @@ CREATED: Final = b"created"
 
 CLOSED_BY_STOP: Final = (1001, "actor.stopping")
 
+MAX_REPORTS: Final = 64
+"""Calls of ``on_error`` that run side by side, for errors that nothing waits for. Further errors are only logged."""
+
 CLEANUP_SECONDS: Final = 1.0
 """For cancelled tasks of a stop to clean up."""
 
@@ -53,6 +56,8 @@ class TypedGeneration(ActorContext):
     """Everything that is held for one generation of one typed actor. ``stop_seconds`` is how long its stop may take."""
 
     __slots__ = (
+        "_hurries",
+        "_reports",
         "_run",
         "_scheduler",
         "_stop_seconds",
@@ -77,6 +82,8 @@ class TypedGeneration(ActorContext):
         self.key = split_key(actor.key)
         self.is_stopping = False
         self._stop_seconds = stop_seconds
+        self._hurries = False
+        self._reports = 0
         self._run: asyncio.Task[Any] | None = None
         self.input = self._decoded_input()
         self.instance: DurableActor[Any] = kind.cls.__new__(kind.cls)
@@ -93,10 +100,12 @@ class TypedGeneration(ActorContext):
         if self._store is None:
             self.state = None
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "state":
-            raise RuntimeError("the state is there from on_create on: initial_state makes it")
-        raise AttributeError(name)
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "state":
+                raise RuntimeError("the state is there from on_create on: initial_state makes it")
+            raise AttributeError(name)
 
     def _decoded_input(self) -> Any:
         raw = self.actor.input
@@ -139,8 +148,8 @@ class TypedGeneration(ActorContext):
             frame = frames.get(connection.codec)
             if frame is None:
                 frame = frames[connection.codec] = connection.codec.encode_to_client(message)
-                if len(frame) > self.kind.max_outgoing:
-                    raise PayloadTooLarge(f"the event {event!r} has {len(frame)} bytes, over max_outgoing_message")
+                if size_of(frame) > self.kind.max_outgoing:
+                    raise PayloadTooLarge(f"the event {event!r} has {size_of(frame)} bytes, over max_outgoing_message")
             try:
                 assert connection.ws is not None
                 await connection.ws.send(frame)
@@ -194,29 +203,36 @@ class TypedGeneration(ActorContext):
     # Stopping
 
     async def stop(self) -> None:
-        """Stop. If it is cancelled once, because no time is left, it goes on without waiting for actions."""
+        """Stop, in the order of the module's docstring. A cancellation, if no time is left, cuts one step short."""
         self.is_stopping = True
         destroyed = self.actor.stop_reason is StopReason.DESTROY
-        try:
-            await self._end_work()
-        except asyncio.CancelledError:
-            self.calls.cancel()
-        try:
-            await self._close_connections(everything=destroyed)
-            await self._call_stop_hook(destroyed)
-        finally:
-            await self._store_all(destroyed)
-            self._close()
+        await self._step(self._end_run())
+        await self._step(self._scheduler.stop())
+        await self._step(self._end_calls())
+        await self._step(self._close_connections(everything=destroyed))
+        await self._step(self._call_stop_hook(destroyed))
+        if not destroyed:
+            await self._step(self._store_all())
+        self._close()
 
-    async def _end_work(self) -> None:
+    async def _step(self, step: Coroutine[Any, Any, None]) -> None:
+        try:
+            await step
+        except asyncio.CancelledError:
+            self._hurries = True
+
+    async def _end_run(self) -> None:
         if self._run is not None:
             self._run.cancel()
             await asyncio.wait([self._run], timeout=CLEANUP_SECONDS)
-        await self._scheduler.stop()
-        if not await self.calls.finish(self._stop_seconds / 2):
-            self.actor.log.warning("actions did not finish before the actor stopped; they are cancelled")
+
+    async def _end_calls(self) -> None:
+        try:
+            if self._hurries or not await self.calls.finish(self._stop_seconds / 2):
+                self.actor.log.warning("actions did not finish before the actor stopped; they are cancelled")
+        finally:
             self.calls.cancel()
-            await self.calls.finish(CLEANUP_SECONDS)
+        await self.calls.finish(CLEANUP_SECONDS)
 
     async def _close_connections(self, *, everything: bool) -> None:
         closed = [each for each in self.connection_table.all() if everything or not each.hibernatable]
@@ -233,9 +249,7 @@ class TypedGeneration(ActorContext):
         except Exception as error:
             await self.failed(error, "on_destroy" if destroyed else "on_sleep")
 
-    async def _store_all(self, destroyed: bool) -> None:
-        if destroyed:
-            return
+    async def _store_all(self) -> None:
         self.connection_table.write_records(self.actor, everything=True)
         try:
             await self.saving.now()
@@ -259,12 +273,15 @@ class TypedGeneration(ActorContext):
     # Its clients
 
     async def guard(self, params: Any, request: Request) -> dict[str, Any]:
-        """Ask ``before_connect`` and return the first state of the connection. Raises what the hook raises."""
+        """Ask ``before_connect`` and return the first state of the connection. Raises an error for the caller."""
         if not self.kind.guards:
             return {}
-        state = await self.instance.before_connect(params, request)
-        if state is not None and not isinstance(state, dict):
-            raise TypeError(f"before_connect must return a dict or None, not {type(state).__name__}")
+        try:
+            state = await self.instance.before_connect(params, request)
+            if state is not None and not isinstance(state, dict):
+                raise TypeError(f"before_connect must return a dict or None, not {type(state).__name__}")
+        except Exception as error:
+            raise self.for_caller(error, "before_connect") from error
         return state or {}
 
     async def disconnected(self, connection: HostedConnection) -> None:
@@ -275,8 +292,20 @@ class TypedGeneration(ActorContext):
             await self.failed(error, "on_disconnect")
         self.saving.soon()
 
-    def check_outgoing(self, size: int) -> None:
-        """Raise a `Refusal` if an answer of ``size`` bytes is too long."""
+    async def run_action(self, call: Call, connection: HostedConnection, name: str, arguments: list[Any]) -> Any:
+        """Run an action and return its output as plain data. Raises an error for the caller."""
+        try:
+            if self.is_stopping:
+                raise Refusal("actor", "stopping", "The actor is stopping.")
+            return await self.calls.run(call, connection, name, arguments)
+        except Exception as error:
+            raise self.for_caller(error, f"action {name}") from error
+        finally:
+            self.saving.soon()
+
+    def check_outgoing(self, answer: str | bytes) -> None:
+        """Raise a `Refusal` if an encoded answer is too long."""
+        size = size_of(answer)
         if size > self.kind.max_outgoing:
             text = f"the answer has {size} bytes, over max_outgoing_message"
             raise Refusal("message", "outgoing_too_long", text)
@@ -292,13 +321,30 @@ class TypedGeneration(ActorContext):
         """What the caller is told of ``error``."""
         return error_for_caller(error, self.specifier, action_id)
 
-    def report(self, error: Exception, where: str) -> None:
-        """Tell the actor of an error of its own code, without waiting for it. What is meant for a caller is none."""
-        if not is_for_caller(error):
+    def for_caller(self, error: Exception, where: str) -> Exception:
+        """``error`` if it is meant for the caller. Else report it, and return what the caller gets in its place."""
+        if is_for_caller(error):
+            return error
+        self._report(error, where)
+        return Refusal(*INTERNAL)
+
+    def _report(self, error: Exception, where: str) -> None:
+        """Tell the actor of an error of its own code, without waiting for it."""
+        if self._reports < MAX_REPORTS:
             try:
-                self.actor.spawn(self.failed(error, where), keep_awake=False)
-            except RivetRunnerError:
-                self.actor.log.error("%s raised while the actor stopped", where, exc_info=error)
+                self.actor.spawn(self._failed_meanwhile(error, where), keep_awake=False)
+            except RunnerShutDown:
+                pass
+            else:
+                self._reports += 1
+                return
+        self.actor.log.error("%s raised", where, exc_info=error)
+
+    async def _failed_meanwhile(self, error: Exception, where: str) -> None:
+        try:
+            await self.failed(error, where)
+        finally:
+            self._reports -= 1
 
     async def failed(self, error: Exception, where: str) -> None:
         """Tell the actor of an error. An ``on_error`` that raises is logged."""
@@ -311,3 +357,8 @@ class TypedGeneration(ActorContext):
     async def on_alarm(self, alarm: Alarm) -> None:
         """The actor's alarm is due: run what is scheduled."""
         await self._scheduler.on_alarm(alarm)
+
+
+def size_of(frame: str | bytes) -> int:
+    """In bytes, as it is sent."""
+    return len(frame) if isinstance(frame, bytes) or frame.isascii() else len(frame.encode())

@@ -18,8 +18,7 @@ async def converse_raw(generation: TypedGeneration, ws: WebSocket) -> None:
     except Exception as error:
         if isinstance(error, WebSocketClosed) and ws.close_code is not None:
             return
-        generation.report(error, "on_websocket")
-        told = generation.error_for(error)
+        told = generation.error_for(generation.for_caller(error, "on_websocket"))
         await ws.close(1011, f"{told.group}.{told.code}")
     finally:
         generation.saving.soon()

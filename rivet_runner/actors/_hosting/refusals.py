@@ -13,7 +13,7 @@ from rivet_runner.actors._types.plain import plain
 from rivet_runner.actors._wire.messages import ActorSpecifier, Error
 from rivet_runner.actors.errors import ActorError, UserError
 
-__all__ = ["Refusal", "error_for_caller", "is_for_caller", "status_of"]
+__all__ = ["INTERNAL", "Refusal", "error_for_caller", "is_for_caller", "status_of"]
 
 INTERNAL: Final = ("core", "internal_error", "An internal error occurred")
 

@@ -16,9 +16,11 @@ __all__ = ["restore_all", "restored_connection"]
 async def restore_all(actor: Actor, kind: ActorKind, table: ConnectionTable) -> None:
     """Fill the table of an actor that starts. Raises what the store of the records raises.
 
-    A connection whose record is damaged is left to its handler, which closes it.
+    A connection whose record is damaged or missing is left to its handler.
     """
     for ws in await actor.restored_websockets():
+        if not ws.attachment:
+            continue
         try:
             table.restored[ws] = restored_connection(kind, table, ws)
         except RivetRunnerError as error:

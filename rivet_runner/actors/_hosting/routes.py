@@ -31,20 +31,17 @@ async def answer(generation: TypedGeneration, request: Request) -> Response:
     encoding = _ENCODINGS.get(headers.get(ENCODING, ""), _DEFAULT)
     path = target.partition("?")[0]
     try:
-        if generation.is_stopping:
-            raise Refusal("actor", "stopping", "The actor is stopping.")
         if path.startswith("/action/"):
             return await _action(generation, request, headers, encoding, path.removeprefix("/action/"))
         if path == RAW or path.startswith(RAW + "/"):
             return await _raw_request(generation, request, headers)
         return _other(path, request)
     except Exception as error:
-        return _failure(generation, encoding, request, error, path)
+        return _failure(generation, encoding, request, error)
 
 
-def _failure(generation: TypedGeneration, encoding: Codec, request: Request, error: Exception, path: str) -> Response:
-    generation.report(error, path.lstrip("/").replace("/", " ", 1) if path.startswith("/action/") else "on_request")
-    told = generation.error_for(error)
+def _failure(generation: TypedGeneration, encoding: Codec, request: Request, error: Exception) -> Response:
+    told = generation.error_for(generation.for_caller(error, "the answer of an action"))
     body = encoding.encode_error(told, _version(encoding, request))
     return Response(body, status_of(told), {"content-type": encoding.content_type})
 
@@ -69,10 +66,9 @@ async def _action(
     connection = HostedConnection(
         generation.connection_table, None, 0, params, await generation.guard(params, request), codec=encoding, ws=None
     )
-    output = await generation.calls.run(Call(), connection, name, arguments)
-    generation.saving.soon()
+    output = await generation.run_action(Call(), connection, name, arguments)
     body = encoding.encode_action_response(output, _version(encoding, request))
-    generation.check_outgoing(len(body))
+    generation.check_outgoing(body)
     return Response(body, 200, {"content-type": encoding.content_type})
 
 
@@ -95,11 +91,13 @@ async def _raw_request(generation: TypedGeneration, request: Request, headers: M
     rest = target.removeprefix(RAW)
     inner = Request(request.method, rest if rest.startswith("/") else f"/{rest}", headers, request.body)
     try:
-        response = await generation.instance.on_request(inner)
+        response: object = await generation.instance.on_request(inner)
+        if not isinstance(response, Response):
+            raise TypeError(f"on_request must return a Response, not {type(response).__name__}")
+    except Exception as error:
+        raise generation.for_caller(error, "on_request") from error
     finally:
         generation.saving.soon()
-    if not isinstance(response, Response):
-        raise TypeError(f"on_request must return a Response, not {type(response).__name__}")
     return response
 
 
