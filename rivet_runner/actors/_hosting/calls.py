@@ -78,6 +78,9 @@ class Calls:
         self._tasks: TaskGroup | None = None
         self._room: asyncio.Future[None] | None = None
 
+    def __len__(self) -> int:
+        return len(self._running)
+
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a call in a task of its own, for a connection on which further messages arrive meanwhile."""
         if self._tasks is None:

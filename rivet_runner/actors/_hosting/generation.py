@@ -49,7 +49,8 @@ MAX_REPORTS: Final = 64
 """Calls of ``on_error`` that run side by side, for errors that nothing waits for. Further errors are only logged."""
 
 CLEANUP_SECONDS: Final = 1.0
-"""For cancelled tasks of a stop to clean up."""
+HURRIED_CLEANUP_SECONDS: Final = 0.05
+"""For cancelled tasks to clean up."""
 
 
 class TypedGeneration(ActorContext):
@@ -227,12 +228,16 @@ class TypedGeneration(ActorContext):
             await asyncio.wait([self._run], timeout=CLEANUP_SECONDS)
 
     async def _end_calls(self) -> None:
-        try:
-            if self._hurries or not await self.calls.finish(self._stop_seconds / 2):
-                self.actor.log.warning("actions did not finish before the actor stopped; they are cancelled")
-        finally:
+        ended = False
+        if not self._hurries:
+            try:
+                ended = await self.calls.finish(self._stop_seconds / 2)
+            except asyncio.CancelledError:
+                self._hurries = True
+        if not ended and self.calls:
+            self.actor.log.warning("actions did not finish before the actor stopped; they are cancelled")
             self.calls.cancel()
-        await self.calls.finish(CLEANUP_SECONDS)
+            await self.calls.finish(HURRIED_CLEANUP_SECONDS if self._hurries else CLEANUP_SECONDS)
 
     async def _close_connections(self, *, everything: bool) -> None:
         closed = [each for each in self.connection_table.all() if everything or not each.hibernatable]
