@@ -43,9 +43,9 @@ class App:
     def __repr__(self) -> str:
         return f"<App {', '.join(self._kinds)}>"
 
-    def runner(self, **overrides: Unpack[RunnerOptions]) -> Runner:
-        """Return a new runner of this app. ``overrides`` replace options of the app."""
-        options: RunnerOptions = {**self._options, **overrides}
+    def runner(self, **options: Any) -> Runner:
+        """Return a new runner of this app. ``options`` are the runner's, and replace those of the app."""
+        options = {**self._options, **options}
         names: dict[str, Any] = {name: {} for name in self._kinds}
         options["prepopulate_actor_names"] = {**names, **options.get("prepopulate_actor_names", {})}
         return TypedRunner(self._kinds, self._lifespan, **options)

@@ -31,7 +31,7 @@ async def hosted(
     """An engine with one runner that hosts ``classes``."""
     async with SimulatedEngine() as engine:
         described = App(*classes) if app is None else app
-        async with engine.host(described.runner, **options):  # type: ignore[arg-type]
+        async with engine.host(described, **options):
             yield engine
 
 
