@@ -39,9 +39,10 @@ class Backoff:
     would dial an engine that accepts and closes once a second, for ever.
     """
 
-    def __init__(self, random: Callable[[], float] = random.random) -> None:
+    def __init__(self, random: Callable[[], float] = random.random, first_delay: float = FIRST_DELAY) -> None:
         self.failures = 0
         self._random = random
+        self._first_delay = first_delay
 
     def __call__(self, retry_state: RetryCallState) -> float:
         """Count a failed dial and return the delay. Tenacity calls this once for each failure."""
@@ -49,7 +50,7 @@ class Backoff:
 
     def next_delay(self) -> float:
         """Count one failure and return the seconds to wait, with jitter."""
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self.failures, 10))
+        delay = min(LONGEST_DELAY, self._first_delay * 2.0 ** min(self.failures, 10))
         self.failures += 1
         return delay * (1 + JITTER * self._random())
 

@@ -34,6 +34,9 @@ class TransportSocket(Protocol):
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close, and wait for the close handshake. A second close does nothing."""
 
+    def abort(self) -> None:
+        """Drop the connection without a close frame, if it is open still. `recv` notices it."""
+
 
 class ClientTransport(Protocol):
     """Carries out requests one beside another. ``target`` is path and query, and is sent unchanged.

@@ -5,9 +5,19 @@ from __future__ import annotations
 try:
     from rivet_runner.actors.action import action
     from rivet_runner.actors.app import App
+    from rivet_runner.actors.client import Client
     from rivet_runner.actors.connection import Connection
     from rivet_runner.actors.durable_actor import DurableActor
-    from rivet_runner.actors.errors import ActorError, ScheduleFull, StateTooLarge, UserError
+    from rivet_runner.actors.errors import (
+        ActorError,
+        CallTimeout,
+        ClientError,
+        ConnectionLost,
+        EngineUnreachable,
+        ScheduleFull,
+        StateTooLarge,
+        UserError,
+    )
     from rivet_runner.actors.event import Event
     from rivet_runner.actors.schedule import Schedule, Scheduled
 except ModuleNotFoundError as error:
@@ -20,8 +30,13 @@ except ModuleNotFoundError as error:
 __all__ = [
     "ActorError",
     "App",
+    "CallTimeout",
+    "Client",
+    "ClientError",
     "Connection",
+    "ConnectionLost",
     "DurableActor",
+    "EngineUnreachable",
     "Event",
     "Schedule",
     "ScheduleFull",

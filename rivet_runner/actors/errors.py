@@ -6,7 +6,11 @@
     ├── ActorError             what an actor, or the engine, answered to a call
     │   └── UserError          raised by an actor for its caller, group ``user``
     ├── StateTooLarge          the state is over the limit and was not stored
-    └── ScheduleFull           the actor has too much scheduled, and no more was added
+    ├── ScheduleFull           the actor has too much scheduled, and no more was added
+    └── ClientError            a call of a client has no answer, or one that does not fit
+        ├── EngineUnreachable  the engine was not reached, so nothing was sent
+        ├── ConnectionLost     the connection broke before the answer; the actor may have done its part
+        └── CallTimeout        no answer came in time; also a `TimeoutError`
 """
 
 from __future__ import annotations
@@ -15,7 +19,16 @@ from typing import Any
 
 from rivet_runner.errors import RivetRunnerError
 
-__all__ = ["ActorError", "ScheduleFull", "StateTooLarge", "UserError"]
+__all__ = [
+    "ActorError",
+    "CallTimeout",
+    "ClientError",
+    "ConnectionLost",
+    "EngineUnreachable",
+    "ScheduleFull",
+    "StateTooLarge",
+    "UserError",
+]
 
 
 class ActorError(RivetRunnerError):
@@ -83,3 +96,22 @@ class ScheduleFull(RivetRunnerError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.entries, self.size)
+
+
+class ClientError(RivetRunnerError):
+    """A call of a `rivet_runner.actors.client.Client` has no answer, or one that does not fit its annotation."""
+
+
+class EngineUnreachable(ClientError):
+    """The engine was not reached. Nothing was sent, so you can try again."""
+
+
+class ConnectionLost(ClientError):
+    """The connection broke before the answer came. The actor may have carried the call out, or do so still.
+
+    The client repeats nothing. Repeat the call if a second run does no harm.
+    """
+
+
+class CallTimeout(ClientError, TimeoutError):
+    """No answer came within the client's ``timeout``. The actor may have carried the call out, or do so still."""

@@ -16,6 +16,7 @@ import msgspec
 
 from rivet_runner._connection.environment import Environment, Link, environment
 from rivet_runner.actor import Actor
+from rivet_runner.config import RunnerConfig
 from rivet_runner.runner import Runner, RunnerSource
 from rivet_runner.testing._simulated.actor_spec import CrashPolicy
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
@@ -32,6 +33,7 @@ from rivet_runner.testing.faults import Faults
 from rivet_runner.testing.virtual_clock import VirtualLoop
 
 if TYPE_CHECKING:
+    from rivet_runner.actors.client import Client
     from rivet_runner.testing._simulated.port import Port
 
 __all__ = ["SimulatedActorHandle", "SimulatedEngine"]
@@ -89,6 +91,7 @@ class SimulatedEngine:
         self._settings = _settings(settings)
         self._engine: RunningEngine | None = None
         self._transport: MemoryTransport | None = None
+        self._client: Client | None = None
         self._port: Port | None = None
         self._hosted: list[Runner] = []
         self._runner_keys = 0
@@ -115,11 +118,13 @@ class SimulatedEngine:
     ) -> None:
         engine, self._engine = self._running, None
         port, self._port = self._port, None
-        try:
-            await engine.close()
-        finally:
+        client, self._client = self._client, None
+        async with contextlib.AsyncExitStack() as ending:
             if port is not None:
-                await port.close()
+                ending.push_async_callback(port.close)
+            ending.push_async_callback(engine.close)
+            if client is not None:
+                ending.push_async_callback(client.aclose)
 
     @property
     def _running(self) -> RunningEngine:
@@ -177,6 +182,31 @@ class SimulatedEngine:
             raise RuntimeError("the engine has no port: await engine.listen() first")
         return self._port.endpoint
 
+    # Clients of typed actors
+
+    @property
+    def client(self) -> Client:
+        """The client of typed actors on this engine, in memory, so that it works on virtual time.
+
+        It has the pool ``default`` and the timeout of 60 s, and is closed with the engine. It requires
+        ``pip install "rivet-runner[actors]"``, and raises `ModuleNotFoundError` without it.
+        """
+        engine = self._running
+        if self._client is None:
+            from rivet_runner.actors.client import Client
+
+            token = environment.set(self._environment(engine))
+            try:
+                self._client = Client.of_runner(RunnerConfig(**self._connection, runner_name="default"))
+            finally:
+                environment.reset(token)
+        return self._client
+
+    @property
+    def _connection(self) -> dict[str, Any]:
+        """The options with which a runner or a client finds this engine."""
+        return {"endpoint": ENDPOINT, "namespace": NAMESPACE, "token": self._settings.admin_token}
+
     # Runners
 
     @contextlib.asynccontextmanager
@@ -223,8 +253,7 @@ class SimulatedEngine:
                 raise TypeError("options go with a class; an instance has them already")
             return runner
         self._runner_keys += 1
-        fixed = {"endpoint": ENDPOINT, "namespace": NAMESPACE, "token": self._settings.admin_token}
-        fixed["runner_key"] = f"runner-{self._runner_keys}"
+        fixed = {**self._connection, "runner_key": f"runner-{self._runner_keys}"}
         if isinstance(runner, type):
             return runner(**{**fixed, "runner_name": "default", **options})
         return runner.runner(**{**fixed, **options})
