@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 import itertools
 from collections.abc import Callable
@@ -31,6 +32,8 @@ class AlarmTimer:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._loop = asyncio.get_running_loop()
+        # The hook that sets an alarm may set the timer too. No other alarm must see its context variables.
+        self._context = contextvars.copy_context()
         self._now_ms = now_ms
         self._waits: list[tuple[int, int, Wait]] = []
         self._numbers = itertools.count()
@@ -73,7 +76,8 @@ class AlarmTimer:
             self._timer = None
         if self._waits:
             seconds = (self._waits[0][0] - self._now_ms()) / 1000
-            self._timer = self._loop.call_later(min(max(seconds, 0.0), LONGEST_WAIT), self._look)
+            delay = min(max(seconds, 0.0), LONGEST_WAIT)
+            self._timer = self._loop.call_later(delay, self._look, context=self._context)
 
     def _look(self) -> None:
         self._timer = None

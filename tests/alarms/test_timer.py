@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 
 from rivet_runner._alarms.timer import FEW_CANCELLED, LONGEST_WAIT, AlarmTimer
@@ -89,3 +90,19 @@ async def test_nothing_is_called_when_it_is_closed() -> None:
     timer.call_at(clock.now_ms() + 1000, lambda: None)
     timer.close()
     assert not [handle for handle in asyncio.get_running_loop()._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+
+
+@virtual_time
+async def test_an_alarm_is_called_in_the_context_of_the_runner() -> None:
+    who = contextvars.ContextVar("who", default="the runner")
+    clock = Clock()
+    timer = AlarmTimer(clock.now_ms)
+    called: list[str] = []
+
+    async def hook() -> None:
+        who.set("a hook of an actor")
+        timer.call_at(clock.now_ms() + 1000, lambda: called.append(who.get()))
+
+    await asyncio.ensure_future(hook())
+    await asyncio.sleep(2)
+    assert called == ["the runner"]

@@ -255,7 +255,7 @@ class Scheduler:
     def _log_failure(self, entry: Entry, error: Exception, retry_ms: int | None) -> None:
         log, call = self._actor.log, f"the scheduled call {entry.id} of {entry.method}"
         if retry_ms is None:
-            log.error("%s failed in attempt %d, the last", call, entry.attempt, exc_info=error)
+            log.warning("%s failed in attempt %d, the last", call, entry.attempt)
         else:
             log.warning("%s raised in attempt %d; the next is in %g s", call, entry.attempt, retry_ms / 1000, exc_info=error)
 
