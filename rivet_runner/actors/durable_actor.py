@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from rivet_runner.actor import ActorLog, StopReason
 from rivet_runner.actors._context import Hosted, StateT, context_of
 from rivet_runner.actors._declaring.declaration import declaration_of, declare
+from rivet_runner.actors.client import Client
 from rivet_runner.actors.connection import Connection
 from rivet_runner.actors.schedule import Schedule
 from rivet_runner.http import Request, Response
@@ -154,6 +155,17 @@ class DurableActor(Hosted[StateT]):
         """Calls methods of this actor later, whether it is awake then or not."""
         schedule: Schedule = context_of(self).schedule
         return schedule
+
+    # Other actors
+
+    @property
+    def client(self) -> Client:
+        """Calls other actors of the same engine: ``await self.client.get_or_create(Room, "a").call(Room.say, "hi")``.
+
+        All actors of a runner share it, so do not close it. Two actors that call each other do not block each other.
+        """
+        client: Client = context_of(self).client
+        return client
 
     # Its life
 

@@ -32,6 +32,7 @@ from rivet_runner.actors._state.store import StateStore
 from rivet_runner.actors._types.plain import plain
 from rivet_runner.actors._wire.messages import ActorSpecifier, Error, Event
 from rivet_runner.actors._wire.values import load_cbor
+from rivet_runner.actors.client import Client
 from rivet_runner.actors.connection import Connection
 from rivet_runner.actors.durable_actor import DurableActor
 from rivet_runner.actors.schedule import Schedule
@@ -57,6 +58,7 @@ class TypedGeneration(ActorContext):
     """Everything that is held for one generation of one typed actor. ``stop_seconds`` is how long its stop may take."""
 
     __slots__ = (
+        "_client",
         "_hurries",
         "_reports",
         "_run",
@@ -76,12 +78,13 @@ class TypedGeneration(ActorContext):
         "state",
     )
 
-    def __init__(self, kind: ActorKind, actor: Actor, resources: Any, stop_seconds: float) -> None:
+    def __init__(self, kind: ActorKind, actor: Actor, resources: Any, client: Client, stop_seconds: float) -> None:
         self.kind = kind
         self.actor = actor
         self.resources = resources
         self.key = split_key(actor.key)
         self.is_stopping = False
+        self._client = client
         self._stop_seconds = stop_seconds
         self._hurries = False
         self._reports = 0
@@ -129,8 +132,8 @@ class TypedGeneration(ActorContext):
         return Schedule(self._scheduler)
 
     @property
-    def client(self) -> Any:
-        raise NotImplementedError
+    def client(self) -> Client:
+        return self._client
 
     async def save(self) -> None:
         await self.saving.now()

@@ -17,6 +17,7 @@ from rivet_runner.actors._hosting.kind import ActorKind
 from rivet_runner.actors._hosting.lifespan import Lifespan
 from rivet_runner.actors._hosting.raw_websocket import converse_raw
 from rivet_runner.actors._hosting.routes import answer
+from rivet_runner.actors.client import Client
 from rivet_runner.config import RunnerConfig, RunnerOptions
 from rivet_runner.errors import RivetRunnerError, RunnerShutDown
 from rivet_runner.http import Request, Response
@@ -48,6 +49,7 @@ class TypedRunner(Runner):
         self.__lifespan = None if lifespan is None else Lifespan(lambda: lifespan(self))
         self.__tasks = TaskGroup("typed actors", log)
         self.__entering: asyncio.Task[None] | None = None
+        self.__client: Client | None = None
 
     # Hooks
 
@@ -59,7 +61,8 @@ class TypedRunner(Runner):
             raise LookupError(f"this app has no actor named {actor.name!r}; it has: {known}")
         actor.sleep_after = kind.cls.sleep_after
         resources = None if self.__lifespan is None else self.__lifespan.resources
-        generation = actor.state = TypedGeneration(kind, actor, resources, self.config.actor_stop_timeout)
+        assert self.__client is not None
+        generation = actor.state = TypedGeneration(kind, actor, resources, self.__client, self.config.actor_stop_timeout)
         await generation.start()
 
     async def on_actor_stop(self, actor: Actor) -> None:
@@ -92,12 +95,17 @@ class TypedRunner(Runner):
 
     async def start(self) -> None:
         """Enter the lifespan, and start as `Runner.start` does. Raises what the lifespan raises too."""
+        if self.__client is None:
+            self.__client = Client.of_runner(self.config)
         if self.__lifespan is None or self.__entering is not None:
             await super().start()
-            return
-        entering = self.__entering = self.__tasks.spawn(
-            self.__lifespan.enter(), name="enter the lifespan", on_error=lambda _: None
-        )
+        else:
+            await self.__start_within(self.__lifespan)
+        if not len(self.__tasks):
+            self.__tasks.spawn(self.__leave_at_the_end(), name="leave the runner")
+
+    async def __start_within(self, lifespan: Lifespan) -> None:
+        entering = self.__entering = self.__tasks.spawn(lifespan.enter(), name="enter the lifespan", on_error=lambda _: None)
         try:
             await asyncio.wait([entering])
             if entering.cancelled():
@@ -108,9 +116,8 @@ class TypedRunner(Runner):
             entering.cancel()
             await asyncio.wait([entering])
             await super().shutdown(immediate=True)
-            await self.__lifespan.leave()
+            await lifespan.leave()
             raise
-        self.__tasks.spawn(self.__leave_at_the_end(), name="leave the lifespan")
 
     async def shutdown(self, immediate: bool = False) -> None:
         """Take the runner down as `Runner.shutdown` does, and leave the lifespan."""
@@ -119,16 +126,22 @@ class TypedRunner(Runner):
         await super().shutdown(immediate)
 
     async def on_shutdown(self) -> None:
-        """Leave the lifespan: all actors have stopped."""
-        if self.__lifespan is not None:
-            await self.__lifespan.leave()
+        """Close the actors' client and leave the lifespan: all actors have stopped."""
+        await self.__leave()
 
     async def __leave_at_the_end(self) -> None:
         """Make sure of it if `on_shutdown` had no time."""
-        assert self.__lifespan is not None
         with contextlib.suppress(RivetRunnerError):
             await super().wait_closed()
-        await self.__lifespan.leave()
+        await self.__leave()
+
+    async def __leave(self) -> None:
+        try:
+            if self.__client is not None:
+                await self.__client.aclose()
+        finally:
+            if self.__lifespan is not None:
+                await self.__lifespan.leave()
 
 
 def _generation(actor: Actor) -> TypedGeneration:
