@@ -153,6 +153,9 @@ class Calls:
             if call.acknowledged_at <= now:
                 call.acknowledged_at, call.ended = math.inf, True
                 released = True
+                assert call.task is not None
+                # The actor is awake for messages that are not processed, but from now on this one counts as such.
+                self._actor.spawn(_end_of(call.task))
         first = min((min(call.deadline, call.acknowledged_at) for call in self._running), default=math.inf)
         if first < math.inf:
             self._look_in(first)
@@ -181,3 +184,7 @@ class Calls:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+async def _end_of(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait([task])
