@@ -37,6 +37,7 @@ default_role = "py:obj"
 nitpicky = True
 reference_packages = [
     "rivet_runner",
+    "rivet_runner.actors",
     "rivet_runner.asgi",
     "rivet_runner.serverless",
     "rivet_runner.testing",
@@ -56,7 +57,7 @@ nitpick_ignore_regex = [
     ("py:.*", "|".join(re.escape(name) for name in dir(builtins))),
     ("py:.*", rf"({'|'.join(_OTHERS)})\..+"),
     # In annotations: type variables, types of private modules, and messages, which are generated and many.
-    ("py:class", r"(rivet_runner\..+\.)?(M|T|Ts|RunnerT|RunnerT_co)"),
+    ("py:class", r"(rivet_runner\..+\.)?(M|P|R|T|Ts|ActionT|ActorT|RunnerT|RunnerT_co|StateT)"),
     ("py:class", r"rivet_runner\.(.+\.)?(_.+|protocol\..+|JumpingSelector)|ToServer"),
 ]
 

@@ -15,12 +15,15 @@ RUNNERS = """
 import importlib
 import pytest
 from rivet_runner import Runner
+from rivet_runner.actors import App
 
 @pytest.mark.parametrize("name", {names!r})
 def test_runner_can_be_made_when_a_program_has_one(name):
     for found in [*vars(importlib.import_module(name)).values()]:
         if isinstance(found, type) and issubclass(found, Runner) and found.__module__ == name:
             found(runner_name="x")
+        if isinstance(found, App):
+            found.runner()
 """
 """Also imports the programs that have no test."""
 

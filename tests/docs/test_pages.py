@@ -85,7 +85,7 @@ def test_shell_block_can_be_parsed_when_it_is_pasted(block: Block) -> None:
 def test_block_says_its_language_when_it_can_be_run(page: Path) -> None:
     # A block without one is a drawing, and an output is text. A name in braces is for Sphinx.
     languages = {block.language for block in blocks(page) if not block.language.startswith("{")}
-    assert languages <= {"python", "sh", "yaml", "text", ""}
+    assert languages <= {"python", "sh", "typescript", "yaml", "text", ""}
     assert prose(page).count("```") == 0
 
 
