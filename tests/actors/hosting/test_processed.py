@@ -62,8 +62,9 @@ async def killed(actor_class: type[DurableActor[Any]], after: float) -> AsyncIte
             await asyncio.sleep(after)
             await engine.kill(first)
             async with engine.host(App(actor_class)):
+                await asyncio.sleep(40)  # until the engine gives the dead runner up
                 await actor.wake()
-                await asyncio.sleep(40)
+                await asyncio.sleep(5)
                 assert client.ws.close_code is None
 
 
