@@ -16,7 +16,7 @@ from rivet_runner.actors._hosting.refusals import Refusal
 from rivet_runner.actors._types.convert import ConversionError
 from rivet_runner.actors._types.plain import plain
 
-__all__ = ["Call", "Calls", "caller"]
+__all__ = ["ACKNOWLEDGED_AFTER", "REPEATED_ACKNOWLEDGED_AFTER", "Call", "Calls", "caller"]
 
 caller: Final[ContextVar[HostedConnection | None]] = ContextVar("caller", default=None)
 """Who called the action that is running."""
@@ -28,20 +28,24 @@ ACKNOWLEDGED_AFTER: Final = 20.0
 """Seconds after which a message counts as processed though its action still runs. The gateway closes a client whose oldest
 message is not acknowledged for 30 s, which it looks at every 15 s."""
 
+REPEATED_ACKNOWLEDGED_AFTER: Final = 5.0
+"""The same for a message that is probably repeated. The engine takes 15 s to find that a runner has died."""
+
 
 class Call:
     """One call. It is also the client's message that asked for it, if that came on a hibernatable connection.
 
-    ``deadline`` and ``acknowledged_at`` are on the event loop's clock.
+    ``acknowledged_after`` is in seconds, and infinite if there is nothing to acknowledge. ``deadline`` and
+    ``acknowledged_at`` are on the event loop's clock.
     """
 
-    __slots__ = ("acknowledged_at", "deadline", "ended", "may_be_repeated", "task", "timed_out")
+    __slots__ = ("acknowledged_after", "acknowledged_at", "deadline", "ended", "task", "timed_out")
 
-    def __init__(self, *, may_be_repeated: bool = False) -> None:
+    def __init__(self, acknowledged_after: float = math.inf) -> None:
         self.task: asyncio.Task[Any] | None = None
         self.deadline = math.inf
         self.acknowledged_at = math.inf
-        self.may_be_repeated = may_be_repeated
+        self.acknowledged_after = acknowledged_after
         self.ended = False
         self.timed_out = False
 
@@ -126,10 +130,9 @@ class Calls:
     def _begin(self, call: Call, timeout: float) -> None:
         call.task = asyncio.current_task()
         now = self._loop.time()
-        call.deadline = first = now + timeout
-        if call.may_be_repeated:
-            call.acknowledged_at = now + ACKNOWLEDGED_AFTER
-            first = min(first, call.acknowledged_at)
+        call.deadline = now + timeout
+        call.acknowledged_at = now + call.acknowledged_after
+        first = min(call.deadline, call.acknowledged_at)
         self._running[call] = None
         if self._timer is None or first < self._look_at:
             self._look_in(first)

@@ -12,7 +12,7 @@ import asyncio
 from typing import Final
 from uuid import uuid4
 
-from rivet_runner.actors._hosting.calls import Call
+from rivet_runner.actors._hosting.calls import ACKNOWLEDGED_AFTER, REPEATED_ACKNOWLEDGED_AFTER, Call
 from rivet_runner.actors._hosting.connections import HostedConnection
 from rivet_runner.actors._hosting.generation import TypedGeneration
 from rivet_runner.actors._hosting.offers import offered_codec, offered_params
@@ -30,6 +30,9 @@ UNSUPPORTED_ENCODING: Final = (1003, "actor.unsupported_websocket_encoding")
 TOO_LONG: Final = (1011, "message.incoming_too_long")
 GARBAGE: Final = (1011, "actor.invalid_request")
 TOO_MANY_SUBSCRIPTIONS: Final = (1011, "actor.too_many_subscriptions")
+
+REPEATING_SECONDS: Final = 3.0
+"""From a start, in which the gateway repeats what was not acknowledged."""
 
 MAX_SUBSCRIPTIONS: Final = 128
 MAX_SUBSCRIBED_BYTES: Final = 8 * 1024
@@ -165,8 +168,9 @@ async def _begin_call(generation: TypedGeneration, connection: HostedConnection,
     """Start the action in a task of its own. Wait only if too many are under way."""
     calls = generation.calls
     hibernatable = connection.hibernatable
-    call = Call(may_be_repeated=hibernatable)
+    call = Call()
     if hibernatable:
+        call.acknowledged_after = _acknowledged_after(generation, connection)
         unprocessed = generation.connection_table.received(connection, call)
     calls.spawn(_call(generation, connection, call, request))
     if hibernatable and unprocessed.hurries:
@@ -175,9 +179,17 @@ async def _begin_call(generation: TypedGeneration, connection: HostedConnection,
     await calls.room()
 
 
+def _acknowledged_after(generation: TypedGeneration, connection: HostedConnection) -> float:
+    """Seconds. A message that comes right after a wake may have come before, and the gateway counts from then."""
+    assert connection.ws is not None
+    if connection.ws.restored and asyncio.get_running_loop().time() < generation.started_at + REPEATING_SECONDS:
+        return REPEATED_ACKNOWLEDGED_AFTER
+    return ACKNOWLEDGED_AFTER
+
+
 async def _call(generation: TypedGeneration, connection: HostedConnection, call: Call, request: ActionRequest) -> None:
     """Run one action and answer. If it is cancelled because the actor stops, the client's message comes again."""
-    if generation.is_stopping and call.may_be_repeated:
+    if generation.is_stopping and connection.hibernatable:
         return
     answer: ToClient
     try:

@@ -75,6 +75,7 @@ class TypedGeneration(ActorContext):
         "kind",
         "resources",
         "saving",
+        "started_at",
         "state",
     )
 
@@ -88,6 +89,8 @@ class TypedGeneration(ActorContext):
         self._stop_seconds = stop_seconds
         self._hurries = False
         self._reports = 0
+        self.started_at = 0.0
+        """When ``on_start`` had returned, on the event loop's clock."""
         self._run: asyncio.Task[Any] | None = None
         self.input = self._decoded_input()
         self.instance: DurableActor[Any] = kind.cls.__new__(kind.cls)
@@ -182,6 +185,7 @@ class TypedGeneration(ActorContext):
         except BaseException:
             self._close()
             raise
+        self.started_at = asyncio.get_running_loop().time()
         self._scheduler.start()
         if self.kind.runs:
             self._run = self.actor.spawn(self._run_loop(), keep_awake=self.kind.cls.run_keeps_awake)
