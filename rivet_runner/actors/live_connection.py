@@ -109,11 +109,16 @@ class LiveConnection(Generic[ActorT]):
 
         A second close does nothing. Cancelling drops the connection at once.
         """
+        session = self._session
         try:
-            if self._session is not None:
-                await self._session.close()
+            if session is not None:
+                await session.close()
         finally:
+            if session is not None:
+                session.abort()
             await self._tasks.cancel_all(CANCEL_SECONDS)
+            # A task that is cancelled before its first step does nothing by itself.
+            self._finish()
 
     async def closed(self) -> None:
         """Wait until it has ended for good. Raises the error if the actor refused it, and returns if it was closed.

@@ -81,6 +81,10 @@ class Session:
         """Close with a close frame. `run` returns."""
         await self._socket.close()
 
+    def abort(self) -> None:
+        """Drop the connection without a close frame, if it is open still. `run` returns."""
+        self._socket.abort()
+
     # Up
 
     async def call(self, name: str, args: list[Any]) -> Any:
