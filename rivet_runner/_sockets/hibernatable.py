@@ -124,8 +124,13 @@ class Hibernation(Delivery):
             self._repair.delivered(waiting)
 
     def mark_all_processed(self) -> None:
-        if self._delivered:
-            self._advance(self._delivered)
+        # For each message of a plain loop, so without further calls.
+        delivered = self._delivered
+        if delivered:
+            self._delivered = 0
+            self._processed = (self._processed + delivered) % INDEX_SPACE
+            if not self._changed:
+                self.changed()
 
     def mark_processed(self, count: int) -> None:
         if self._ws.state is SocketState.CLOSED:
@@ -133,13 +138,9 @@ class Hibernation(Delivery):
         if not 0 <= count <= self._delivered:
             raise ValueError(f"{count} messages cannot be marked as processed: {self._delivered} delivered ones are not")
         if count:
-            self._advance(count)
+            self._delivered -= count
+            self._processed = (self._processed + count) % INDEX_SPACE
             self._to_journal()  # also after the socket hibernates: the actor's stop stores it
-
-    def _advance(self, count: int) -> None:
-        self._delivered -= count
-        self._processed = (self._processed + count) % INDEX_SPACE
-        self.changed()
 
     def check_unmarked(self) -> None:
         if self._delivered >= MAX_UNMARKED:
