@@ -111,7 +111,7 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         self._splitter: FrameSplitter | None = None
         self._fragments: list[bytes] | None = None
         self.messages_received: int = 0
-        self._handed_over = 0
+        self._pause_at = MESSAGES_AT_ONCE
         self._short_read = memoryview(bytearray(SHORT_READ))
         self._long_read: memoryview | None = None
         self._heard = True
@@ -182,7 +182,7 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
 
     def _take(self, received: bytes | memoryview) -> None:
         self._heard = True
-        self._handed_over = 0
+        self._pause_at = self.messages_received + MESSAGES_AT_ONCE
         if self._splitter is None:
             self._handshake_received(bytes(received))
         else:
@@ -202,9 +202,8 @@ class EngineSocket(ClientConnection, asyncio.BufferedProtocol):
         if self.protocol.state is OPEN and self._fragments is None:
             self.messages_received += 1
             self._on_message(message)
-            self._handed_over += 1
-            if self._handed_over == MESSAGES_AT_ONCE:
-                self._handed_over = 0
+            if self.messages_received == self._pause_at:
+                self._pause_at += MESSAGES_AT_ONCE
                 self._on_read()
         elif self._fragments is not None:
             self.protocol.fail(CloseCode.PROTOCOL_ERROR, "expected a continuation frame")

@@ -15,8 +15,8 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from rivet_runner._connection.environment import Link
 from rivet_runner._session.dialect import ActorEvent
@@ -98,12 +98,17 @@ class Uplink:
         When this returns, the message may not have left yet. Cancelling is safe: the message is either handed over, or not
         sent at all. Raises `RunnerShutDown` if the runner goes down meanwhile.
         """
+        if (room := self.post(message)) is not None:
+            await room
+
+    def post(self, message: ToServerTunnelMessage) -> Coroutine[Any, Any, None] | None:
+        """Do as `send`, but return its wait, which must be awaited at once. ``None``: there is nothing to wait for."""
         frame = self._encode(message)
-        if not self._waiting and not self._session.outbox_full:
-            self._session.queue(frame)
+        if self._waiting or not self._session.offer(frame):
+            return self._wait_for_room(frame, self._session.queue)
+        if not self._flush_due:
             self.flush_soon()
-            return
-        await self._wait_for_room(frame, self._session.queue)
+        return None
 
     async def send_answer(self, message: ToServerTunnelMessage) -> None:
         """Hand over an HTTP answer as `send` does. It is sent again if the connection breaks soon after it has left."""

@@ -204,7 +204,8 @@ class ActorSockets:
             if payload is None:
                 payload = ws.payload(message)
             if ws.state is SocketState.OPEN:  # it may have closed while an earlier send waited
-                await ws.send_payload(*payload)
+                if (room := ws.post(*payload)) is not None:
+                    await room
                 reached += 1
         return reached
 

@@ -198,8 +198,16 @@ class Session:
         """Number of key-value calls without an answer."""
         return len(self._kv)
 
+    def offer(self, frame: bytes) -> bool:
+        """Queue an encoded tunnel message if the outbox is not full. Return whether it was queued."""
+        outbox = self._outbox
+        if outbox.full:
+            return False
+        outbox.add(frame)
+        return True
+
     def queue(self, frame: bytes) -> None:
-        """Queue an encoded tunnel message, beyond the bound if need be. Look at `outbox_full` before you call this."""
+        """Queue an encoded tunnel message, beyond the bound if need be."""
         self._outbox.add(frame)
 
     def queue_answer(self, frame: bytes) -> None:

@@ -24,7 +24,8 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import deque
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from rivet_runner._connection.arrivals import Arrival, Arrivals
 from rivet_runner._connection.uplink import Uplink
@@ -301,7 +302,8 @@ class ClientSocket(WebSocket):
         data, binary = self.payload(message)
         if self.state is not _OPEN and not self._is_prepared:
             raise self._closed_error()
-        await self.send_payload(data, binary)
+        if (room := self.post(data, binary)) is not None:
+            await room
 
     def payload(self, message: object) -> tuple[bytes, bool]:
         """The bytes of ``message`` and whether it is binary. Raises `TypeError` and `PayloadTooLarge`."""
@@ -317,8 +319,11 @@ class ClientSocket(WebSocket):
             raise PayloadTooLarge(f"a message of {len(data)} bytes is over max_payload, which is {self._max_payload}")
         return data, binary
 
-    async def send_payload(self, data: bytes, binary: bool) -> None:
-        """Send a payload that `payload` has checked. Call only while the state is ``OPEN``, or the socket is prepared."""
+    def post(self, data: bytes, binary: bool) -> Coroutine[Any, Any, None] | None:
+        """Send a payload that `payload` has checked. Call only while the state is ``OPEN``, or the socket is prepared.
+
+        Return what must be awaited at once if the outbox is full.
+        """
         index = self.sent_index
         self.sent_index = (index + 1) & 0xFFFF
         statistics = self._statistics
@@ -329,8 +334,8 @@ class ClientSocket(WebSocket):
         )
         if self.hold is not None:
             self._hold(message, self.hold)
-        else:
-            await self._uplink.send(message)
+            return None
+        return self._uplink.post(message)
 
     def _emit(self, kind: ToServerWebSocketOpen | ToServerWebSocketClose) -> None:
         """Send an open or a close, in order with the messages, and without waiting."""
