@@ -295,18 +295,21 @@ async def test_a_run_happens_when_the_runner_was_killed_before_or_in_it(crash_po
             assert second.noted == ["begin"]
 
 
+@pytest.mark.parametrize("seconds", [0, 5])
 @virtual
-async def test_runs_go_on_elsewhere_when_the_runner_shuts_down() -> None:
+async def test_runs_go_on_elsewhere_when_the_runner_shuts_down(seconds: float) -> None:
     async with SimulatedEngine(clock="virtual") as engine:
         async with engine.host(Planner(**SETTINGS)) as first:
             actor = await engine.create("planned")
             await actor.request("GET", "/")
             program = first.of(actor, Program)
-            await program.schedule.after(5, program.hang)
+            await program.schedule.after(seconds, program.hang)
             await program.schedule.after(600, program.ping)
             await engine.advance(10)
         assert first.noted == ["begin", "end"]
         async with engine.host(Planner(**SETTINGS)) as second:
+            await engine.advance(60)
+            assert second.noted == ["begin"]
             await engine.advance(700)
             assert second.noted == ["begin", "ping"]
 
