@@ -29,6 +29,7 @@ from rivet_runner.actors._hosting.scheduling import SchedulerSeam
 from rivet_runner.actors._keys import split_key
 from rivet_runner.actors._schedule.scheduler import Scheduler
 from rivet_runner.actors._state.store import StateStore
+from rivet_runner.actors._types.convert import ConversionError
 from rivet_runner.actors._types.plain import plain
 from rivet_runner.actors._wire.messages import ActorSpecifier, Error, Event
 from rivet_runner.actors._wire.values import load_cbor
@@ -117,7 +118,10 @@ class TypedGeneration(ActorContext):
     def _decoded_input(self) -> Any:
         raw = self.actor.input
         plain_input = None if not raw else load_cbor(raw)
-        return self.kind.declaration.input_type.convert(plain_input)
+        try:
+            return self.kind.declaration.input_type.convert(plain_input)
+        except ConversionError as error:
+            raise error.below("input") from None
 
     # What the actor's own code sees
 

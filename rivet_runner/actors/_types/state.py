@@ -71,7 +71,11 @@ class StateType(Generic[StateT]):
             return cast(StateT, self._decoder.decode(data))
         except (msgspec.ValidationError, ConversionError):
             # Once more, for the place of the error and for floats that are good for ints.
-            return self.from_plain(self.decode_plain(data))
+            try:
+                return self._convert(self.decode_plain(data))
+            except ConversionError as error:
+                text = f"the stored state does not fit {_shown(self.annotation)}: {error}; migrate_state may change it"
+                raise ConversionError("", text) from None
         except (msgspec.DecodeError, RecursionError) as error:
             raise ConversionError("", f"the stored state is damaged ({error})") from None
 
@@ -83,7 +87,14 @@ class StateType(Generic[StateT]):
             raise ConversionError("", f"the stored state is damaged ({error})") from None
 
     def from_plain(self, value: Any) -> StateT:
-        """The state that plain data describes. Raises `ConversionError`."""
+        """The state that the plain data of a migration describes. Raises `ConversionError`."""
+        try:
+            return self._convert(value)
+        except ConversionError as error:
+            text = f"the result of migrate_state does not fit {_shown(self.annotation)}: {error}"
+            raise ConversionError("", text) from None
+
+    def _convert(self, value: Any) -> StateT:
         if is_model(self.annotation):
             return cast(StateT, _stored_model(self.annotation, value))
         return cast(StateT, convert(value, self.annotation))

@@ -202,12 +202,20 @@ async def test_the_input_is_converted_and_makes_the_state() -> None:
         assert await value(actor, "notes") == ["size 7"]
 
 
-@pytest.mark.parametrize("input", [b"\xff", cbor2.dumps({"size": "large"}), None])
-async def test_an_input_that_does_not_fit_crashes_the_start(input: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("input", "error"),
+    [
+        (b"\xff", "not CBOR"),
+        (cbor2.dumps({"size": "large"}), "input.size: Expected `int`, got `str`"),
+        (None, "input: Expected `object`, got `null`"),
+    ],
+)
+async def test_an_input_that_does_not_fit_crashes_the_start(input: bytes | None, error: str) -> None:
     async with hosted(Sized) as engine:
         actor = await engine.create("sized", input=input)
         await asyncio.sleep(1)
         assert actor.status == "crashed"
+        assert error in str(actor.error)
 
 
 async def test_the_state_is_not_there_in_init() -> None:

@@ -210,8 +210,11 @@ def test_a_state_that_contains_itself_is_a_type_error() -> None:
     ],
 )
 def test_a_stored_state_of_another_type_says_where_it_does_not_fit(stored: Any, annotation: Any, error: str) -> None:
-    with pytest.raises(ConversionError, match=error):
-        StateType.of(annotation).decode(msgspec.msgpack.encode(stored))
+    kind: StateType[Any] = StateType.of(annotation)
+    with pytest.raises(ConversionError, match=f"the stored state does not fit .*: {error}.*; migrate_state may change it"):
+        kind.decode(msgspec.msgpack.encode(stored))
+    with pytest.raises(ConversionError, match=f"the result of migrate_state does not fit .*: {error}"):
+        kind.from_plain(stored)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", b"\x81\xa1", b"\x01\x01", b"\x91" * 100_000])
