@@ -12,11 +12,22 @@ from typing import Final, NamedTuple
 
 from benchmarks.distance import at_distance
 from benchmarks.process import PROJECT, RunnerProcess
+from benchmarks.synthetic.actions import ActionRequests, ActionSockets
 from benchmarks.synthetic.dialect import V3, V7
 from benchmarks.synthetic.engine import EngineConnection, synthetic_engine
 from benchmarks.synthetic.loads import HttpRequests, OpenSockets
 
-__all__ = ["CONTESTANTS", "HIBERNATABLE", "PROTOCOL_7", "Contestant", "LiveRunner", "connected", "missing"]
+__all__ = [
+    "CONTESTANTS",
+    "HIBERNATABLE",
+    "PROTOCOL_7",
+    "TYPED",
+    "TYPED_HIBERNATABLE",
+    "Contestant",
+    "LiveRunner",
+    "connected",
+    "missing",
+]
 
 CONNECT_SECONDS: Final = 30.0
 TYPESCRIPT: Final = PROJECT / "benchmarks" / "typescript_runner"
@@ -29,6 +40,8 @@ class Contestant(NamedTuple):
     title: str
     command: tuple[str, ...]
     dialect: type[V3]
+    sockets: type[OpenSockets] = OpenSockets
+    requests: type[HttpRequests] = HttpRequests
 
 
 _PYTHON: Final = (sys.executable, "-m", "benchmarks.python_runner")
@@ -42,6 +55,11 @@ CONTESTANTS: Final = {
 }
 
 HIBERNATABLE: Final = Contestant("hibernatable", "Python, hibernatable", (*_PYTHON, "--hibernatable"), V3)
+_TYPED: Final = (sys.executable, "-m", "benchmarks.typed_runner")
+TYPED: Final = Contestant("typed", "typed actors", _TYPED, V3, ActionSockets, ActionRequests)
+TYPED_HIBERNATABLE: Final = TYPED._replace(
+    name="typed-hibernatable", title="typed actors, hibernatable", command=(*_TYPED, "--hibernatable")
+)
 PROTOCOL_7: Final = Contestant("python-7", "Python, protocol 7", (*_PYTHON, "--protocol", "7"), V7)
 
 
@@ -74,7 +92,7 @@ async def connected(contestant: Contestant, *more: str, round_trip: float = 0.0)
             try:
                 connection = await asyncio.wait_for(connecting, CONNECT_SECONDS)
                 (actor_id,) = await connection.start_actors(1)
-                sockets, http = OpenSockets(connection, actor_id), HttpRequests(connection, actor_id)
+                sockets, http = contestant.sockets(connection, actor_id), contestant.requests(connection, actor_id)
                 yield LiveRunner(contestant, process, connection, sockets, http)
             except (TimeoutError, ConnectionError) as error:
                 raise RuntimeError(f"{contestant.title} failed ({error!r}); its output is above") from error

@@ -10,7 +10,7 @@ from benchmarks.contestants import LiveRunner
 from benchmarks.process import RunnerProcess
 from benchmarks.synthetic.loads import Load
 
-__all__ = ["MICROSECONDS", "Clocks", "Sample", "actor_start_sample", "opening_sample", "window"]
+__all__ = ["MICROSECONDS", "Clocks", "Sample", "actor_start_sample", "idle_actor_sample", "opening_sample", "window"]
 
 MICROSECONDS: Final = 1e6
 
@@ -67,6 +67,14 @@ async def opening_sample(runner: LiveRunner, count: int) -> Sample:
     sample = clocks.each(count)
     await asyncio.sleep(SETTLE_SECONDS)
     return {**sample, "memory": (runner.process.memory_bytes() - before) / count}
+
+
+async def idle_actor_sample(runner: LiveRunner, count: int) -> Sample:
+    """Start ``count`` actors and leave them idle: the memory of each."""
+    before = runner.process.memory_bytes()
+    await runner.connection.start_actors(count)
+    await asyncio.sleep(SETTLE_SECONDS)
+    return {"memory": (runner.process.memory_bytes() - before) / count}
 
 
 async def actor_start_sample(runner: LiveRunner, count: int) -> Sample:

@@ -12,11 +12,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
-from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, PROTOCOL_7, Contestant, LiveRunner, connected
+from benchmarks.contestants import (
+    CONTESTANTS,
+    HIBERNATABLE,
+    PROTOCOL_7,
+    TYPED,
+    TYPED_HIBERNATABLE,
+    Contestant,
+    LiveRunner,
+    connected,
+)
 from benchmarks.lifecycle import lifecycle_sample
-from benchmarks.measure import MICROSECONDS, Sample, actor_start_sample, opening_sample, window
+from benchmarks.measure import MICROSECONDS, Sample, actor_start_sample, idle_actor_sample, opening_sample, window
 from benchmarks.real_engine import CLIENTS, Hosted, host
 from benchmarks.report import IN_FLIGHT_FAR, ROUND_TRIPS, Records
+from benchmarks.synthetic.actions import RawRequests
 from rivet_runner.testing import EngineApi, EngineNotFound, LocalEngine
 
 __all__ = ["FULL", "PHASES", "QUICK", "WITHOUT_ENGINE", "Run", "Settings", "say"]
@@ -26,6 +36,9 @@ IN_FLIGHT: Final = 100
 
 ACTORS_IN_ALL: Final = 3_000
 """Started by each contestant for one figure, at least. A turn with few actors takes hardly a millisecond."""
+
+IDLE: Final = 2_000
+"""Actors or connections of each contestant whose memory is measured."""
 
 LIVES: Final = 40
 """Actors that each contestant creates, lets sleep and wakes, at least."""
@@ -130,9 +143,13 @@ async def memory(run: Run) -> None:
 async def http(run: Run) -> None:
     """Answer HTTP requests, 100 in flight."""
     async with _alive(run, run.without_floor) as runners:
-        for runner in runners:
-            await window(runner, runner.http, IN_FLIGHT, run.settings.warm_up)
-        await run.turns("http", runners, lambda runner: window(runner, runner.http, IN_FLIGHT, run.settings.seconds))
+        await _http_turns(run, "http", runners)
+
+
+async def _http_turns(run: Run, load: str, runners: Sequence[LiveRunner]) -> None:
+    for runner in runners:
+        await window(runner, runner.http, IN_FLIGHT, run.settings.warm_up)
+    await run.turns(load, runners, lambda runner: window(runner, runner.http, IN_FLIGHT, run.settings.seconds))
 
 
 async def actors(run: Run) -> None:
@@ -152,6 +169,19 @@ async def hibernation(run: Run) -> None:
         # Records are stored four times a second: a turn must be long enough for a few.
         await run.turns("hibernatable", runners, run.echoes(seconds=1.0))
         say(f"    {runners[1].connection.acknowledgements:,} acknowledgements, {runners[1].connection.kv_requests:,} puts")
+
+
+async def typed(run: Run) -> None:
+    """Call actions of typed actors, beside the raw hooks of the same runner."""
+    contestants = [CONTESTANTS["python"]._replace(requests=RawRequests), TYPED, HIBERNATABLE, TYPED_HIBERNATABLE]
+    async with _alive(run, contestants, min(run.settings.sockets)) as runners:
+        await run.turns("typed echo", runners, run.echoes(seconds=1.0))
+        await _http_turns(run, "typed http", runners[:2])
+    for load, measure in (("idle actor", idle_actor_sample), ("idle connection", opening_sample)):
+        async with _alive(run, contestants) as runners:
+            for runner in runners:
+                await measure(runner, 100)
+            await run.turns(load, runners, partial(measure, count=IDLE), rounds=1)
 
 
 async def distance(run: Run) -> None:
@@ -205,6 +235,6 @@ async def _on_real_engine(contestants: Sequence[Contestant]) -> AsyncIterator[tu
         yield endpoint, [await host(stack, endpoint, contestant) for contestant in contestants]
 
 
-WITHOUT_ENGINE: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance)}
+WITHOUT_ENGINE: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance, typed)}
 PHASES: Final = WITHOUT_ENGINE | {phase.__name__: phase for phase in (engine, lifecycle)}
 """By name. The docstring of each is its line in ``--help``."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, connected
+from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, TYPED, TYPED_HIBERNATABLE, connected
 from benchmarks.measure import Sample, window
 
 __all__ = ["main", "sample_between_signals"]
@@ -30,6 +30,9 @@ LAYERS: Final = {
     "rivet_runner/protocol/": "codec",
     "rivet_runner/_hosting/": "hosting",
     "rivet_runner/_sockets/": "sockets",
+    "rivet_runner/actors/_wire/": "typed actors, wire",
+    "rivet_runner/actors/_types/": "typed actors, types",
+    "rivet_runner/actors/": "typed actors",
     "rivet_runner/websocket.py": "WebSocket",
     "rivet_runner/": "other of the SDK",
     "/websockets/": "websockets library",
@@ -73,7 +76,8 @@ def sample_between_signals(path: Path) -> None:
 
 async def profile(options: argparse.Namespace, path: Path) -> Sample:
     """Load a runner that samples itself into ``path``; return the figures of the load."""
-    contestant = HIBERNATABLE if options.hibernatable else CONTESTANTS["python"]
+    raw, typed = (HIBERNATABLE, TYPED_HIBERNATABLE) if options.hibernatable else (CONTESTANTS["python"], TYPED)
+    contestant = typed if options.typed else raw
     async with connected(contestant, "--profile", str(path)) as runner:
         await runner.sockets.open(options.sockets)
         load = runner.http if options.http else runner.sockets
@@ -116,6 +120,7 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=100, help="messages under way (default: 100)")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long to sample (default: 8)")
     parser.add_argument("--hibernatable", action="store_true", help="profile hibernatable WebSockets")
+    parser.add_argument("--typed", action="store_true", help="profile actions of typed actors")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "samples.json"

@@ -141,6 +141,7 @@ def _rows(records: Records, sockets: Sequence[int], actors: Sequence[int]) -> It
         yield from _messages(records, key, load, ">= 1.5 x TypeScript")
         allowed = partial(records.ratio, key, other="floor", metric="rate")
         yield _own(load, "messages/s, to what the distance allows", allowed, ">= 0.6 x")
+    yield from _typed(records)
     for in_flight in (1, 16):
         yield from _messages(records, f"engine, {in_flight} in flight", f"real engine, {in_flight} in flight", "")
     yield from _lives(records, "python", "an actor, Python on protocol 3", "")
@@ -172,6 +173,25 @@ def _echoes(records: Records, count: int, fewest: int) -> Iterator[Row]:
     to_floor = partial(records.ratio, key, other="floor", metric="cpu")
     yield _own(load, "CPU, to the floor's", to_floor, "<= 2 x floor" if count == fewest else "")
     yield _own(load, f"CPU, to that of {first}", partial(records.growth, first, key), "< 1.2 x")
+
+
+def _typed(records: Records) -> Iterator[Row]:
+    """Typed actors beside raw hooks: with connections that end with the actor's sleep, and with such that outlive it."""
+    for typed, raw, kind in (("typed", "python", ""), ("typed-hibernatable", "hibernatable", ", hibernatable")):
+        for key, load, limit in (("typed echo", "action on a connection", "3"), ("typed http", "action over HTTP", "1.5")):
+            ratio = {"python": records.ratio(key, typed, raw, "cpu")}
+            yield _python(records, key, typed, load + kind, "cpu", "CPU each, us")
+            yield Row(load + kind, "CPU, to a raw one", ratio, {}, f"<= {limit} x")
+        for key, limit in (("idle actor", "4"), ("idle connection", "2")):
+            yield _python(records, key, typed, key + kind, "memory", "typed, KiB", f"<= {limit} KiB more", KIB)
+            yield _python(records, key, raw, key + kind, "memory", "raw, KiB", scale=KIB)
+
+
+def _python(
+    records: Records, key: str, contestant: str, load: str, metric: str, title: str, target: str = "", scale: float = 1.0
+) -> Row:
+    """A figure of another Python contestant, in the column of the first."""
+    return Row(load, title, {"python": records.spread(key, contestant, metric, scale)}, {"python": None}, target)
 
 
 def _lives(records: Records, python: str, load: str, target: str) -> Iterator[Row]:

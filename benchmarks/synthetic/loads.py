@@ -26,9 +26,8 @@ OPENING_HEADERS: Final = {
     "upgrade": "websocket",
     "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "sec-websocket-version": "13",
-    "sec-websocket-protocol": "rivet",
 }
-"""Each socket has a ``sec-websocket-key`` of its own besides."""
+"""Each socket has a ``sec-websocket-key`` of its own besides, and offers `OpenSockets.protocols`."""
 
 
 class Load:
@@ -83,10 +82,13 @@ class HttpRequests(Load):
 
     def __init__(self, connection: EngineConnection, actor_id: str) -> None:
         super().__init__(connection)
-        request = ToClientRequestStart(actor_id, "GET", "/echo?client=1", REQUEST_HEADERS, None, False)
-        self._head, self._tail = self._dialect.tunnel(b"http----", request).split(b"----", 1)
+        self._head, self._tail = self._dialect.tunnel(b"http----", self.request(actor_id)).split(b"----", 1)
         self._sent_at: dict[bytes, float] = {}
         self._next_id = 0
+
+    def request(self, actor_id: str) -> ToClientRequestStart:
+        """What is asked."""
+        return ToClientRequestStart(actor_id, "GET", "/echo?client=1", REQUEST_HEADERS, None, False)
 
     def _answered(self, body: bytes) -> None:
         if body[11] != self._dialect.RESPONSE_STARTED:
@@ -111,9 +113,17 @@ class HttpRequests(Load):
 class OpenSockets(Load):
     """The sockets of one actor, oldest first. Messages are spread over all of them in turn.
 
-    A message carries its index at the front of its data, and an echo must have the oldest one that is missing. A message
-    that is lost, repeated, out of order or changed ends the run.
+    A message carries a mark in its data, which is made of its index, and an echo must have the oldest one that is missing. A
+    message that is lost, repeated, out of order or changed ends the run. ``message`` and ``answer`` have the first mark.
     """
+
+    path = "/echo?client={}"
+    protocols = "rivet"
+    greets = False
+    """Whether the actor sends a message once it has accepted a socket."""
+    marks = INDEXES
+    message = INDEXES[0] + bytes(range(MESSAGE_BYTES - 2))
+    answer = message
 
     def __init__(self, connection: EngineConnection, actor_id: str) -> None:
         super().__init__(connection)
@@ -123,12 +133,10 @@ class OpenSockets(Load):
         self._sent: list[int] = []
         self._returned: list[int] = []
         self._sent_at: list[float] = []
-        message = ToClientWebSocketMessage(bytes(MESSAGE_BYTES), True)
-        self._head, rest = self._dialect.tunnel(b"wsgw----", message).split(b"----", 1)
-        # Between the index of two bytes and the data, behind which a byte says that it is binary.
-        self._middle = rest[2 : -MESSAGE_BYTES - 1]
-        self._filling = bytes(range(MESSAGE_BYTES - 2))
-        self._tail = self._filling + rest[-1:]
+        self._head, rest = self._dialect.tunnel(b"wsgw----", ToClientWebSocketMessage(self.message, True)).split(b"----", 1)
+        # After the index of two bytes. Behind the data, a byte says that it is binary.
+        self._middle, self._tail = rest[2:].split(self.marks[0], 1)
+        self._before, self._after = self.answer.split(self.marks[0], 1)
         self._next_number = 0
 
     def __len__(self) -> int:
@@ -141,10 +149,12 @@ class OpenSockets(Load):
         requests = [self._open_request(number) for number in range(first, first + count)]
         requests.reverse()
         self._in_flight = count
+        last = self._dialect.ECHOED if self.greets else self._dialect.OPENED
 
         def opened(body: bytes) -> None:
-            if body[11] != self._dialect.OPENED:
-                connection.unexpected(body)
+            if body[11] != last:
+                if body[11] != self._dialect.OPENED:
+                    connection.unexpected(body)
                 return
             if requests:
                 connection.out.append(requests.pop())
@@ -162,8 +172,12 @@ class OpenSockets(Load):
         self._sent.append(0)
         self._returned.append(0)
         self._sent_at.append(0.0)
-        headers = {**OPENING_HEADERS, "sec-websocket-key": f"{number:022d}=="}
-        opening = ToClientWebSocketOpen(self._actor_id, f"/echo?client={number}", headers)
+        headers = {
+            **OPENING_HEADERS,
+            "sec-websocket-protocol": self.protocols,
+            "sec-websocket-key": f"{number:022d}==",
+        }
+        opening = ToClientWebSocketOpen(self._actor_id, self.path.format(number), headers)
         return self._dialect.tunnel(b"wsgw" + request_id, opening)
 
     def start(self, in_flight: int) -> None:
@@ -177,7 +191,7 @@ class OpenSockets(Load):
             return
         number = self._numbers[body[5:9]]
         returned = self._returned[number] = (self._returned[number] + 1) & 0xFFFF
-        if body[13:15] != INDEXES[returned] or body[15:-1] != self._filling:
+        if body[13:-1] != self._before + self.marks[returned] + self._after:
             raise ValueError(f"socket {number}: message {returned} was expected, and {body[13:].hex()} came")
         self.latencies.append(perf_counter() - self._sent_at[number])
         if self._stopping:
@@ -189,6 +203,5 @@ class OpenSockets(Load):
         number = self._next_number
         self._next_number = number + 1 if number + 1 < len(self._heads) else 0
         sent = self._sent[number] = (self._sent[number] + 1) & 0xFFFF
-        index = INDEXES[sent]
-        self._connection.out.append(self._heads[number] + index + self._middle + index + self._tail)
+        self._connection.out.append(self._heads[number] + INDEXES[sent] + self._middle + self.marks[sent] + self._tail)
         self._sent_at[number] = perf_counter()

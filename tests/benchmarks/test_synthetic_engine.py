@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, PROTOCOL_7, connected
+from benchmarks.contestants import CONTESTANTS, HIBERNATABLE, PROTOCOL_7, TYPED, TYPED_HIBERNATABLE, Contestant, connected
 from benchmarks.measure import window
 from benchmarks.synthetic.dialect import V3, V7
 from benchmarks.synthetic.engine import synthetic_engine
@@ -27,6 +27,17 @@ async def test_every_message_comes_back_when_the_python_runner_echoes() -> None:
         assert len(runner.sockets.latencies) >= 50
         await runner.connection.stop_actors(await runner.connection.start_actors(3))
         assert (runner.connection.running, runner.connection.stopped) == (4, 3)
+
+
+@pytest.mark.parametrize("contestant", [TYPED, TYPED_HIBERNATABLE], ids=["plain", "hibernatable"])
+async def test_every_call_is_answered_when_the_actor_is_typed(contestant: Contestant) -> None:
+    async with connected(contestant) as runner:
+        await runner.sockets.open(10)
+        for load in (runner.sockets, runner.http):
+            load.start(5)
+            await load.answered(50)
+            await load.stop()
+            assert len(load.latencies) >= 50
 
 
 async def test_every_message_comes_back_a_round_trip_later_when_the_engine_is_far_away() -> None:
