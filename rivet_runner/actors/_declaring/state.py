@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import inspect
 import typing
-from typing import Any
+from typing import Any, Final
 
-from rivet_runner.actors._types.annotations import Names, annotations_of, evaluate
+from rivet_runner.actors._types.annotations import Names, evaluate
 from rivet_runner.actors._types.convert import ValueType
+from rivet_runner.actors._types.signature import signature_of
 from rivet_runner.actors._types.state import StateType
 
 __all__ = ["declared_input", "declared_state"]
 
+_STATE: Final = "__rivet_state__"
+"""The attribute with the state's annotation, evaluated in the module that wrote it. Type variables may be left in it."""
+
 
 def declared_state(cls: type, base: type, names: Names) -> StateType[Any] | None:
     """The type of the state, or `None` if ``cls`` leaves it open. Raises `TypeError`."""
-    annotation = _argument(cls, base)
-    if annotation is None:
-        raise TypeError(f"{cls.__qualname__} must name its state: {base.__name__}[State], or {base.__name__}[None]")
     try:
-        annotation = evaluate(annotation, cls.__module__, names)
+        annotation = _argument(cls, base, names)
+        if annotation is None:
+            raise TypeError(f"it must be named, {base.__name__}[State] or {base.__name__}[None]")
+        setattr(cls, _STATE, annotation)
         if _is_open(annotation):
             return None
         state_type = StateType[Any].of(annotation)
@@ -39,9 +43,7 @@ def declared_input(cls: type, base: type, names: Names) -> ValueType[Any]:
     if not inspect.isfunction(method) or not _overrides(cls, base, "initial_state"):
         return ValueType(Any)
     try:
-        hints = annotations_of(method, names)
-        parameter = [*inspect.signature(method).parameters][1]
-        return ValueType(hints.get(parameter, Any))
+        return signature_of(method, names).first()
     except TypeError as error:
         raise TypeError(f"the input of {cls.__qualname__}.initial_state cannot be used: {error}") from None
 
@@ -57,24 +59,25 @@ def _overrides(cls: type, base: type, name: str) -> bool:
     return inspect.getattr_static(cls, name, missing) is not inspect.getattr_static(base, name, missing)
 
 
-def _argument(cls: type, base: type) -> Any:
+def _argument(cls: type, base: type, names: Names) -> Any:
     """What stands in the brackets of ``base``, through generic classes between it and ``cls``. `None` if nothing does."""
-    if cls is base:
-        return typing.cast(Any, base).__parameters__[0]
     for written in vars(cls).get("__orig_bases__", cls.__bases__):
         above = typing.get_origin(written) or written
-        if not (isinstance(above, type) and issubclass(above, base)):
-            continue
-        found = _argument(above, base)
-        given = typing.get_args(written)
-        if above is base:
-            return _none_type(given[0]) if given else None
-        if isinstance(found, typing.TypeVar):
-            parameters = typing.cast(Any, above).__parameters__
-            return _none_type(dict(zip(parameters, given, strict=True))[found]) if given else found
-        return found[given] if given and getattr(found, "__parameters__", ()) else found
+        if isinstance(above, type) and issubclass(above, base):
+            given = [type(None) if one is None else evaluate(one, cls.__module__, names) for one in typing.get_args(written)]
+            if above is base:
+                return given[0] if given else None
+            return _substituted(getattr(above, _STATE), typing.cast(Any, above), given)
     return None
 
 
-def _none_type(annotation: Any) -> Any:
-    return type(None) if annotation is None else annotation
+def _substituted(annotation: Any, above: Any, given: list[Any]) -> Any:
+    """``annotation``, the state of the generic class ``above``, with what was ``given`` for its type variables."""
+    if not given:
+        return annotation
+    values = dict(zip(above.__parameters__, given, strict=True))
+    if isinstance(annotation, typing.TypeVar):
+        return values[annotation]
+    if not _is_open(annotation):
+        return annotation
+    return annotation[tuple(values[variable] for variable in annotation.__parameters__)]

@@ -16,7 +16,7 @@ import msgspec.inspect
 from rivet_runner.actors._types.conversion_error import ConversionError
 from rivet_runner.actors._types.models import convert_model, is_model
 
-__all__ = ["ConversionError", "ValueType", "convert", "unsupported_reason"]
+__all__ = ["ConversionError", "ValueType", "convert", "parts_of", "unsupported_reason"]
 
 T = TypeVar("T")
 
@@ -43,12 +43,14 @@ class ValueType(Generic[T]):
             raise TypeError(reason)
         self.annotation = annotation
         # A value of exactly this type is right as it is.
-        self._exact = annotation if annotation in _SCALARS else None
+        self._exact = annotation if isinstance(annotation, type) and annotation in _SCALARS else None
 
     def convert(self, value: Any) -> T:
         """Convert plain data. Raises `ConversionError`."""
         if type(value) is self._exact:
             return cast(T, value)
+        if self._exact is int:
+            value = _with_whole_floats(value)  # at once, because raising and trying again takes far longer
         return cast(T, convert(value, self.annotation))
 
 
@@ -79,9 +81,9 @@ def unsupported_reason(annotation: Any) -> str | None:
         described = msgspec.inspect.type_info(annotation)
     except (TypeError, NameError) as error:
         return str(error)
-    for kind in _custom_types(described):
-        if not is_model(kind):
-            return f"plain data cannot become a {kind.__module__}.{kind.__qualname__}"
+    for node in parts_of(described):
+        if isinstance(node, msgspec.inspect.CustomType) and node.cls is not object and not is_model(node.cls):
+            return f"plain data cannot become a {node.cls.__module__}.{node.cls.__qualname__}"
     return None
 
 
@@ -131,19 +133,16 @@ def _with_whole_floats(value: Any) -> Any:
     return value
 
 
-def _custom_types(described: Any) -> Iterator[Any]:
-    """The classes in a type that msgspec leaves to its hook. Recursive types are followed once."""
+def parts_of(described: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
+    """A type as msgspec describes it and all types in it, each once."""
     seen: set[int] = set()
-    waiting = [described]
+    waiting: list[Any] = [described]
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, msgspec.inspect.CustomType):
-            if node.cls is not object:
-                yield node.cls
-        elif isinstance(node, tuple):
+        if isinstance(node, tuple):
             waiting.extend(node)
-        elif isinstance(node, msgspec.inspect.Type | msgspec.inspect.Field):
+        elif isinstance(node, msgspec.inspect.Type | msgspec.inspect.Field) and id(node) not in seen:
+            seen.add(id(node))
             waiting.extend(getattr(node, name) for name in node.__struct_fields__)
+            if isinstance(node, msgspec.inspect.Type):
+                yield node

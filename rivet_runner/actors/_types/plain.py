@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+import msgspec.inspect
 
+from rivet_runner.actors._types.convert import parts_of
 from rivet_runner.actors._types.models import is_model, plain_of_fields
 
 __all__ = ["plain"]
@@ -61,15 +64,22 @@ _RULES: Final[dict[type, Callable[[Any], Any]]] = {
 }
 
 
+_MAY_BE_SETS: Final = (
+    msgspec.inspect.SetType,
+    msgspec.inspect.FrozenSetType,
+    msgspec.inspect.AnyType,
+    msgspec.inspect.CustomType,
+)
+
 _SCALARS: Final[tuple[type[Any], ...]] = (int, float, str, bytes)
 
 
 def _by_kind(value: Any) -> Any:
     """The rule for a value whose type has none of its own. A subclass of a plain type counts as that type."""
+    if isinstance(value, msgspec.Struct):
+        return _by_msgspec(value) if _has_no_sets(type(value)) else _struct(value)
     if isinstance(value, enum.Enum):
         return plain(value.value)
-    if isinstance(value, msgspec.Struct):
-        return _struct(value)
     if dataclasses.is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if is_model(type(value)):
@@ -88,10 +98,25 @@ def _by_kind(value: Any) -> Any:
     return msgspec.to_builtins(value)
 
 
+def _by_msgspec(value: Any) -> Any:
+    """Faster by far than the other rules, but it makes lists of sets."""
+    return msgspec.to_builtins(value, builtin_types=(bytes, datetime), enc_hook=plain)
+
+
+@functools.lru_cache(maxsize=1024)
+def _has_no_sets(kind: type[msgspec.Struct]) -> bool:
+    """Whether the fields of ``kind`` declare all of their types, and no set among them."""
+    try:
+        described = msgspec.inspect.type_info(kind)
+    except (TypeError, NameError):
+        return False
+    return not any(isinstance(node, _MAY_BE_SETS) for node in parts_of(described))
+
+
 def _struct(value: msgspec.Struct) -> Any:
     settings = value.__struct_config__
     if settings.array_like or settings.omit_defaults:
-        return msgspec.to_builtins(value, builtin_types=(bytes, datetime), enc_hook=plain)
+        return _by_msgspec(value)
     made = {} if settings.tag is None else {settings.tag_field: settings.tag}
     for name, field in zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True):
         item = getattr(value, field)

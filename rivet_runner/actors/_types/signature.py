@@ -54,6 +54,12 @@ class Signature:
         if parameter.default is parameter.empty:
             self._required = len(self._parameters)
 
+    def first(self) -> ValueType[Any]:
+        """The type of the first parameter. Raises `TypeError` if there is none."""
+        if not self._parameters:
+            raise TypeError("it takes no argument")
+        return self._parameters[0][1]
+
     def bind(self, arguments: Sequence[Any]) -> list[Any]:
         """Convert plain ``arguments``, in the order of the parameters. Defaults are left to the call.
 

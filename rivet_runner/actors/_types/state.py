@@ -140,9 +140,14 @@ def _factory(annotation: Any) -> Callable[[], Any]:
 
 
 def _bare(annotation: Any) -> Any:
+    """The class behind an annotation, as far as there is one."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return _bare(typing.get_args(annotation)[0])
+    if origin is None and not isinstance(annotation, type):
+        # A `NewType`, or the statement ``type``.
+        named = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
+        return annotation if named is None else _bare(named)
     return annotation if origin is None else origin
 
 

@@ -86,6 +86,32 @@ def test_the_state_is_the_type_argument_also_through_generic_classes() -> None:
             declaration_of(open_class)
 
 
+def test_names_mean_what_they_meant_where_they_were_written() -> None:
+    def elsewhere() -> tuple[type[DurableActor[Any]], type[DurableActor[Any]]]:
+        class Local(msgspec.Struct):
+            count: int = 0
+
+        class Base(DurableActor["Local"]):
+            def initial_state(self, input: Local) -> Local:
+                return input
+
+        class Open(DurableActor[T], Generic[T]):
+            def initial_state(self, input: Local) -> T:
+                raise NotImplementedError
+
+        return Base, Open
+
+    base, open_base = elsewhere()
+
+    class Room(base): ...  # type: ignore[valid-type, misc]
+
+    class Other(open_base[State]): ...  # type: ignore[valid-type, misc]
+
+    assert declaration_of(Room).state_type.make() == declaration_of(Room).input_type.convert({})
+    assert declaration_of(Other).state_type.annotation is State
+    assert type(declaration_of(Other).input_type.convert({})).__name__ == "Local"
+
+
 def test_a_state_that_cannot_work_is_refused() -> None:
     refused("the state of Room cannot be used: plain data cannot become a .*Opaque", Opaque)
     refused("the state of Room cannot be used: .*: use a Struct with an optional field", State | None)
@@ -93,7 +119,10 @@ def test_a_state_that_cannot_work_is_refused() -> None:
     refused(
         r"the state of Room cannot be made: Needy\(\) needs arguments .*; give its fields defaults, or define init", Needy
     )
-    with pytest.raises(TypeError, match=r"Room must name its state: DurableActor\[State\], or DurableActor\[None\]"):
+    with pytest.raises(
+        TypeError,
+        match=r"the state of .*Room cannot be used: it must be named, DurableActor\[State\]",
+    ):
 
         class Room(DurableActor): ...  # type: ignore[type-arg]
 

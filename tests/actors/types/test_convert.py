@@ -70,6 +70,7 @@ class Opaque: ...
         ({"x": 1.0, "y": 2}, Point, Point(1, 2.0)),
         ({"count": 1.0}, Keyed, {"count": 1}),
         ({"amount": 1.0, "lines": [2]}, Order, None),
+        (3.0, Annotated[int, []], 3),
         (None, Size | None, None),
         (None, Order | None, None),
         (None, None, None),
@@ -145,7 +146,9 @@ def test_an_annotation_that_nothing_fits_is_a_type_error(annotation: Any, reason
         ValueType(annotation)
 
 
-@pytest.mark.parametrize("annotation", [Any, object, None, int, Tree, Order, list[Order], NewType("Id", str), Keyed])
+@pytest.mark.parametrize(
+    "annotation", [Any, object, None, int, Tree, Order, list[Order], NewType("Id", str), Keyed, Annotated[int, []]]
+)
 def test_an_annotation_that_values_fit_is_accepted(annotation: Any) -> None:
     assert unsupported_reason(annotation) is None
 

@@ -42,6 +42,18 @@ class Row(msgspec.Struct, array_like=True):
     b: bytes
 
 
+class Flat(msgspec.Struct):
+    a: str
+    at: datetime
+    raw: bytes
+
+
+class Outer(msgspec.Struct):
+    flat: Flat
+    some: list[Flat] = []
+    any: Any = msgspec.field(default_factory=lambda: {1})
+
+
 @dataclasses.dataclass
 class Point:
     at: datetime
@@ -84,6 +96,8 @@ def test_plain_data_stays_as_it_is(value: Any) -> None:
         (date(2026, 1, 1), "2026-01-01"),
         (timedelta(seconds=90), "PT90S"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (Outer(Flat("x", NOON, b"x")), {"flat": {"a": "x", "at": NOON, "raw": b"x"}, "some": [], "any": {1}}),
+        ([Flat("x", NOON, b"x")], [{"a": "x", "at": NOON, "raw": b"x"}]),
         (Inner(1, {"a"}), {"type": "inner", "someField": 1, "tags": {"a"}}),
         ([Row(1, b"x")], [[1, b"x"]]),
         (Point(NOON, Inner(1)), {"at": NOON, "inner": {"type": "inner", "someField": 1, "tags": set()}}),

@@ -6,7 +6,7 @@ import dataclasses
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal, TypedDict, TypeVar
+from typing import Annotated, Any, Literal, NewType, TypedDict, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -136,6 +136,7 @@ def test_the_order_of_a_dict_is_kept() -> None:
         (int, 0),
         (str, ""),
         (Annotated[int, msgspec.Meta(ge=0)], 0),
+        (NewType("Scores", dict[str, int]), {}),
     ],
 )
 def test_a_state_is_made_without_arguments(annotation: Any, state: Any) -> None:
