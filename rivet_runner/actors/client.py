@@ -216,7 +216,7 @@ class Client:
         new = self._new(actor, key, input, pool)
         async with self._link.time_limit(f"the creation of {new.name}"):
             actor_id = await create_actor(self._link, new)
-        return self._handle(actor, ById(actor_id), params)
+        return self._handle(actor, ById(self._link, actor_id), params)
 
     @overload
     def get_for_id(self, actor: type[ActorT], actor_id: str, /, *, params: Any = None) -> ActorHandle[ActorT]: ...
@@ -224,7 +224,7 @@ class Client:
     def get_for_id(self, actor: str, actor_id: str, /, *, params: Any = None) -> ActorHandle[Any]: ...
     def get_for_id(self, actor: Any, actor_id: str, /, *, params: Any = None) -> ActorHandle[Any]:
         """The handle of the actor with this id, as `ActorHandle.resolve` returns it."""
-        return self._handle(actor, ById(actor_id), params)
+        return self._handle(actor, ById(self._link, actor_id), params)
 
     def _handle(self, actor: Any, target: Target, params: Any) -> ActorHandle[Any]:
         return ActorHandle(self._link, target, declared(actor), plain(params))

@@ -14,8 +14,7 @@ from rivet_runner._connection.backoff import Backoff
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.actors._client.link import Link
 from rivet_runner.actors._client.names import called, event_name, event_type
-from rivet_runner.actors._client.opening import is_temporary, open_session, was_disconnected
-from rivet_runner.actors._client.replies import error_in_reason
+from rivet_runner.actors._client.opening import is_temporary, may_come_back, open_session, was_disconnected
 from rivet_runner.actors._client.session import End, Session
 from rivet_runner.actors._client.subscriptions import Subscription, Subscriptions
 from rivet_runner.actors._client.targets import Target
@@ -194,9 +193,8 @@ class LiveConnection(Generic[ActorT]):
                 end = await self._carry(session)
                 if was_disconnected(end):
                     return
-                reason = end.error or error_in_reason(end.reason)
-                if not is_temporary(reason):
-                    self._error = reason
+                if not may_come_back(end):
+                    self._error = end.cause
                     return
                 log.info("the connection to %s ended (%s); it is made again", self._target, end)
                 session = await self._open_again()

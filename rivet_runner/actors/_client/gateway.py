@@ -10,6 +10,7 @@ from rivet_runner._connection.client_transport import Reply
 from rivet_runner.actors._client.link import Link
 from rivet_runner.actors._client.replies import engine_error
 from rivet_runner.actors._client.targets import Target, is_gone
+from rivet_runner.actors.errors import ActorError
 
 __all__ = ["ask_actor"]
 
@@ -30,10 +31,23 @@ async def ask_actor(link: Link, target: Target, method: str, path: str, headers:
     actor_id = await target.actor_id()
     sent = clock()
     reply = await link.ask_actor(actor_id, method, path, headers, body)
+    try:
+        return _of_actor(reply)
+    except ActorError as error:
+        if not is_gone(error):
+            raise
+        target.doubt(actor_id)
+        if clock() - sent >= FIRST_RETRY_SECONDS:
+            raise
+        successor = await target.actor_id()
+        if successor == actor_id:
+            raise
+    return _of_actor(await link.ask_actor(successor, method, path, headers, body))
+
+
+def _of_actor(reply: Reply) -> Reply:
+    """The reply, if it is the actor's. Raises `ActorError`."""
     error = engine_error(reply)
-    if error is not None and is_gone(error) and target.forget(actor_id) and clock() - sent < FIRST_RETRY_SECONDS:
-        reply = await link.ask_actor(await target.actor_id(), method, path, headers, body)
-        error = engine_error(reply)
     if error is not None:
         raise error
     return reply

@@ -16,7 +16,7 @@ from rivet_runner.actors._wire.subprotocols import offered
 from rivet_runner.actors.errors import ActorError, ClientError, ConnectionLost
 from rivet_runner.errors import DecodeError, WebSocketClosed
 
-__all__ = ["is_temporary", "open_session", "was_disconnected"]
+__all__ = ["is_temporary", "may_come_back", "open_session", "was_disconnected"]
 
 PATH: Final = "/connect"
 
@@ -48,10 +48,14 @@ async def open_session(link: Link, target: Target, codec: Codec, params: Any, on
     try:
         return await _open(link, actor_id, codec, params, on_event)
     except ActorError as error:
-        if not (is_gone(error) and target.forget(actor_id)):
+        if not is_gone(error):
             raise
+        target.doubt(actor_id)
+        successor = await target.actor_id()
+        if successor == actor_id:
+            raise ConnectionLost(f"{target} is not where the engine expects it, or not yet: try again ({error})") from None
     # Nothing has run yet, so this may be repeated.
-    return await _open(link, await target.actor_id(), codec, params, on_event)
+    return await _open(link, successor, codec, params, on_event)
 
 
 async def _open(link: Link, actor_id: str, codec: Codec, params: Any, on_event: OnEvent) -> Session:
@@ -87,7 +91,12 @@ def _refused(closed: WebSocketClosed, refusal: ActorError | None) -> ActorError 
 
 def was_disconnected(end: End) -> bool:
     """Whether the actor's own code has closed the connection."""
-    return end.code == NORMAL and end.error is None and not _CLOSED_FOR_THE_ACTOR.fullmatch(end.reason)
+    return end.code == NORMAL and end.told is None and not _CLOSED_FOR_THE_ACTOR.fullmatch(end.reason)
+
+
+def may_come_back(end: End) -> bool:
+    """Whether a connection that has ended is worth another one. An actor that is gone may have a successor."""
+    return is_temporary(end.cause) or (end.cause is not None and is_gone(end.cause))
 
 
 def is_temporary(error: BaseException | None) -> bool:

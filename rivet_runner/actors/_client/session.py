@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from rivet_runner._connection.client_transport import TransportSocket
 from rivet_runner._tasks import TaskGroup
-from rivet_runner.actors._client.replies import actor_error
+from rivet_runner.actors._client.replies import actor_error, error_in_reason
 from rivet_runner.actors._wire.encodings import Codec
 from rivet_runner.actors._wire.messages import (
     ActionRequest,
@@ -41,10 +41,15 @@ class End:
     def __init__(self, closed: WebSocketClosed, error: ActorError | None) -> None:
         self.code = closed.code
         self.reason = closed.reason
-        self.error = error
+        self.told = error
+
+    @property
+    def cause(self) -> ActorError | None:
+        """The error that it has ended with, or `None` if the close names none."""
+        return self.told or error_in_reason(self.reason)
 
     def __str__(self) -> str:
-        return str(self.error) if self.error is not None else f"{self.code} {self.reason}".rstrip()
+        return str(self.told) if self.told is not None else f"{self.code} {self.reason}".rstrip()
 
 
 class Session:

@@ -30,6 +30,7 @@ CRASH_POLICY: Final = "sleep"
 
 class _Actor(msgspec.Struct, frozen=True):
     actor_id: str
+    destroy_ts: int | None = None
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -68,23 +69,36 @@ class Target(ABC):
     async def actor_id(self) -> str:
         """The actor's id, from memory if it is known. Raises `ActorError` and `ClientError`. Cancelling is safe."""
 
-    def forget(self, actor_id: str) -> bool:
-        """The actor with this id is gone. Returns whether asking the engine again may give another."""
-        del actor_id
-        return False
+    @abstractmethod
+    def doubt(self, actor_id: str) -> None:
+        """An answer says that there is no actor with this id. So the next `actor_id` asks the engine."""
 
 
 class ById(Target):
     """An actor whose id is known."""
 
-    def __init__(self, actor_id: str) -> None:
+    def __init__(self, link: Link, actor_id: str) -> None:
+        self._link = link
         self._actor_id = actor_id
-
-    async def actor_id(self) -> str:
-        return self._actor_id
+        self._is_certain = True
 
     def __str__(self) -> str:
         return self._actor_id
+
+    async def actor_id(self) -> str:
+        if not self._is_certain:
+            await self._verify()
+            self._is_certain = True
+        return self._actor_id
+
+    def doubt(self, actor_id: str) -> None:
+        self._is_certain = False
+
+    async def _verify(self) -> None:
+        query = {"namespace": self._link.namespace, "actor_ids": self._actor_id}
+        found = json_of(await self._link.call_api("GET", f"/actors?{urlencode(query)}"), _Actors).actors
+        if not found or found[0].destroy_ts is not None:
+            raise ActorError("actor", "not_found", f"there is no actor {self} any more")
 
 
 class ByKey(Target):
@@ -107,10 +121,9 @@ class ByKey(Target):
                 self._actor_id = await (self._find() if self._new is None else _create(self._link, "PUT", self._new))
             return self._actor_id
 
-    def forget(self, actor_id: str) -> bool:
+    def doubt(self, actor_id: str) -> None:
         if self._actor_id == actor_id:
             self._actor_id = None
-        return True
 
     async def _find(self) -> str:
         query = {"namespace": self._link.namespace, "name": self._name, "key": join_key(self._key)}
@@ -126,7 +139,7 @@ async def create_actor(link: Link, new: NewActor) -> str:
 
 
 def is_gone(error: ActorError) -> bool:
-    """Whether the engine says with ``error`` that there is no actor with this id any more."""
+    """Whether ``error`` says that there is no actor with this id any more."""
     return (error.group, error.code) in (("actor", "not_found"), ("actor", "destroyed_while_waiting_for_ready"))
 
 

@@ -94,8 +94,8 @@ async def test_a_handle_finds_the_actor_that_replaces_a_destroyed_one(rivet: Sim
 async def test_a_call_that_the_gateway_may_have_delivered_is_not_repeated(seconds: float, times: int) -> None:
     """The gateway tries again after 0.15 s. If the actor destroyed itself in its first run, it then finds no actor."""
     gone = b'{"group":"actor","code":"not_found","message":"m"}'
-    found = (200, b'{"actor":{"actor_id":"id"},"created":false}')
-    transport = Script([found, (404, gone), found, (404, gone)], {"x-rivet-error": "actor.not_found"}, seconds)
+    first, second = ((200, b'{"actor":{"actor_id":"%b"},"created":false}' % name) for name in (b"first", b"second"))
+    transport = Script([first, (404, gone), second, (404, gone)], {"x-rivet-error": "actor.not_found"}, seconds)
     with pytest.raises(ActorError, match="not_found"):
         await client_on(transport).get_or_create("room", "a").call("leave")
     assert [method for method, _ in transport.asked].count("POST") == times

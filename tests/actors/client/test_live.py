@@ -426,3 +426,29 @@ async def test_closing_while_it_is_made_again_ends_it(rivet: SimulatedEngine) ->
         await live.closed()
         await rivet.advance(60)
         assert len(runner.conversations) == 1
+
+
+async def test_a_runner_that_does_not_know_its_actor_yet_is_asked_again(rivet: SimulatedEngine) -> None:
+    class Forgetful(FakeActors):
+        forgets = True
+
+        async def accept(self, actor: Actor, conversation: Conversation) -> None:
+            if self.forgets:
+                await conversation.ws.close(1011, "actor.not_found")
+            else:
+                await conversation.init(actor)
+
+    async with rivet.host(Forgetful) as runner:
+        runner.actions["echo"] = echo
+        actor = await rivet.create("room", key="a")
+        for room in (rivet.client.get("room", "a"), rivet.client.get_for_id("room", actor.id)):
+            runner.forgets = True
+            with pytest.raises(ConnectionLost, match=r"not where the engine expects it.*actor\.not_found"):
+                await room.connect().__aenter__()
+            runner.forgets = False
+            async with room.connect() as live:
+                runner.forgets = True
+                await runner.conversations[-1].ws.close(1011, "actor.not_found")
+                await rivet.advance(5)
+                runner.forgets = False
+                assert await live.call("echo") == []
