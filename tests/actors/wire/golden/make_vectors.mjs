@@ -3,7 +3,7 @@
 // node make_vectors.mjs < frames.json, where frames.json is from frames.py.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createClient } from "rivetkit/client";
-import { describe } from "./describe.mjs";
+import { describe } from "../../../support/javascript/values.mjs";
 import { openGateway } from "./gateway.mjs";
 import { values } from "./values.mjs";
 

@@ -1,4 +1,5 @@
-// A value of JavaScript in JSON, with its exact type.
+// Values of JavaScript in JSON, with their exact types, and back. values.py is the same for Python.
+
 export function describe(value) {
   if (value === undefined) return { undefined: true };
   if (typeof value === "bigint") return { bigint: value.toString() };
@@ -12,4 +13,29 @@ export function describe(value) {
   if (value instanceof Map) return { map: [...value].map(([key, item]) => [describe(key), describe(item)]) };
   if (Array.isArray(value)) return value.map(describe);
   return { object: Object.entries(value).map(([key, item]) => [key, describe(item)]) };
+}
+
+export function build(described) {
+  if (described === null || typeof described !== "object") return described;
+  if (Array.isArray(described)) return described.map(build);
+  const [[kind, value]] = Object.entries(described);
+  switch (kind) {
+    case "undefined":
+      return undefined;
+    case "bigint":
+      return BigInt(value);
+    case "number":
+      return Number(value);
+    case "date":
+      return new Date(value);
+    case "uint8Array":
+      return new Uint8Array(Buffer.from(value, "hex"));
+    case "set":
+      return new Set(value.map(build));
+    case "map":
+      return new Map(value.map(([key, item]) => [build(key), build(item)]));
+    case "object":
+      return Object.fromEntries(value.map(([key, item]) => [key, build(item)]));
+  }
+  throw new Error(`no value is described by ${kind}`);
 }
