@@ -10,7 +10,7 @@ from rivet_runner.actors._hosting.kind import ActorKind
 from rivet_runner.actors._hosting.refusals import Refusal
 from rivet_runner.actors._wire.encodings import Codec, codec
 from rivet_runner.actors._wire.subprotocols import read_offer
-from rivet_runner.actors._wire.values import load_json
+from rivet_runner.actors._wire.values import load_raw_json
 from rivet_runner.errors import DecodeError
 from rivet_runner.websocket import WebSocket
 
@@ -50,6 +50,6 @@ def _params(kind: ActorKind, text: str) -> Any:
     if size > kind.cls.max_params:
         raise Refusal("actor", "invalid_request", f"The parameters have {size} bytes, over max_params.")
     try:
-        return load_json(text)
+        return load_raw_json(text)
     except DecodeError as error:
         raise Refusal("actor", "invalid_request", f"The parameters cannot be read: {error}") from None

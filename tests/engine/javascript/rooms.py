@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
+import sys
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -96,8 +99,13 @@ class Room(DurableActor[State]):
         return value
 
     async def on_request(self, request: Request) -> Response:
-        return Response(f"{request.method} {request.path} ".encode() + request.body, status=201)
+        return Response(f"{request.method} {request.path}?{request.query_string} ".encode() + request.body, status=201)
 
 
 def app(**options: Any) -> App:
     return App(Room, **options)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    app(**json.loads(sys.argv[1])).run()
