@@ -152,6 +152,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self.__returned)
         return future
 
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        """Wait until the threads of `asyncio.to_thread` have ended, as every loop does. The clock stands meanwhile."""
+        self.__selector.calls_in_threads += 1
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self.__selector.calls_in_threads -= 1
+
     def __returned(self, _: asyncio.Future[Any]) -> None:
         self.__selector.calls_in_threads -= 1
 

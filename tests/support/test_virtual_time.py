@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from rivet_runner.testing import virtual_loop
 from tests.support import virtual_time as module
 from tests.support.virtual_time import Stuck, VirtualTimeLoop, virtual_time
 
@@ -243,3 +244,17 @@ async def test_timer_without_end_is_set_and_never_fires() -> None:
     await asyncio.sleep(1_000_000)
     assert endless.when() == float("inf")
     endless.cancel()
+
+
+def test_the_loop_ends_with_the_threads_of_its_calls() -> None:
+    gate = threading.Event()
+
+    async def leave_a_call_behind() -> None:
+        call = asyncio.ensure_future(asyncio.to_thread(gate.wait, 5))
+        await asyncio.sleep(0)
+        call.cancel()
+        threading.Timer(0.1, gate.set).start()
+
+    with asyncio.Runner(loop_factory=virtual_loop) as runner:
+        runner.run(leave_a_call_behind())
+    assert gate.is_set()
