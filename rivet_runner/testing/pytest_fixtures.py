@@ -64,7 +64,7 @@ def _rivet_local_engine() -> Iterator[LocalEngine]:
 
 
 @pytest_asyncio.fixture(loop_scope="function")
-async def rivet_engine(request: pytest.FixtureRequest, _rivet_local_engine: LocalEngine) -> RealEngine:
+async def rivet_engine(request: pytest.FixtureRequest, _rivet_local_engine: LocalEngine) -> AsyncIterator[RealEngine]:
     """A real engine with the interface of ``rivet``, in a namespace of the test's own."""
     from rivet_runner.testing.engine_api import EngineApi
     from rivet_runner.testing.real_engine import RealEngine
@@ -73,4 +73,6 @@ async def rivet_engine(request: pytest.FixtureRequest, _rivet_local_engine: Loca
         pytest.fail("a test has `rivet` or `rivet_engine`: a real engine does not keep virtual time", pytrace=False)
     namespace = f"test-{uuid4().hex[:16]}"
     await EngineApi(_rivet_local_engine.endpoint).create_namespace(namespace)
-    return RealEngine(_rivet_local_engine.endpoint, namespace)
+    engine = RealEngine(_rivet_local_engine.endpoint, namespace)
+    yield engine
+    await engine.aclose()

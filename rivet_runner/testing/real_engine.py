@@ -8,7 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from websockets.asyncio.client import connect
@@ -19,6 +19,9 @@ from rivet_runner.runner import Runner, RunnerSource
 from rivet_runner.testing.engine_api import CrashPolicy, EngineApi
 from rivet_runner.testing.engine_types import ActorInfo
 from rivet_runner.testing.http_client import HttpResponse
+
+if TYPE_CHECKING:
+    from rivet_runner.actors.client import Client
 
 __all__ = ["RealActorHandle", "RealEngine"]
 
@@ -42,9 +45,28 @@ class RealEngine:
         self.namespace = namespace
         self.api: EngineApi = EngineApi(endpoint, namespace=namespace)
         self._hosted: list[Runner] = []
+        self._client: Client | None = None
 
     def __repr__(self) -> str:
         return f"<RealEngine {self.endpoint}, namespace {self.namespace}>"
+
+    @property
+    def client(self) -> Client:
+        """The client of typed actors on this engine, with the pool ``default`` and the timeout of 60 s. See `aclose`.
+
+        It requires ``pip install "rivet-runner[actors]"``, and raises `ModuleNotFoundError` without it.
+        """
+        if self._client is None:
+            from rivet_runner.actors.client import Client
+
+            self._client = Client(self.endpoint, namespace=self.namespace, pool="default")
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close the connections of `client`, if you have used it. The fixture ``rivet_engine`` does."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
 
     @contextlib.asynccontextmanager
     async def host(self, runner: type[RunnerT] | RunnerSource[RunnerT], **options: Any) -> AsyncIterator[RunnerT]:

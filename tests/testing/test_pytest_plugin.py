@@ -146,6 +146,28 @@ async def test_plain(rivet):
         again.assert_outcomes(failed=1)
 
 
+TYPED: Final = """
+from rivet_runner.actors import App, DurableActor, Event, action
+
+class Counter(DurableActor[int]):
+    changed = Event[int]()
+
+    @action
+    async def add(self, by: int) -> int:
+        self.state += by
+        await self.changed.emit(self.state)
+        return self.state
+
+async def count(engine):
+    async with engine.host(App(Counter)):
+        counter = engine.client.get_or_create(Counter, "a")
+        assert await counter.call(Counter.add, 1) == 1
+        async with counter.connect() as live, live.on(Counter.changed) as changed:
+            assert await live.call(Counter.add, 2) == 3
+            assert await anext(changed) == 3
+"""
+
+
 class TestRivetEngine:
     TESTS: Final = """
 @pytest.mark.parametrize("number", [1, 2])
@@ -174,6 +196,17 @@ async def test_it(rivet_engine, number):
         monkeypatch.setenv(BINARY_VARIABLE, str(find_engine_binary()))
         monkeypatch.chdir(project.path)
         run(project, self.TESTS).assert_outcomes(passed=2)
+
+    @pytest.mark.engine
+    def test_both_engines_have_a_client_of_typed_actors(
+        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    ) -> None:
+        monkeypatch.chdir(request.config.rootpath)
+        monkeypatch.setenv(BINARY_VARIABLE, str(find_engine_binary()))
+        monkeypatch.chdir(project.path)
+        tests = "\nasync def test_real(rivet_engine):\n    await count(rivet_engine)\n"
+        tests += "\nasync def test_simulated(rivet):\n    await count(rivet)\n"
+        run(project, TYPED + tests).assert_outcomes(passed=2)
 
     @pytest.mark.engine
     def test_reason_is_given_when_a_test_wants_both_engines(
