@@ -15,8 +15,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
+from reliability.simulation.invariant import Entry, Invariant, Place, Violation, is_read
 from rivet_runner.protocol import v3, v7
 from rivet_runner.protocol.messages import (
     ActorStateStopped,
@@ -27,19 +28,9 @@ from rivet_runner.protocol.messages import (
     ToServerWebSocketMessageAck,
 )
 
-__all__ = ["INVARIANTS", "Checker", "Entry", "Violation"]
+__all__ = ["INVARIANTS", "Checker"]
 
-FRAMES: Final = {
-    (3, "->"): (b"\x01", b"\x06"),
-    (3, "<-"): (b"\x05",),
-    (7, "->"): (b"\x01", b"\x06"),
-    (7, "<-"): (b"\x04",),
-}
-"""The first bytes of the messages that the invariants read: events and tunnel messages. By version of the protocol and
-direction."""
-
-Place = tuple[str, int]
-"""An actor's id and a generation."""
+TUNNEL_MESSAGES: Final = (ToClientTunnelMessage, ToServerTunnelMessage)
 
 SHUTDOWN_SECONDS: Final = 45.0
 """Bound of a graceful shutdown with the timeouts of `rivet_runner.Runner` that `load` sets."""
@@ -54,69 +45,6 @@ RECOVERY_SECONDS: Final = 150.0
 
 ALARM_SECONDS: Final = 100.0
 """An alarm may have to wait for a runner, or for the back-off after crashes."""
-
-
-class Entry(Protocol):
-    """One line of the trace."""
-
-    @property
-    def time(self) -> int: ...
-    @property
-    def part(self) -> str: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def what(self) -> str: ...
-    @property
-    def details(self) -> tuple[Any, ...]: ...
-    @property
-    def message(self) -> Any: ...
-
-
-class Violation(NamedTuple):
-    """``number`` is that of the invariant."""
-
-    number: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"invariant {self.number}: {self.text}"
-
-
-class Invariant:
-    """Reads the trace line by line. `broken` has the complaints so far."""
-
-    number: int
-
-    def __init__(self) -> None:
-        self.broken: list[Violation] = []
-
-    def complain(self, text: str) -> None:
-        self.broken.append(Violation(self.number, text))
-
-    def app(self, entry: Entry) -> None:
-        """A hook of an actor noted something. ``entry.details`` begins with its process and its generation."""
-
-    def client(self, entry: Entry) -> None:
-        """A client noted something."""
-
-    def engine(self, entry: Entry) -> None:
-        """The engine decided something, or a fault struck."""
-
-    def frame(self, message: Any) -> None:
-        """One of the messages of `FRAMES` passed."""
-
-    def tick(self, now: int) -> None:
-        """Time passed, also without anything in the trace. ``now`` is in milliseconds, as in its lines."""
-
-
-def _events(message: Any) -> list[tuple[Place, Any]]:
-    """The events of a message, each with its actor and generation."""
-    if isinstance(message, v3.ToServerEvents):
-        return [((one.inner.actor_id, one.inner.generation), one.inner) for one in message.items]
-    if isinstance(message, v7.ToServerEvents):
-        return [((one.checkpoint.actor_id, one.checkpoint.generation), one.inner) for one in message.items]
-    return []
 
 
 class ClientMessages(Invariant):
@@ -154,12 +82,7 @@ class ClientMessages(Invariant):
         self.delivered_by[name, number] = process
         self.expected[name] = max(self.expected[name], number + 1)
 
-    def frame(self, message: Any) -> None:
-        if isinstance(message, ToClientTunnelMessage | ToServerTunnelMessage):
-            message_id = message.message_id
-            self._tunnel(message_id.gateway_id + message_id.request_id, message_id.message_index, message.message_kind)
-
-    def _tunnel(self, key: bytes, index: int, kind: Any) -> None:
+    def tunnel(self, key: bytes, index: int, kind: Any) -> None:
         if isinstance(kind, ToClientWebSocketOpen):
             self.names[key] = kind.path.rsplit("/", 1)[-1]
         elif isinstance(kind, ToClientWebSocketMessage):
@@ -241,10 +164,9 @@ class Generations(Invariant):
             self.complain(f"{actor}: {what} of generation {generation} a second time in {process}")
         self.seen.add((process, actor, generation, what))
 
-    def frame(self, message: Any) -> None:
-        for place, event in _events(message):
-            if isinstance(getattr(event, "state", None), ActorStateStopped):
-                self.stopped.add(place)
+    def event(self, place: Place, event: Any) -> None:
+        if isinstance(getattr(event, "state", None), ActorStateStopped):
+            self.stopped.add(place)
 
 
 class Values(Invariant):
@@ -345,11 +267,10 @@ class Alarms(Invariant):
             del self.running[place]
             self.gone.add(place)
 
-    def frame(self, message: Any) -> None:
-        for (actor, _), event in _events(message):
-            alarm_ts = getattr(event, "alarm_ts", None)
-            if alarm_ts is not None:
-                self._told((actor, alarm_ts))
+    def event(self, place: Place, event: Any) -> None:
+        alarm_ts = getattr(event, "alarm_ts", None)
+        if alarm_ts is not None:
+            self._told((place[0], alarm_ts))
 
     def _told(self, alarm: tuple[str, int]) -> None:
         self.told.add(alarm)
@@ -428,7 +349,7 @@ class Checker:
         self._all = [invariant() for invariant in INVARIANTS]
         self._readers = {
             part: [getattr(one, part) for one in self._all if getattr(type(one), part) is not getattr(Invariant, part)]
-            for part in ("app", "client", "engine", "frame", "tick")
+            for part in ("app", "client", "engine", "event", "tunnel", "tick")
         }
 
     def read(self, entries: Iterable[Entry]) -> None:
@@ -441,10 +362,17 @@ class Checker:
 
     def _read_frame(self, entry: Entry) -> None:
         frame, version = entry.details
-        if frame[:1] in FRAMES[version, entry.what]:
-            message = entry.message
-            for reader in self._readers["frame"]:
-                reader(message)
+        if not is_read(frame, entry.what, version):
+            return
+        message = entry.message
+        if isinstance(message, TUNNEL_MESSAGES):
+            place = message.message_id
+            for reader in self._readers["tunnel"]:
+                reader(place.gateway_id + place.request_id, place.message_index, message.message_kind)
+        else:
+            for its_place, event in _events(message):
+                for reader in self._readers["event"]:
+                    reader(its_place, event)
 
     def tick(self, now: int) -> None:
         """Time passed: ``now`` milliseconds since the trace began."""
@@ -455,3 +383,12 @@ class Checker:
     def broken(self) -> list[Violation]:
         """Every complaint so far."""
         return [violation for invariant in self._all for violation in invariant.broken]
+
+
+def _events(message: Any) -> list[tuple[Place, Any]]:
+    """The events of a message, each with its actor and generation."""
+    if isinstance(message, v3.ToServerEvents):
+        return [((one.inner.actor_id, one.inner.generation), one.inner) for one in message.items]
+    if isinstance(message, v7.ToServerEvents):
+        return [((one.checkpoint.actor_id, one.checkpoint.generation), one.inner) for one in message.items]
+    return []

@@ -19,7 +19,7 @@ log = logging.getLogger("rivet_runner.testing")
 RING: Final = 1024
 """Messages that wait for a client that does not read. The oldest is dropped beyond that, as in the engine."""
 
-MOST_WAITING: Final = 1024
+MAX_WAITING: Final = 1024
 """Messages of a client that wait for its actor. The engine reads no more of them meanwhile."""
 
 NO_CLOSE_FRAME: Final = 1006
@@ -72,7 +72,7 @@ class SocketClient:
             data = message.get("bytes")
             binary = data is not None
             self.port.put(ClientMessage(message["text"].encode() if data is None else data, binary))
-            while len(self.port.incoming) >= MOST_WAITING and not self.port.is_closed:
+            while len(self.port.incoming) >= MAX_WAITING and not self.port.is_closed:
                 self._room.clear()
                 await self._room.wait()
         if "reason" not in message:
