@@ -30,6 +30,9 @@ from rivet_runner.protocol.messages import (
 
 __all__ = ["INVARIANTS", "Checker"]
 
+ENDS: Final = frozenset({"heal", "stall is over"})
+"""The ends of faults, which are no faults themselves."""
+
 TUNNEL_MESSAGES: Final = (ToClientTunnelMessage, ToServerTunnelMessage)
 
 SHUTDOWN_SECONDS: Final = 45.0
@@ -346,6 +349,8 @@ class Checker:
     """All invariants, fed with the trace as it grows."""
 
     def __init__(self) -> None:
+        self.faults: int = 0
+        """The faults that have struck so far."""
         self._all = [invariant() for invariant in INVARIANTS]
         self._readers = {
             part: [getattr(one, part) for one in self._all if getattr(type(one), part) is not getattr(Invariant, part)]
@@ -357,6 +362,7 @@ class Checker:
             if entry.part == "link":
                 self._read_frame(entry)
             else:
+                self.faults += entry.part == "fault" and entry.what not in ENDS
                 for reader in self._readers.get(entry.part, self._readers["engine"]):
                     reader(entry)
 

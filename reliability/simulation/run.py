@@ -15,9 +15,6 @@ __all__ = ["FAULTS", "LOGGERS", "Outcome", "run_seed"]
 
 FAULTS: Final = Faults(every=3.0, limit=10, until=FAULTY_SECONDS)
 
-ENDS: Final = frozenset({"heal", "stall is over"})
-"""The ends of faults, which are no faults themselves."""
-
 TRACE_LINES: Final = 60
 
 LOGGERS: Final = ("rivet_runner", "asyncio")
@@ -39,14 +36,13 @@ async def _run(seed: int, protocol: int, faults: Faults, lines: int | None) -> O
     async with SimulatedEngine(seed=seed, clock="virtual", faults=faults) as engine:
         await Load(engine, seed, checker, protocol).run()
         trace = engine.trace
-        struck = sum(entry.part == "fault" and entry.what not in ENDS for entry in trace)
     before = trace.added
     for kind, name in _leftovers():
         trace.add("left", kind, name)
     checker.read(trace.since(before))
     violations = [str(violation) for violation in checker.broken]
     shown = trace.last(TRACE_LINES if lines is None else lines) if violations or lines is not None else ""
-    return Outcome(seed, violations, shown, trace.added, struck)
+    return Outcome(seed, violations, shown, trace.added, checker.faults)
 
 
 def _leftovers() -> list[tuple[str, str]]:

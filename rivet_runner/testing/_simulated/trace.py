@@ -82,7 +82,7 @@ class Trace:
         return len(self._entries)
 
     def __iter__(self) -> Iterator[TraceEntry]:
-        return iter([TraceEntry(*entry) for entry in self._entries])
+        return iter(list(map(TraceEntry._make, self._entries)))
 
     def __str__(self) -> str:
         return self.last(len(self))
@@ -91,7 +91,8 @@ class Trace:
         """The entries after ``added`` was so many, as far as they are kept."""
         new = min(self.added - added, len(self._entries))
         newest = list(itertools.islice(reversed(self._entries), new))
-        return [TraceEntry(*entry) for entry in reversed(newest)]
+        newest.reverse()
+        return list(map(TraceEntry._make, newest))
 
     def last(self, lines: int = 50) -> str:
         """The newest lines as text. Show them if your test fails."""
