@@ -46,6 +46,11 @@ OK: Final = 200
 RECOVERY_SECONDS: Final = 150.0
 """Most of it is the engine's: 30 s until a runner has its first init after a crash, and 30 s until one counts as lost."""
 
+TOGETHER_MS: Final = 200
+"""Messages that were held up are with the engine so soon after the end of that."""
+
+LONGEST_CALL_MS: Final = 3_000
+
 ALARM_SECONDS: Final = 100.0
 """An alarm may have to wait for a runner, or for the back-off after crashes."""
 
@@ -335,11 +340,33 @@ class Shutdowns(Invariant):
 
 
 class Recovery(Invariant):
+    """An actor of protocol 3 is excused if the engine lost one of its events on a connection that was held up.
+
+    A runner keeps its messages of events apart. They come together all the same if a stall or a slow call holds them up, and
+    then the engine may drop one. It waits half an hour for an actor whose stop it has dropped.
+    """
+
     number = 7
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.held_up: list[tuple[int, int]] = []
+        self.lost_events: list[tuple[int, str]] = []
+
     def engine(self, entry: Entry) -> None:
-        if entry.part == "calm" and entry.what == "does not work":
+        now = entry.time
+        if entry.what in ENDS:
+            self.held_up.append((now - TOGETHER_MS, now + TOGETHER_MS))
+        elif entry.what == "slow key-value call":
+            self.held_up.append((now, now + LONGEST_CALL_MS + TOGETHER_MS))
+        elif entry.what == "lost an event of":
+            self.lost_events.append((now, entry.details[0]))
+        elif entry.part == "calm" and entry.what == "does not work" and not self._is_excused(entry.subject):
             self.complain(f"{entry.subject} did not work {RECOVERY_SECONDS:g} s after the last fault: {entry.details[0]}")
+
+    def _is_excused(self, actor: str) -> bool:
+        lost_at = [when for when, whose in self.lost_events if whose == actor]
+        return any(begin <= when <= end for when in lost_at for begin, end in self.held_up)
 
 
 INVARIANTS: Final = (ClientMessages, Replies, Generations, Values, Alarms, Shutdowns, Recovery)

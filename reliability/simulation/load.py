@@ -252,7 +252,8 @@ class Load:
             await client.send(1)
             while client.is_open and client.received <= asked:
                 if loop.time() > deadline:
-                    self._world.note("calm", client.name, "does not work", f"no reply to message {client.sent}")
+                    text = f"no reply to message {client.sent} of {client.name}"
+                    self._world.note("calm", client.actor_id, "does not work", text)
                     return
                 await asyncio.sleep(0.1)
 

@@ -6,7 +6,7 @@ actor that come late hurt no other, and tells nothing of them in init.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -32,6 +32,10 @@ from rivet_runner.protocol.v3 import (
 __all__ = ["RunnerIndexes", "RunnerIndexesV3", "RunnerIndexesV7"]
 
 
+MAX_SKIPPED: Final = 1_000
+"""Indexes of events that are remembered as missing."""
+
+
 class RunnerIndexes(Protocol):
     """The indexes of one runner. They outlive its connections. Messages are those of its version of the protocol."""
 
@@ -53,6 +57,9 @@ class RunnerIndexes(Protocol):
     def accept(self, message: Any) -> list[Event]:
         """The events of a message that are new, in order."""
 
+    def overtaken(self, message: Any) -> list[str]:
+        """The actors of events that are lost, as later ones have come before them. Call it before `accept`."""
+
     def acknowledgement(self) -> Any | None:
         """The acknowledgement of events that is due, if any."""
 
@@ -72,6 +79,8 @@ class RunnerIndexesV3:
         self.last_event_ack_idx: int = -1
         self.last_command_idx: int = -1
         self.commands: list[CommandWrapper] = []
+        self._skipped: dict[int, None] = {}
+        """Indexes that have not come although later ones have, the newest ones of them."""
 
     def init_answer(self, runner_id: str, runner_lost_threshold: int) -> ToClientInit:
         return ToClientInit(runner_id, self.last_event_idx, ProtocolMetadata(runner_lost_threshold))
@@ -94,9 +103,19 @@ class RunnerIndexesV3:
         new: list[Event] = []
         for wrapper in message.items:
             if wrapper.index > self.last_event_idx:
+                self._skip(range(self.last_event_idx + 1, wrapper.index))
                 self.last_event_idx = wrapper.index
                 new.append(wrapper.inner)
         return new
+
+    def _skip(self, indexes: range) -> None:
+        if indexes:
+            self._skipped |= dict.fromkeys(indexes[-MAX_SKIPPED:])
+            for index in list(self._skipped)[:-MAX_SKIPPED]:
+                del self._skipped[index]
+
+    def overtaken(self, message: ToServerEvents) -> list[str]:
+        return [wrapper.inner.actor_id for wrapper in message.items if wrapper.index in self._skipped]
 
     def acknowledgement(self) -> ToClientAckEvents | None:
         if self.last_event_idx <= self.last_event_ack_idx + self.ack_batch:
@@ -159,6 +178,9 @@ class RunnerIndexesV7:
             if command.checkpoint.index > done.get((command.checkpoint.actor_id, command.checkpoint.generation), -1)
         ]
         self._forget()
+
+    def overtaken(self, message: v7.ToServerEvents) -> list[str]:
+        return []
 
     def accept(self, message: v7.ToServerEvents) -> list[Event]:
         new: list[Event] = []

@@ -194,6 +194,8 @@ class SimulatedRunner:
             self._cluster.list_runner(self)
 
     def _events(self, message: Any) -> None:
+        for actor_id in self.indexes.overtaken(message):
+            self._cluster.decided(self, "lost an event of", actor_id)
         for event in self.indexes.accept(message):
             self._cluster.event(self.runner_id, event)
         acknowledgement = self.indexes.acknowledgement()
