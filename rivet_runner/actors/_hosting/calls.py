@@ -91,15 +91,20 @@ class Calls:
             self._tasks = TaskGroup(f"actor {self._actor.id}: actions", self._actor.log)
         self._tasks.spawn(coroutine, name=self._tasks.name)
 
+    @property
+    def full(self) -> bool:
+        """Whether so many calls run that no more may begin."""
+        return self._tasks is not None and len(self._tasks) >= MAX_CALLS
+
     async def room(self) -> None:
         """Return once few enough calls run. Cancelling is safe."""
-        while self._tasks is not None and len(self._tasks) >= MAX_CALLS:
+        while self.full:
             if self._room is None:
                 self._room = self._loop.create_future()
             await asyncio.shield(self._room)
 
     async def run(self, call: Call, connection: HostedConnection, name: str, arguments: list[Any]) -> Any:
-        """Run the action ``name`` in this task and return its output as plain data.
+        """Run the action ``name`` in this task, which runs nothing else, and return its output as plain data.
 
         Raises a `Refusal`, or what the action raises. If the task is cancelled, so is the action.
         """

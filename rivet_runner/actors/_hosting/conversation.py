@@ -9,16 +9,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 from uuid import uuid4
 
-from rivet_runner.actors._hosting.calls import ACKNOWLEDGED_AFTER, REPEATED_ACKNOWLEDGED_AFTER, Call
+from rivet_runner.actors._hosting.calls import ACKNOWLEDGED_AFTER, REPEATED_ACKNOWLEDGED_AFTER, Call, Calls
 from rivet_runner.actors._hosting.connections import HostedConnection
 from rivet_runner.actors._hosting.generation import TypedGeneration
 from rivet_runner.actors._hosting.offers import offered_codec, offered_params
 from rivet_runner.actors._hosting.refusals import Refusal
 from rivet_runner.actors._hosting.restoring import restored_connection
-from rivet_runner.actors._hosting.unprocessed import ENDED
+from rivet_runner.actors._hosting.unprocessed import ENDED, UnprocessedMessages
 from rivet_runner.actors._wire.encodings import Codec
 from rivet_runner.actors._wire.messages import ActionRequest, ActionResponse, Init, SubscriptionRequest, ToClient
 from rivet_runner.errors import DecodeError, WebSocketClosed
@@ -142,7 +143,9 @@ async def _receive(generation: TypedGeneration, connection: HostedConnection, ws
             await ws.close(*GARBAGE)
             break
         if type(message) is ActionRequest:
-            await _begin_call(generation, connection, message)
+            wait = _begin_call(generation, connection, message, hibernatable=hibernatable)
+            if wait is not None:
+                await wait
         elif type(message) is SubscriptionRequest and not _change_subscription(generation, connection, message):
             await ws.close(*TOO_MANY_SUBSCRIPTIONS)
             break
@@ -164,27 +167,35 @@ def _change_subscription(generation: TypedGeneration, connection: HostedConnecti
     return True
 
 
-async def _begin_call(generation: TypedGeneration, connection: HostedConnection, request: ActionRequest) -> None:
-    """Start the action in a task of its own. Wait only if too many are under way."""
+def _begin_call(
+    generation: TypedGeneration, connection: HostedConnection, request: ActionRequest, *, hibernatable: bool
+) -> Coroutine[Any, Any, None] | None:
+    """Start the action in a task of its own. Return what to wait for if too many are under way."""
     calls = generation.calls
-    hibernatable = connection.hibernatable
-    call = Call()
-    if hibernatable:
-        call.acknowledged_after = _acknowledged_after(generation, connection)
-        unprocessed = generation.connection_table.received(connection, call)
+    if not hibernatable:
+        calls.spawn(_call(generation, connection, Call(), request))
+        return calls.room() if calls.full else None
+    call = Call(_acknowledged_after(generation, connection))
+    unprocessed = generation.connection_table.received(connection, call)
     calls.spawn(_call(generation, connection, call, request))
-    if hibernatable and unprocessed.hurries:
+    if unprocessed.hurries():
         generation.saving.hurry()
-        await unprocessed.room()
+    if unprocessed.full or calls.full:
+        return _room(unprocessed, calls)
+    return None
+
+
+async def _room(unprocessed: UnprocessedMessages, calls: Calls) -> None:
+    await unprocessed.room()
     await calls.room()
 
 
 def _acknowledged_after(generation: TypedGeneration, connection: HostedConnection) -> float:
     """Seconds. A message that comes right after a wake may have come before, and the gateway counts from then."""
     assert connection.ws is not None
-    if connection.ws.restored and asyncio.get_running_loop().time() < generation.started_at + REPEATING_SECONDS:
-        return REPEATED_ACKNOWLEDGED_AFTER
-    return ACKNOWLEDGED_AFTER
+    if not connection.ws.restored or asyncio.get_running_loop().time() >= generation.started_at + REPEATING_SECONDS:
+        return ACKNOWLEDGED_AFTER
+    return REPEATED_ACKNOWLEDGED_AFTER
 
 
 async def _call(generation: TypedGeneration, connection: HostedConnection, call: Call, request: ActionRequest) -> None:
@@ -193,17 +204,20 @@ async def _call(generation: TypedGeneration, connection: HostedConnection, call:
         return
     answer: ToClient
     try:
-        output = await generation.run_action(call, connection, request.name, request.args)
+        output = await generation.calls.run(call, connection, request.name, request.args)
         answer = ActionResponse(request.id, output)
     except Exception as error:
-        answer = generation.error_for(error, request.id)
+        answer = generation.error_for(generation.for_caller(error, f"action {request.name}"), request.id)
+    finally:
+        generation.saving.soon()
     try:
         assert connection.ws is not None
         await connection.ws.send(_frame(generation, connection.codec, answer, request.id))
     except WebSocketClosed:
         pass
-    call.ended = True
-    generation.saving.soon()
+    if not call.ended:
+        call.ended = True
+        generation.saving.soon()
 
 
 def _frame(generation: TypedGeneration, encoding: Codec, answer: ToClient, action_id: int) -> str | bytes:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rivet_runner.actor import Actor, Alarm, StopReason
 from rivet_runner.actors._context import ActorContext, bind
-from rivet_runner.actors._hosting.calls import Call, Calls, caller
+from rivet_runner.actors._hosting.calls import Calls, caller
 from rivet_runner.actors._hosting.connections import ConnectionTable, HostedConnection
 from rivet_runner.actors._hosting.kind import ActorKind
 from rivet_runner.actors._hosting.refusals import INTERNAL, Refusal, error_for_caller, is_for_caller
@@ -307,17 +307,6 @@ class TypedGeneration(ActorContext):
         except Exception as error:
             await self.failed(error, "on_disconnect")
         self.saving.soon()
-
-    async def run_action(self, call: Call, connection: HostedConnection, name: str, arguments: list[Any]) -> Any:
-        """Run an action and return its output as plain data. Raises an error for the caller."""
-        try:
-            if self.is_stopping:
-                raise Refusal("actor", "stopping", "The actor is stopping.")
-            return await self.calls.run(call, connection, name, arguments)
-        except Exception as error:
-            raise self.for_caller(error, f"action {name}") from error
-        finally:
-            self.saving.soon()
 
     def check_outgoing(self, answer: str | bytes) -> None:
         """Raise a `Refusal` if an encoded answer is too long."""

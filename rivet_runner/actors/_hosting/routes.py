@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 from rivet_runner.actors._hosting.calls import Call
@@ -66,10 +66,21 @@ async def _action(
     connection = HostedConnection(
         generation.connection_table, None, 0, params, await generation.guard(params, request), codec=encoding, ws=None
     )
-    output = await generation.run_action(Call(), connection, name, arguments)
+    output = await _run(generation, connection, name, arguments)
     body = encoding.encode_action_response(output, _version(encoding, request))
     generation.check_outgoing(body)
     return Response(body, 200, {"content-type": encoding.content_type})
+
+
+async def _run(generation: TypedGeneration, connection: HostedConnection, name: str, arguments: list[Any]) -> Any:
+    if generation.is_stopping:
+        raise Refusal("actor", "stopping", "The actor is stopping.")
+    try:
+        return await generation.calls.run(Call(), connection, name, arguments)
+    except Exception as error:
+        raise generation.for_caller(error, f"action {name}") from error
+    finally:
+        generation.saving.soon()
 
 
 def _version(encoding: Codec, request: Request) -> int:

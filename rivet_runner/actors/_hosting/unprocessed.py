@@ -14,7 +14,7 @@ MAX_MESSAGES: Final = 1024
 """Of one connection. Beyond it no more are received until some are stored as processed."""
 
 HURRY_FROM: Final = 256
-"""Messages that have ended, from which on their state is stored at once."""
+"""New messages, after which the state is stored at once."""
 
 
 class ClientMessage(Protocol):
@@ -34,11 +34,13 @@ ENDED: Final[ClientMessage] = _Ended()
 class UnprocessedMessages:
     """In order of arrival. Only the oldest ones, up to the first that has not ended, count as processed."""
 
-    __slots__ = ("_messages", "_room", "_ws")
+    __slots__ = ("_messages", "_new", "_room", "_ws")
 
     def __init__(self, ws: WebSocket) -> None:
         self._ws = ws
         self._messages: deque[ClientMessage] = deque()
+        self._new = 0
+        """Messages since the last hurry."""
         self._room: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
@@ -47,15 +49,23 @@ class UnprocessedMessages:
     def add(self, message: ClientMessage) -> None:
         """The handler has received one more."""
         self._messages.append(message)
+        self._new += 1
+
+    def hurries(self) -> bool:
+        """Whether so many have come that their state should be stored soon. Asking begins the count anew if so."""
+        if self._new < HURRY_FROM:
+            return False
+        self._new = 0
+        return True
 
     @property
-    def hurries(self) -> bool:
-        """Whether so many wait that their state should be stored soon."""
-        return len(self._messages) >= HURRY_FROM
+    def full(self) -> bool:
+        """Whether there are so many that no more should be received."""
+        return len(self._messages) >= MAX_MESSAGES
 
     async def room(self) -> None:
         """Return once there are few enough. Cancelling is safe."""
-        while len(self._messages) >= MAX_MESSAGES:
+        while self.full:
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._room)
@@ -74,6 +84,7 @@ class UnprocessedMessages:
         for _ in range(count):
             self._messages.popleft()
         self._ws.mark_processed(count)
+        self._new = min(self._new, len(self._messages))
         if self._room is not None:
             self._room.set_result(None)
             self._room = None
