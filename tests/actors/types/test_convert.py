@@ -159,6 +159,7 @@ def test_a_path_continues_that_of_the_parent() -> None:
     assert ConversionError("", "x").below("size").path == "size"
 
 
+@pytest.mark.slow
 def test_pydantic_is_not_imported_for_values_without_models() -> None:
     program = (
         "import sys\n"
