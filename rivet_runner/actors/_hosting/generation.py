@@ -63,6 +63,7 @@ class TypedGeneration(ActorContext):
         "_hurries",
         "_reports",
         "_run",
+        "_runs_schedules",
         "_scheduler",
         "_stop_seconds",
         "_store",
@@ -103,8 +104,8 @@ class TypedGeneration(ActorContext):
         save = None if self._store is None else self._save_state
         self.saving = Saving(actor, self.connection_table, save, self._save_failed, kind.cls.save_interval)
         self.calls = Calls(actor, kind.actions, self.instance, self.saving.soon)
-        seam = SchedulerSeam(actor, kind, self.instance, self.saving.now, self.failed)
-        self._scheduler = Scheduler(seam)
+        self._scheduler: Scheduler | None = None
+        self._runs_schedules = False
         if self._store is None:
             self.state = None
 
@@ -136,7 +137,16 @@ class TypedGeneration(ActorContext):
 
     @property
     def schedule(self) -> Schedule:
-        return Schedule(self._scheduler)
+        return Schedule(self._any_scheduler())
+
+    def _any_scheduler(self) -> Scheduler:
+        """The scheduler. Most actors schedule nothing, so it is made when it is first needed."""
+        if self._scheduler is None:
+            seam = SchedulerSeam(self.actor, self.kind, self.instance, self.saving.now, self.failed)
+            self._scheduler = Scheduler(seam)
+            if self._runs_schedules:
+                self._scheduler.start()
+        return self._scheduler
 
     @property
     def client(self) -> Client:
@@ -177,9 +187,9 @@ class TypedGeneration(ActorContext):
             life = self.actor.kv.area("life")
             is_new = await life.get(CREATED) is None
             await self._load_state()
-            if self.kind.hibernates:
+            if self.kind.hibernates and not is_new:
                 await restore_all(self.actor, self.kind, self.connection_table)
-            await self._scheduler.load()
+            await self._load_schedules()
             if is_new:
                 await self.instance.on_create(self.input)
             await self.instance.on_start()
@@ -190,7 +200,9 @@ class TypedGeneration(ActorContext):
             self._close()
             raise
         self.started_at = asyncio.get_running_loop().time()
-        self._scheduler.start()
+        self._runs_schedules = True
+        if self._scheduler is not None:
+            self._scheduler.start()
         if self.kind.runs:
             self._run = self.actor.spawn(self._run_loop(), keep_awake=self.kind.cls.run_keeps_awake)
 
@@ -206,6 +218,13 @@ class TypedGeneration(ActorContext):
         else:
             self.state = self.kind.declaration.state_type.decode(stored)
 
+    async def _load_schedules(self) -> None:
+        was_needed = self._scheduler is not None
+        scheduler = self._any_scheduler()
+        await scheduler.load()
+        if not was_needed and not scheduler.entries():
+            self._scheduler = None
+
     async def _run_loop(self) -> None:
         try:
             await self.instance.run()
@@ -219,7 +238,7 @@ class TypedGeneration(ActorContext):
         self.is_stopping = True
         destroyed = self.actor.stop_reason is StopReason.DESTROY
         await self._step(self._end_run())
-        await self._step(self._scheduler.stop())
+        await self._step(self._any_scheduler().stop())
         await self._step(self._end_calls())
         await self._step(self._close_connections(everything=destroyed))
         await self._step(self._call_stop_hook(destroyed))
@@ -361,7 +380,7 @@ class TypedGeneration(ActorContext):
 
     async def on_alarm(self, alarm: Alarm) -> None:
         """The actor's alarm is due: run what is scheduled."""
-        await self._scheduler.on_alarm(alarm)
+        await self._any_scheduler().on_alarm(alarm)
 
 
 def size_of(frame: str | bytes) -> int:
