@@ -90,6 +90,7 @@ dev: $(INSTALLED) engine ## a real engine and a runner to play with
 	@$(BIN)/python -m examples.dev
 
 dev-chat: $(INSTALLED) engine ## a real engine and a chat room to open in a browser
+	@tools/build_chat_client.sh
 	@$(BIN)/python -m examples.dev chat
 
 dev-serverless: $(INSTALLED) engine ## a real engine that starts runners at a FastAPI site
@@ -114,5 +115,5 @@ simulate: $(INSTALLED) ## the runner against thousands of seeds of faults (ARGS=
 	@$(BIN)/python -m reliability.simulation $(ARGS)
 
 clean: ## remove everything that these targets made
-	@rm -rf $(VENV) .engine .coverage .coverage.* benchmarks/typescript_runner/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	@rm -rf $(VENV) .engine .javascript .coverage .coverage.* benchmarks/typescript_runner/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

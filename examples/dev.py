@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from examples.chat import ChatRooms
+from examples import chat
 from examples.console import fail
 from examples.counter import Counter
 from rivet_runner import Actor, Request, Response, Runner
@@ -34,13 +35,13 @@ Press Ctrl-C to stop the runner and the engine.
 TRY_CHAT = """
 The engine is at {endpoint}. A runner named "chat" hosts one room on it. Open the room in two browser tabs:
 
-  {endpoint}/gateway/{actor_id}/
+  {endpoint}/gateway/{actor_id}/request/
 
-After 20 s of silence, the room goes to sleep. Write a message then. The room wakes as its next generation, and the tabs stay
-connected. Create another room:
+After 20 s of silence, or 40 s, the room goes to sleep. Write a message then. The room wakes as its next generation, and the
+tabs stay connected. Create another room:
 
   curl -X POST {endpoint}/actors?namespace=default -H 'content-type: application/json' \\
-    -d '{{"name":"chat","key":null,"runner_name_selector":"chat","crash_policy":"sleep"}}'
+    -d '{{"name":"chatRoom","key":null,"runner_name_selector":"chat","crash_policy":"sleep"}}'
 
 Press Ctrl-C to stop the runner and the engine.
 """
@@ -56,28 +57,18 @@ class SleepyCounter(Counter):
         return await super().fetch(actor, request)
 
 
-class LoggedChatRooms(ChatRooms):
-    """Logs when a room starts and stops."""
-
-    async def on_actor_start(self, actor: Actor) -> None:
-        await super().on_actor_start(actor)
-        actor.log.info("awake, generation %d", actor.generation)
-
-    async def on_actor_stop(self, actor: Actor) -> None:
-        actor.log.info("stopping with %d WebSockets connected", len(actor.websockets))
-
-
 @dataclass(frozen=True)
 class Example:
-    """A runner class, and the instructions to print for it."""
+    """What makes a runner, the name of its actors, and the instructions to print."""
 
-    runner: type[Runner]
+    runner: Callable[..., Runner]
+    actor_name: str
     instructions: str
 
 
 EXAMPLES = {
-    "counter": Example(SleepyCounter, TRY_COUNTER),
-    "chat": Example(LoggedChatRooms, TRY_CHAT),
+    "counter": Example(SleepyCounter, "counter", TRY_COUNTER),
+    "chat": Example(chat.app.runner, "chatRoom", TRY_CHAT),
 }
 
 
@@ -90,7 +81,7 @@ async def serve(name: str, port: int | None) -> None:
         api = EngineApi(engine.endpoint)
         await api.upsert_runner_config(name)
         async with example.runner(endpoint=engine.endpoint, runner_name=name):
-            actor = await api.create_ready_actor(name, runner_name=name)
+            actor = await api.create_ready_actor(example.actor_name, runner_name=name)
             print(example.instructions.format(endpoint=engine.endpoint, actor_id=actor.actor_id), flush=True)
             await stop.wait()
             print("\nStopping the runner and the engine.", flush=True)
