@@ -13,6 +13,7 @@ from rivet_runner.actor import Actor
 from rivet_runner.actors._declaring.declaration import ActionSpec
 from rivet_runner.actors._hosting.connections import HostedConnection
 from rivet_runner.actors._hosting.refusals import Refusal
+from rivet_runner.actors._hosting.unprocessed import UnprocessedMessages
 from rivet_runner.actors._types.convert import ConversionError
 from rivet_runner.actors._types.plain import plain
 
@@ -39,7 +40,7 @@ class Call:
     ``acknowledged_at`` are on the event loop's clock.
     """
 
-    __slots__ = ("acknowledged_after", "acknowledged_at", "deadline", "ended", "task", "timed_out")
+    __slots__ = ("acknowledged_after", "acknowledged_at", "deadline", "ended", "messages", "task", "timed_out")
 
     def __init__(self, acknowledged_after: float = math.inf) -> None:
         self.task: asyncio.Task[Any] | None = None
@@ -47,7 +48,15 @@ class Call:
         self.acknowledged_at = math.inf
         self.acknowledged_after = acknowledged_after
         self.ended = False
+        self.messages: UnprocessedMessages | None = None
+        """Those of its connection, if it is one of them."""
         self.timed_out = False
+
+    def end(self) -> None:
+        """It need not be repeated after a crash."""
+        self.ended = True
+        if self.messages is not None:
+            self.messages.note_end()
 
 
 class Calls:
@@ -159,7 +168,8 @@ class Calls:
                 assert call.task is not None
                 call.task.cancel()
             if call.acknowledged_at <= now:
-                call.acknowledged_at, call.ended = math.inf, True
+                call.acknowledged_at = math.inf
+                call.end()
                 released = True
                 assert call.task is not None
                 # The actor is awake for messages that are not processed, but from now on this one counts as such.

@@ -107,13 +107,13 @@ class HostedConnection(Connection):
 class ConnectionTable:
     """The connections of one actor generation, by id, and their subscriptions, by event."""
 
-    __slots__ = ("_by_id", "_subscribers", "_touched", "_unprocessed", "restored", "view")
+    __slots__ = ("_by_id", "_subscribers", "_touched", "_with_ended", "restored", "view")
 
     def __init__(self) -> None:
         self._by_id: dict[str, HostedConnection] = {}
         self._subscribers: dict[str, dict[HostedConnection, None]] = {}
-        self._touched: set[HostedConnection] = set()
-        self._unprocessed: set[UnprocessedMessages] = set()
+        self._touched: dict[HostedConnection, None] = {}
+        self._with_ended: dict[UnprocessedMessages, None] = {}
         self.restored: dict[WebSocket, HostedConnection] = {}
         """Those that have come back, until their handlers run."""
         self.view: Mapping[str, Connection] = MappingProxyType(self._by_id)
@@ -139,7 +139,7 @@ class ConnectionTable:
         """It is closed. Nothing is kept of it."""
         if self._by_id.get(connection.id) is connection:
             del self._by_id[connection.id]
-        self._touched.discard(connection)
+        self._touched.pop(connection, None)
         for event in connection.subscriptions or ():
             self._forget_subscriber(connection, event)
 
@@ -148,7 +148,7 @@ class ConnectionTable:
     def subscribe(self, connection: HostedConnection, event: str) -> None:
         """Send ``event`` to it from now on."""
         self._subscribe(connection, event)
-        self._touched.add(connection)
+        self._touched[connection] = None
 
     def _subscribe(self, connection: HostedConnection, event: str) -> None:
         if connection.subscriptions is None:
@@ -161,7 +161,7 @@ class ConnectionTable:
         if connection.subscriptions is not None and event in connection.subscriptions:
             connection.subscriptions.remove(event)
             self._forget_subscriber(connection, event)
-            self._touched.add(connection)
+            self._touched[connection] = None
 
     def _forget_subscriber(self, connection: HostedConnection, event: str) -> None:
         subscribers = self._subscribers.get(event)
@@ -179,7 +179,7 @@ class ConnectionTable:
     def touched(self, connection: HostedConnection) -> None:
         """Its state may change."""
         if connection.ws is not None:
-            self._touched.add(connection)
+            self._touched[connection] = None
 
     def write_records(self, actor: Actor, *, everything: bool = False) -> None:
         """Keep what has changed of each connection, or of ``everything``. A state that cannot be kept is logged."""
@@ -198,13 +198,17 @@ class ConnectionTable:
         unprocessed = connection.unprocessed
         if unprocessed is None:
             assert connection.ws is not None
-            unprocessed = connection.unprocessed = UnprocessedMessages(connection.ws)
+            unprocessed = connection.unprocessed = UnprocessedMessages(connection.ws, self._with_ended)
         unprocessed.add(message)
-        self._unprocessed.add(unprocessed)
         return unprocessed
 
-    def ended_messages(self) -> list[tuple[UnprocessedMessages, int]]:
-        """For each connection how many of its oldest messages have ended."""
-        self._unprocessed = {unprocessed for unprocessed in self._unprocessed if unprocessed}
-        counts = [(unprocessed, unprocessed.count_ended()) for unprocessed in self._unprocessed]
+    def take_ended(self) -> list[tuple[UnprocessedMessages, int]]:
+        """For each connection in which messages have ended since the last call: how many of its oldest ones have.
+
+        If they are not marked as processed after all, call `UnprocessedMessages.note_end` for each.
+        """
+        if not self._with_ended:
+            return []
+        counts = [(unprocessed, unprocessed.count_ended()) for unprocessed in self._with_ended]
+        self._with_ended.clear()
         return [(unprocessed, count) for unprocessed, count in counts if count]

@@ -162,7 +162,7 @@ def _change_subscription(generation: TypedGeneration, connection: HostedConnecti
             return False
         connections.subscribe(connection, request.event_name)
     if connection.hibernatable:
-        connections.received(connection, ENDED)
+        connections.received(connection, ENDED).note_end()
         generation.saving.soon()
     return True
 
@@ -176,7 +176,7 @@ def _begin_call(
         calls.spawn(_call(generation, connection, Call(), request))
         return calls.room() if calls.full else None
     call = Call(_acknowledged_after(generation, connection))
-    unprocessed = generation.connection_table.received(connection, call)
+    unprocessed = call.messages = generation.connection_table.received(connection, call)
     calls.spawn(_call(generation, connection, call, request))
     if unprocessed.hurries():
         generation.saving.hurry()
@@ -216,7 +216,7 @@ async def _call(generation: TypedGeneration, connection: HostedConnection, call:
     except WebSocketClosed:
         pass
     if not call.ended:
-        call.ended = True
+        call.end()
         generation.saving.soon()
 
 

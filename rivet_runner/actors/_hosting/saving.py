@@ -83,7 +83,7 @@ class Saving:
     def _without_state(self) -> None:
         """Nothing has to be stored first, except for the records of connections, which are stored with the mark."""
         self._connections.write_records(self._actor)
-        for unprocessed, count in self._connections.ended_messages():
+        for unprocessed, count in self._connections.take_ended():
             unprocessed.mark_processed(count)
 
     def _due(self) -> None:
@@ -107,14 +107,18 @@ class Saving:
         if before is not None:
             await asyncio.wait([before])
         self._running, self._next = self._next, None
+        ended = self._connections.take_ended()
         try:
             self._connections.write_records(self._actor)
-            ended = self._connections.ended_messages()
             if self._store is not None:
                 await self._store()
             for unprocessed, count in ended:
                 unprocessed.mark_processed(count)
-        except Exception as error:
+        except BaseException as error:
+            for unprocessed, _ in ended:
+                unprocessed.note_end()
+            if not isinstance(error, Exception):
+                raise
             return error
         finally:
             self._running = None

@@ -32,12 +32,16 @@ ENDED: Final[ClientMessage] = _Ended()
 
 
 class UnprocessedMessages:
-    """In order of arrival. Only the oldest ones, up to the first that has not ended, count as processed."""
+    """In order of arrival. Only the oldest ones, up to the first that has not ended, count as processed.
 
-    __slots__ = ("_messages", "_new", "_room", "_ws")
+    ``with_ended`` is shared by all connections of an actor: it has those in which a message has ended since a save began.
+    """
 
-    def __init__(self, ws: WebSocket) -> None:
+    __slots__ = ("_messages", "_new", "_room", "_with_ended", "_ws")
+
+    def __init__(self, ws: WebSocket, with_ended: dict[UnprocessedMessages, None]) -> None:
         self._ws = ws
+        self._with_ended = with_ended
         self._messages: deque[ClientMessage] = deque()
         self._new = 0
         """Messages since the last hurry."""
@@ -50,6 +54,10 @@ class UnprocessedMessages:
         """The handler has received one more."""
         self._messages.append(message)
         self._new += 1
+
+    def note_end(self) -> None:
+        """A message has ended, so the next save counts."""
+        self._with_ended[self] = None
 
     def hurries(self) -> bool:
         """Whether so many have come that their state should be stored soon. Asking begins the count anew if so."""

@@ -13,7 +13,7 @@ import pytest
 from rivet_runner.actors import App, DurableActor, Event, action
 from rivet_runner.actors._wire.messages import ActionResponse
 from rivet_runner.testing import SimulatedEngine
-from tests.actors.hosting.scene import Client, connected, hosted
+from tests.actors.hosting.scene import Client, call, connected, hosted
 
 
 class State(msgspec.Struct):
@@ -153,3 +153,27 @@ async def test_an_action_in_flight_is_repeated_after_a_sleep() -> None:
             await actor.sleep()
             assert await client.answer(1) == "slow"
     assert Seen.begun == ["slow", "slow"]
+
+
+async def test_a_save_that_failed_is_made_up_for_by_the_next_one() -> None:
+    sizes: list[int] = []
+
+    class Growing(DurableActor[State]):
+        @action
+        async def grow(self, size: int) -> None:
+            sizes.append(size)
+            self.state.seen = ["x" * size]
+
+    async with SimulatedEngine() as engine, engine.host(App(Growing)) as first:
+        actor = await engine.create("growing")
+        async with connected(actor) as client:
+            await client.call("grow", 2_000_000)
+            await asyncio.sleep(2)
+            await call(actor, "grow", 1)
+            await asyncio.sleep(2)
+            await engine.kill(first)
+            async with engine.host(App(Growing)):
+                await asyncio.sleep(40)  # until the engine gives the dead runner up
+                await actor.wake()
+                await asyncio.sleep(5)
+    assert sizes == [2_000_000, 1]
