@@ -104,7 +104,7 @@ class DurableActor(Hosted[StateT]):
 
     @property
     def input(self) -> Any:
-        """What the actor's creator sent, as `initial_state` gets it. `None` if there was nothing."""
+        """What the actor's creator sent, as `initial_state` and `on_create` get it. `None` if there was nothing."""
         return context_of(self).input
 
     @property

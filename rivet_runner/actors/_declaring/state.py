@@ -38,14 +38,15 @@ def declared_state(cls: type, base: type, names: Names) -> StateType[Any] | None
 
 
 def declared_input(cls: type, base: type, names: Names) -> ValueType[Any]:
-    """The type of the input: the annotation of the second parameter of ``initial_state``. Raises `TypeError`."""
-    method = inspect.getattr_static(cls, "initial_state", None)
-    if not inspect.isfunction(method) or not _overrides(cls, base, "initial_state"):
-        return ValueType(Any)
-    try:
-        return signature_of(method, names).first()
-    except TypeError as error:
-        raise TypeError(f"the input of {cls.__qualname__}.initial_state cannot be used: {error}") from None
+    """The type of the input: the annotation in ``initial_state``, or else in ``on_create``. Raises `TypeError`."""
+    for hook in ("initial_state", "on_create"):
+        method = inspect.getattr_static(cls, hook, None)
+        if inspect.isfunction(method) and _overrides(cls, base, hook):
+            try:
+                return signature_of(method, names).first()
+            except TypeError as error:
+                raise TypeError(f"the input of {cls.__qualname__}.{hook} cannot be used: {error}") from None
+    return ValueType(Any)
 
 
 def _is_open(annotation: Any) -> bool:

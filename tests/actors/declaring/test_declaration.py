@@ -138,6 +138,20 @@ def test_a_state_with_required_fields_is_accepted_if_there_is_an_initial_one() -
         assert declaration_of(cls).input_type.convert(3.0) == 3
 
 
+def test_the_input_is_that_of_on_create_without_an_initial_state() -> None:
+    class Room(DurableActor[None]):
+        async def on_create(self, input: int) -> None: ...
+
+    class Both(DurableActor[Needy]):
+        def initial_state(self, input: int) -> Needy:
+            return Needy(input)
+
+        async def on_create(self, input: Any) -> None: ...
+
+    for cls in (Room, Both):
+        assert declaration_of(cls).input_type.convert(3.0) == 3
+
+
 def test_the_input_is_anything_without_an_annotation() -> None:
     class Room(DurableActor[State]): ...
 
