@@ -208,3 +208,38 @@ async def test_a_hibernating_client_stays_when_the_runner_drains(engine: Engine,
         await client.send("and now?")
         assert await asyncio.wait_for(client.recv(), 20) == "and now?"
         await client.close()
+
+
+@pytest.mark.parametrize("fragments", [[b"a\xffb"], [b"x\xe2\x9c", b"y"]])
+async def test_a_client_is_closed_when_its_text_is_not_utf_8(
+    engine: Engine, api: EngineApi, runner_name: str, fragments: list[bytes]
+) -> None:
+    async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
+        actor_id = await created(api, runner_name)
+        async with clients(api, actor_id, "/plain?echo") as [client]:
+            await client.send([b"\xe2\x9c", b"\x93"], text=True)
+            assert await client.recv() == "✓"
+            await client.send(fragments, text=True)
+            code, reason = await close_of(client)
+            assert (code, reason.partition("#")[0]) == (1011, "core.internal_error")
+            await eventually(lambda: runner.ended == [("/plain", False, 1011, "ws.downstream_closed")])
+
+
+@pytest.mark.parametrize("path", ["/plain?echo", "/room?echo"])
+async def test_a_client_gets_everything_when_it_does_not_read_for_a_while(
+    engine: Engine, api: EngineApi, runner_name: str, path: str
+) -> None:
+    async with Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
+        actor_id = await created(api, runner_name)
+        async with clients(api, actor_id, path, "/room?echo") as [slow, other]:
+            slow.transport.pause_reading()
+            texts = [f"{number}".ljust(10_000) for number in range(2_000)]
+            for ws in runner.actors[actor_id].websockets:
+                if ws.path == path.partition("?")[0]:
+                    for text in texts:
+                        await ws.send(text)
+                    break
+            await other.send("I read")
+            assert await other.recv() == "I read", "the others do not wait for it"
+            slow.transport.resume_reading()
+            assert [await slow.recv() for _ in texts] == texts

@@ -19,9 +19,10 @@ from websockets.typing import Subprotocol
 
 from rivet_runner.protocol.v3 import ToServerInit, encode_to_server
 from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed, SimulatedEngine
-from rivet_runner.testing._simulated.client_port import ClientMessage
+from rivet_runner.testing._simulated import socket_client
+from rivet_runner.testing._simulated.client_port import ClientClose, ClientMessage
 from rivet_runner.testing._simulated.ids import Ids
-from rivet_runner.testing._simulated.socket_client import RING, SocketClient
+from rivet_runner.testing._simulated.socket_client import SocketClient
 from rivet_runner.testing.http_client import exchange
 from tests.simulated.rooms import Room, virtual
 from tests.support.waiting import eventually
@@ -318,25 +319,31 @@ async def test_bytes_that_are_no_request_do_no_harm() -> None:
         assert (await EngineApi(engine.endpoint).health()).status == "ok"
 
 
-async def test_messages_for_a_client_that_does_not_read_are_bounded() -> None:
-    free, sent = asyncio.Event(), []
+async def test_connection_breaks_when_a_client_leaves_too_much_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_client, "MAX_UNREAD", 1000)
+    free, aborted, sent = asyncio.Event(), asyncio.Event(), []
 
     async def send(message: Any) -> None:
         await free.wait()
         sent.append(message)
 
     async def receive() -> Any:
-        await asyncio.Event().wait()
+        await aborted.wait()
+        return {"type": "websocket.disconnect", "code": 1006}
 
-    client = SocketClient(receive, send, lambda: None)
+    client = SocketClient(receive, send, aborted.set)
     serving = asyncio.create_task(client.serve())
-    for number in range(5 * RING):
-        client.port.deliver(ClientMessage(b"%d" % number, binary=True))
-    client.port.close(1000, "")
+    for _ in range(10):
+        client.port.deliver(ClientMessage(bytes(100), binary=True))
+    assert not aborted.is_set()
+    client.port.deliver(ClientMessage(b"x", binary=True))
+    assert aborted.is_set()
     free.set()
+    await eventually(lambda: client.port.incoming)
+    assert client.port.take() == ClientClose(None, "")
+    client.port.close(1006, "")
     await serving
-    assert [message["bytes"] for message in sent[-RING - 1 : -1]] == [b"%d" % n for n in range(4 * RING, 5 * RING)]
-    assert sent[-1]["type"] == "websocket.close"
+    assert sent == []
 
 
 # The management API

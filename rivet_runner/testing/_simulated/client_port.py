@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["ClientClose", "ClientMessage", "ClientPort", "ClientTransport"]
+__all__ = ["ClientClose", "ClientGarbage", "ClientMessage", "ClientPort", "ClientTransport"]
 
 
 class ClientMessage(msgspec.Struct, frozen=True, gc=False):
@@ -16,6 +16,10 @@ class ClientMessage(msgspec.Struct, frozen=True, gc=False):
 
     data: bytes
     binary: bool
+
+
+class ClientGarbage(msgspec.Struct, frozen=True, gc=False):
+    """A text message that is not UTF-8. The engine closes the client for it."""
 
 
 class ClientClose(msgspec.Struct, frozen=True, gc=False):
@@ -39,14 +43,14 @@ class ClientPort:
 
     def __init__(self, transport: ClientTransport) -> None:
         self._transport = transport
-        self.incoming: deque[ClientMessage | ClientClose] = deque()
+        self.incoming: deque[ClientMessage | ClientGarbage | ClientClose] = deque()
         self.on_arrival: Callable[[], None] | None = None
         self.on_taken: Callable[[], None] | None = None
         """Called for each message that the gateway takes out."""
         self.is_closed: bool = False
         """Whether the engine has closed the client."""
 
-    def put(self, item: ClientMessage | ClientClose) -> None:
+    def put(self, item: ClientMessage | ClientGarbage | ClientClose) -> None:
         """Queue a message or the close of the client. The queue takes no more after the engine has closed."""
         if self.is_closed:
             return
@@ -54,7 +58,7 @@ class ClientPort:
         if self.on_arrival is not None:
             self.on_arrival()
 
-    def take(self) -> ClientMessage | ClientClose:
+    def take(self) -> ClientMessage | ClientGarbage | ClientClose:
         """Take the oldest out."""
         item = self.incoming.popleft()
         if self.on_taken is not None:

@@ -20,7 +20,7 @@ from rivet_runner.protocol.v3 import (
     ToServerWebSocketOpen,
 )
 from rivet_runner.testing._simulated.actor_spec import ActorSignal
-from rivet_runner.testing._simulated.client_port import ClientClose, ClientMessage, ClientPort
+from rivet_runner.testing._simulated.client_port import ClientClose, ClientGarbage, ClientMessage, ClientPort
 from rivet_runner.testing._simulated.errors import EngineError
 from rivet_runner.testing._simulated.gateway import Gateway
 from rivet_runner.testing._simulated.in_flight import DropReason, InFlightRequest, InFlightState
@@ -199,7 +199,7 @@ class Attachment:
             if isinstance(item, ClientClose):
                 self.close_code, self.close_reason = item.code, item.reason
                 self._end(Ending.CLIENT_CLOSED)
-            elif len(item.data) > self._gateway.settings.websocket_max_message_size:
+            elif isinstance(item, ClientGarbage) or len(item.data) > self._gateway.settings.websocket_max_message_size:
                 self._fail("core.internal_error")
             elif not self._gateway.send_client_message(self._record, ToClientWebSocketMessage(item.data, item.binary)):
                 self._fail("guard.websocket_pending_limit_reached")

@@ -6,21 +6,27 @@ It is imported only by `listen`, because it requires uvicorn.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import socket
 from collections.abc import Iterator
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from rivet_runner._asgi_types import Scope
 from rivet_runner.testing._simulated.port_api import PortApi
 from rivet_runner.testing._simulated.port_app import ListeningEngine, PortApp
+from rivet_runner.testing._simulated.socket_client import NOT_TEXT
 
 __all__ = ["Port"]
 
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 """Bytes of a WebSocket message that the server reads. The engine's own limits are below it, and answer for themselves."""
+
+UTF_8: Final = codecs.getincrementaldecoder("utf-8")
 
 START_POLL_SECONDS: Final = 0.005
 
@@ -31,6 +37,34 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    """Hands on `NOT_TEXT` for a text message that is not UTF-8. The server would close the connection by itself."""
+
+    _text: codecs.IncrementalDecoder | None = None
+    """Reads the text message under way."""
+
+    def handle_text(self, event: Frame) -> None:
+        self._text = UTF_8()
+        if self._is_text(event, self._text):
+            super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        self._text = None
+        super().handle_bytes(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        if self._text is None or self._is_text(event, self._text):
+            super().handle_cont(event)
+
+    def _is_text(self, event: Frame, decoder: codecs.IncrementalDecoder) -> bool:
+        try:
+            decoder.decode(event.data, final=event.fin)
+        except UnicodeDecodeError:
+            self.queue.put_nowait({"type": "websocket.receive", "text": NOT_TEXT})
+            return False
+        return True
 
 
 class Port:
@@ -54,7 +88,7 @@ class Port:
             lifespan="off",
             interface="asgi3",
             http="h11",
-            ws="websockets-sansio",
+            ws=_WebSocket,
             ws_max_size=LARGEST_MESSAGE,
             ws_ping_interval=None,
             ws_per_message_deflate=False,

@@ -8,19 +8,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from rivet_runner._asgi_types import Receive, Send
+from rivet_runner._asgi_types import Message, Receive, Send
 from rivet_runner._tasks import TaskGroup
-from rivet_runner.testing._simulated.client_port import ClientClose, ClientMessage, ClientPort
+from rivet_runner.testing._simulated.client_port import ClientClose, ClientGarbage, ClientMessage, ClientPort
 
-__all__ = ["SocketClient"]
+__all__ = ["NOT_TEXT", "SocketClient"]
 
 log = logging.getLogger("rivet_runner.testing")
 
-RING: Final = 1024
-"""Messages that wait for a client that does not read. The oldest is dropped beyond that, as in the engine."""
+MAX_UNREAD: Final = 256 * 1024 * 1024
+"""Bytes that wait for a client that does not read. Beyond that its connection breaks. The real engine has kept 150 MB and
+lost nothing of it. Its bound is not known."""
 
 MAX_WAITING: Final = 1024
 """Messages of a client that wait for its actor. The engine reads no more of them meanwhile."""
+
+NOT_TEXT: Final = "\udcff"
+"""The server hands this on for a text message that is not UTF-8. No text of a client is this."""
 
 NO_CLOSE_FRAME: Final = 1006
 NO_CODE: Final = 1005
@@ -36,6 +40,7 @@ class SocketClient:
         self._abort = abort
         self.port = ClientPort(self)
         self._outgoing: deque[ClientMessage] = deque()
+        self._unread = 0
         self._close: tuple[int, str] | None = None
         self._has_left = False
         self._wake = asyncio.Event()
@@ -44,9 +49,12 @@ class SocketClient:
     # Calls of the gateway
 
     def deliver(self, message: ClientMessage) -> None:
-        if len(self._outgoing) >= RING:
-            self._outgoing.popleft()
         self._outgoing.append(message)
+        self._unread += len(message.data)
+        if self._unread > MAX_UNREAD:
+            self._outgoing.clear()
+            self._unread = 0
+            self._abort()
         self._wake.set()
 
     def closed(self, code: int, reason: str) -> None:
@@ -69,9 +77,7 @@ class SocketClient:
 
     async def _read(self) -> None:
         while (message := await self._receive())["type"] == "websocket.receive":
-            data = message.get("bytes")
-            binary = data is not None
-            self.port.put(ClientMessage(message["text"].encode() if data is None else data, binary))
+            self.port.put(_received(message))
             while len(self.port.incoming) >= MAX_WAITING and not self.port.is_closed:
                 self._room.clear()
                 await self._room.wait()
@@ -89,7 +95,9 @@ class SocketClient:
     async def _write(self) -> None:
         while True:
             if self._outgoing:
-                await self._send(_sent(self._outgoing.popleft()))
+                message = self._outgoing.popleft()
+                self._unread -= len(message.data)
+                await self._send(_sent(message))
             elif self._close is not None:
                 await self._end(*self._close)
                 return
@@ -106,6 +114,15 @@ class SocketClient:
 
 def _ignore(_: BaseException) -> None:
     """The client has left."""
+
+
+def _received(message: Message) -> ClientMessage | ClientGarbage:
+    data = message.get("bytes")
+    if data is not None:
+        return ClientMessage(data, binary=True)
+    if message["text"] == NOT_TEXT:
+        return ClientGarbage()
+    return ClientMessage(message["text"].encode(), binary=False)
 
 
 def _sent(message: ClientMessage) -> dict[str, object]:
