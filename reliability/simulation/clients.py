@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Final, Protocol
 
-from reliability.simulation.subject import World
+from reliability.simulation.world import World
 from rivet_runner import WebSocketClosed
 from rivet_runner.testing import HttpExchangeFailed, SimulatedActorHandle
 

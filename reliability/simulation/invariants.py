@@ -14,26 +14,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
-from reliability.simulation.invariant import Entry, Invariant, Place, Violation, is_read
-from rivet_runner.protocol import v3, v7
+from reliability.simulation.checker import ENDS
+from reliability.simulation.invariant import Entry, Invariant, Place
 from rivet_runner.protocol.messages import (
     ActorStateStopped,
-    ToClientTunnelMessage,
     ToClientWebSocketMessage,
     ToClientWebSocketOpen,
-    ToServerTunnelMessage,
     ToServerWebSocketMessageAck,
 )
 
-__all__ = ["INVARIANTS", "Checker"]
-
-ENDS: Final = frozenset({"heal", "stall is over"})
-"""The ends of faults, which are no faults themselves."""
-
-TUNNEL_MESSAGES: Final = (ToClientTunnelMessage, ToServerTunnelMessage)
+__all__ = ["ALARM_SECONDS", "INVARIANTS", "OK", "RECOVERY_SECONDS", "Generations", "Recovery", "Shutdowns"]
 
 SHUTDOWN_SECONDS: Final = 45.0
 """Bound of a graceful shutdown with the timeouts of `rivet_runner.Runner` that `load` sets."""
@@ -370,58 +362,3 @@ class Recovery(Invariant):
 
 
 INVARIANTS: Final = (ClientMessages, Replies, Generations, Values, Alarms, Shutdowns, Recovery)
-
-
-class Checker:
-    """All invariants, fed with the trace as it grows."""
-
-    def __init__(self) -> None:
-        self.faults: int = 0
-        """The faults that have struck so far."""
-        self._all = [invariant() for invariant in INVARIANTS]
-        self._readers = {
-            part: [getattr(one, part) for one in self._all if getattr(type(one), part) is not getattr(Invariant, part)]
-            for part in ("app", "client", "engine", "event", "tunnel", "tick")
-        }
-
-    def read(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            if entry.part == "link":
-                self._read_frame(entry)
-            else:
-                self.faults += entry.part == "fault" and entry.what not in ENDS
-                for reader in self._readers.get(entry.part, self._readers["engine"]):
-                    reader(entry)
-
-    def _read_frame(self, entry: Entry) -> None:
-        frame, version = entry.details
-        if not is_read(frame, entry.what, version):
-            return
-        message = entry.message
-        if isinstance(message, TUNNEL_MESSAGES):
-            place = message.message_id
-            for reader in self._readers["tunnel"]:
-                reader(place.gateway_id + place.request_id, place.message_index, message.message_kind)
-        else:
-            for its_place, event in _events(message):
-                for reader in self._readers["event"]:
-                    reader(its_place, event)
-
-    def tick(self, now: int) -> None:
-        """Time passed: ``now`` milliseconds since the trace began."""
-        for reader in self._readers["tick"]:
-            reader(now)
-
-    @property
-    def broken(self) -> list[Violation]:
-        """Every complaint so far."""
-        return [violation for invariant in self._all for violation in invariant.broken]
-
-
-def _events(message: Any) -> list[tuple[Place, Any]]:
-    """The events of a message, each with its actor and generation."""
-    if isinstance(message, v3.ToServerEvents):
-        return [((one.inner.actor_id, one.inner.generation), one.inner) for one in message.items]
-    if isinstance(message, v7.ToServerEvents):
-        return [((one.checkpoint.actor_id, one.checkpoint.generation), one.inner) for one in message.items]
-    return []

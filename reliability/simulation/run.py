@@ -7,8 +7,10 @@ from typing import Final
 
 import msgspec
 
-from reliability.simulation.invariants import Checker
-from reliability.simulation.load import FAULTY_SECONDS, Load
+from reliability.simulation.checker import Checker
+from reliability.simulation.invariants import INVARIANTS
+from reliability.simulation.load import FAULTY_SECONDS
+from reliability.simulation.plain_load import PlainLoad
 from rivet_runner.testing import Faults, SimulatedEngine, VirtualLoop, virtual_loop
 
 __all__ = ["FAULTS", "LOGGERS", "Outcome", "run_seed"]
@@ -32,9 +34,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 async def _run(seed: int, protocol: int, faults: Faults, lines: int | None) -> Outcome:
-    checker = Checker()
+    checker = Checker(INVARIANTS)
     async with SimulatedEngine(seed=seed, clock="virtual", faults=faults) as engine:
-        await Load(engine, seed, checker, protocol).run()
+        await PlainLoad(engine, seed, checker, protocol).run()
         trace = engine.trace
     before = trace.added
     for kind, name in _leftovers():

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from datetime import timedelta
-from random import Random
 from typing import Any, Final
 
+from reliability.simulation.world import World
 from rivet_runner import Actor, KvError, Request, Response, Runner, WebSocket, WebSocketClosed
-from rivet_runner.testing import SimulatedEngine
 
-__all__ = ["VALUE_KEY", "Subject", "World"]
+__all__ = ["VALUE_KEY", "Subject"]
 
 VALUE_KEY: Final = b"value"
 """The entry of an actor that only ever grows."""
@@ -19,46 +17,16 @@ VALUE_KEY: Final = b"value"
 LONGEST_HOOK: Final = 3.0
 
 
-class World:
-    """One run: its engine and its chance, and the numbers that make messages and values distinct."""
-
-    def __init__(self, engine: SimulatedEngine, seed: int) -> None:
-        self.engine = engine
-        self.trace = engine.trace
-        self.random = Random(f"load {seed}")
-        self.calm = False
-        """Whether hooks are quick and do not raise any more."""
-        self.values: Counter[str] = Counter()
-        self.replies: Counter[str] = Counter()
-        self.serves = 0
-        self.requests = 0
-
-    def note(self, part: str, actor_id: str, what: str, *details: Any) -> None:
-        self.trace.add(part, actor_id, what, *details)
-
-    def happens(self, chance: float) -> bool:
-        return not self.calm and self.random.random() < chance
-
-    def next_value(self, actor_id: str) -> int:
-        self.values[actor_id] += 1
-        return self.values[actor_id]
-
-    def next_reply(self, client: str) -> int:
-        self.replies[client] += 1
-        return self.replies[client]
-
-
 class Subject(Runner):
-    """One process. ``killed`` silences it: a process that was killed does nothing more."""
+    """The runner of one process."""
 
     def __init__(self, world: World, process: str, **options: Any) -> None:
-        super().__init__(runner_key=process, **options)
+        super().__init__(**options)
         self.world = world
         self.process = process
-        self.killed = False
 
     def note(self, actor: Actor, what: str, *details: Any) -> None:
-        if not self.killed:
+        if self.process not in self.world.killed:
             self.world.note("app", actor.id, what, self.process, actor.generation, *details)
 
     def can_hibernate(self, actor: Actor, request: Request) -> bool:
