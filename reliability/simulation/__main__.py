@@ -34,6 +34,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the first seed (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes to use (default: %(default)s)")
     parser.add_argument("--protocol", type=int, default=3, choices=(3, 7), help="of the runners (default: %(default)s)")
+    parser.add_argument("--typed", action="store_true", help="typed actors in place of a plain runner")
     parser.add_argument("--seed", type=int, metavar="N", help="run this seed alone, and print its trace")
     parser.add_argument("--lines", type=int, metavar="N", help="of the trace, from its end (default: all)")
     options = parser.parse_args(arguments)
@@ -45,7 +46,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def show_one(options: argparse.Namespace) -> bool:
     """Run one seed and print its trace. Return whether it kept every promise."""
     lines = sys.maxsize if options.lines is None else options.lines
-    outcome = run_seed(options.seed, protocol=options.protocol, lines=lines)
+    outcome = run_seed(options.seed, protocol=options.protocol, lines=lines, typed=options.typed)
     print(outcome.trace)
     print(verdict(outcome))
     return not outcome.violations
@@ -83,20 +84,22 @@ class Summary:
         )
 
 
-def tell(console: Console, outcome: Outcome, protocol: int, *, with_trace: bool) -> None:
+def tell(console: Console, outcome: Outcome, options: argparse.Namespace, *, with_trace: bool) -> None:
     """Print a failure."""
     if with_trace:
         console.print(outcome.trace, markup=False, highlight=False, soft_wrap=True)
     console.print(verdict(outcome), markup=False, highlight=False, soft_wrap=True)
-    version = "" if protocol == 3 else f" --protocol {protocol}"
-    console.print(f'Run it again with: make simulate ARGS="--seed {outcome.seed}{version}"', markup=False, highlight=False)
+    kind = "" if options.protocol == 3 else f" --protocol {options.protocol}"
+    kind += " --typed" if options.typed else ""
+    console.print(f'Run it again with: make simulate ARGS="--seed {outcome.seed}{kind}"', markup=False, highlight=False)
 
 
 def run_many(options: argparse.Namespace) -> bool:
     """Run all seeds. Return whether every promise was kept."""
     console, summary = Console(), Summary()
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[failures]} failures"), TimeRemainingColumn())
-    outcomes = run_seeds(range(options.first, options.first + options.seeds), options.jobs, options.protocol)
+    seeds = range(options.first, options.first + options.seeds)
+    outcomes = run_seeds(seeds, options.jobs, options.protocol, typed=options.typed)
     try:
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             bar = progress.add_task("seeds", total=options.seeds, failures=0)
@@ -104,7 +107,7 @@ def run_many(options: argparse.Namespace) -> bool:
                 for outcome in bunch:
                     summary.add(outcome)
                     if outcome.violations:
-                        tell(console, outcome, options.protocol, with_trace=len(summary.failures) <= SHOWN_FAILURES)
+                        tell(console, outcome, options, with_trace=len(summary.failures) <= SHOWN_FAILURES)
                 progress.update(bar, completed=summary.runs, failures=len(summary.failures))
                 if len(summary.failures) >= MOST_FAILURES:
                     break

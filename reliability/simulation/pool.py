@@ -26,11 +26,11 @@ def _prepare() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
-def _run_some(seeds: range, protocol: int) -> list[Outcome]:
-    return [run_seed(seed, protocol=protocol) for seed in seeds]
+def _run_some(seeds: range, protocol: int, typed: bool) -> list[Outcome]:
+    return [run_seed(seed, protocol=protocol, typed=typed) for seed in seeds]
 
 
-def run_seeds(seeds: range, jobs: int, protocol: int = 3) -> Generator[list[Outcome], None, None]:
+def run_seeds(seeds: range, jobs: int, protocol: int = 3, *, typed: bool = False) -> Generator[list[Outcome], None, None]:
     """Run the seeds on ``jobs`` processes. Yield the outcomes of each bunch as soon as it is done, in no order.
 
     Closing the iterator ends the processes.
@@ -38,16 +38,16 @@ def run_seeds(seeds: range, jobs: int, protocol: int = 3) -> Generator[list[Outc
     bunches = iter([seeds[start : start + SEEDS_AT_ONCE] for start in range(0, len(seeds), SEEDS_AT_ONCE)])
     if jobs == 1:
         _prepare()
-        yield from (_run_some(bunch, protocol) for bunch in bunches)
+        yield from (_run_some(bunch, protocol, typed) for bunch in bunches)
         return
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_prepare)
     try:
         under_way: set[Future[list[Outcome]]] = {
-            pool.submit(_run_some, bunch, protocol) for bunch in islice(bunches, 2 * jobs)
+            pool.submit(_run_some, bunch, protocol, typed) for bunch in islice(bunches, 2 * jobs)
         }
         while under_way:
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            under_way |= {pool.submit(_run_some, bunch, protocol) for bunch in islice(bunches, len(done))}
+            under_way |= {pool.submit(_run_some, bunch, protocol, typed) for bunch in islice(bunches, len(done))}
             for future in done:
                 yield future.result()
     finally:

@@ -11,12 +11,16 @@ from reliability.simulation.checker import Checker
 from reliability.simulation.invariants import INVARIANTS
 from reliability.simulation.load import FAULTY_SECONDS
 from reliability.simulation.plain_load import PlainLoad
+from reliability.simulation.typed_invariants import TYPED_INVARIANTS
+from reliability.simulation.typed_load import TypedLoad
 from rivet_runner.testing import Faults, SimulatedEngine, VirtualLoop, virtual_loop
 
 __all__ = ["FAULTS", "LOGGERS", "Outcome", "run_seed"]
 
 FAULTS: Final = Faults(every=3.0, limit=10, until=FAULTY_SECONDS)
 
+TYPED_FAULTS: Final = Faults(every=3.0, limit=10, until=FAULTY_SECONDS, failed_calls=0.05)
+"""Typed actors store much, and what fails is stored later."""
 TRACE_LINES: Final = 60
 
 LOGGERS: Final = ("rivet_runner", "asyncio")
@@ -33,10 +37,11 @@ class Outcome(msgspec.Struct, frozen=True):
     faults: int
 
 
-async def _run(seed: int, protocol: int, faults: Faults, lines: int | None) -> Outcome:
-    checker = Checker(INVARIANTS)
+async def _run(seed: int, protocol: int, faults: Faults, lines: int | None, *, typed: bool) -> Outcome:
+    checker = Checker(TYPED_INVARIANTS if typed else INVARIANTS)
+    load = TypedLoad if typed else PlainLoad
     async with SimulatedEngine(seed=seed, clock="virtual", faults=faults) as engine:
-        await PlainLoad(engine, seed, checker, protocol).run()
+        await load(engine, seed, checker, protocol).run()
         trace = engine.trace
     before = trace.added
     for kind, name in _leftovers():
@@ -56,10 +61,13 @@ def _leftovers() -> list[tuple[str, str]]:
     return [*left, ("timers", str(len(loop.timers)))] if loop.timers else left
 
 
-def run_seed(seed: int, *, protocol: int = 3, faults: Faults = FAULTS, lines: int | None = None) -> Outcome:
-    """Run one seed on a virtual clock, with runners of this version of the protocol.
+def run_seed(
+    seed: int, *, protocol: int = 3, faults: Faults | None = None, lines: int | None = None, typed: bool = False
+) -> Outcome:
+    """Run one seed on a virtual clock, with runners of this version of the protocol, or with ``typed`` actors on them.
 
     ``lines`` of the trace are kept, or the last ones of a run that failed.
     """
+    faults = faults or (TYPED_FAULTS if typed else FAULTS)
     with asyncio.Runner(loop_factory=virtual_loop) as runner:
-        return runner.run(_run(seed, protocol, faults, lines))
+        return runner.run(_run(seed, protocol, faults, lines, typed=typed))

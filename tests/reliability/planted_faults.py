@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,8 +14,12 @@ from rivet_runner._session.kv_ledger import KvLedger
 from rivet_runner._sockets.hold import Hold
 from rivet_runner._sockets.inbound import InboundStream, Verdict, ahead
 from rivet_runner._sockets.journal import Journal
+from rivet_runner.actors._hosting.generation import TypedGeneration
+from rivet_runner.actors._hosting.saving import Saving
+from rivet_runner.actors._hosting.unprocessed import UnprocessedMessages
+from rivet_runner.actors._schedule.store import EntryStore
 
-__all__ = ["PLANTED", "PlantedFault"]
+__all__ = ["PLANTED", "TYPED_PLANTED", "PlantedFault"]
 
 
 @dataclass(frozen=True)
@@ -84,3 +89,46 @@ PLANTED: Final = {
     7: PlantedFault(Backoff, "next_delay", _wait_for_an_hour),
 }
 """By the number of the promise that it breaks."""
+
+
+def _async_nothing(_: Any) -> Any:
+    async def nothing(*_: Any) -> None:
+        pass
+
+    return nothing
+
+
+def _acknowledge_first(_: Any) -> Any:
+    async def save(self: Saving, before: asyncio.Task[Any] | None) -> Exception | None:
+        if before is not None:
+            await asyncio.wait([before])
+        self._running, self._next = self._next, None
+        for unprocessed, count in self._connections.ended_messages():
+            unprocessed.mark_processed(count)
+        try:
+            assert self._store is not None
+            await self._store()
+        except Exception as error:
+            return error
+        finally:
+            self._running = None
+        return None
+
+    return save
+
+
+def _count_all_that_ended(_: Any) -> Any:
+    return lambda self: sum(message.ended for message in self._messages)
+
+
+TYPED_PLANTED: Final = {
+    "save stores nothing": (8, PlantedFault(TypedGeneration, "save", _async_nothing)),
+    "messages are acknowledged before the state is stored": (8, PlantedFault(Saving, "_save", _acknowledge_first, 55)),
+    "a stop stores nothing": (8, PlantedFault(TypedGeneration, "_store_all", _async_nothing)),
+    "a later message stands for an earlier one": (
+        9,
+        PlantedFault(UnprocessedMessages, "count_ended", _count_all_that_ended),
+    ),
+    "schedules are not stored": (10, PlantedFault(EntryStore, "put", _async_nothing)),
+}
+"""Faults in typed actors, each with the number of the promise that it breaks."""

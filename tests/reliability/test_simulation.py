@@ -15,7 +15,7 @@ from reliability.simulation import __main__ as command
 from reliability.simulation.pool import run_seeds
 from reliability.simulation.run import LOGGERS, run_seed
 from rivet_runner._hosting.generation import Generation
-from tests.reliability.planted_faults import PLANTED, PlantedFault
+from tests.reliability.planted_faults import PLANTED, TYPED_PLANTED, PlantedFault
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +24,11 @@ PROJECT = Path(__file__).parents[2]
 SEEDS = {3: 300, 7: 90}
 """For each protocol."""
 
+TYPED_SEEDS = {3: 100, 7: 40}
+
 SEEDS_IN_PART = 10
 PARTS = {protocol: seeds // SEEDS_IN_PART for protocol, seeds in SEEDS.items()}
+TYPED_PARTS = {protocol: seeds // SEEDS_IN_PART for protocol, seeds in TYPED_SEEDS.items()}
 
 UNTIL_SEEN = 400
 """Seeds within which a planted fault is seen. The rarest is seen once in some 60."""
@@ -71,13 +74,36 @@ def test_planted_fault_is_seen_by_the_check_of_its_promise(number: int, monkeypa
     pytest.fail(f"none of {UNTIL_SEEN} seeds shows it")
 
 
+@pytest.mark.parametrize(
+    ("protocol", "part"), [(protocol, part) for protocol, parts in TYPED_PARTS.items() for part in range(parts)]
+)
+def test_typed_actors_keep_their_promises(protocol: int, part: int) -> None:
+    seeds = range(part, TYPED_SEEDS[protocol], TYPED_PARTS[protocol])
+    outcomes = [run_seed(seed, protocol=protocol, typed=True) for seed in seeds]
+    assert [(outcome.seed, outcome.violations) for outcome in outcomes if outcome.violations] == []
+    assert sum(outcome.faults for outcome in outcomes) > 5 * len(outcomes)
+
+
+@pytest.mark.parametrize("name", TYPED_PLANTED)
+def test_a_fault_in_typed_actors_is_seen_by_the_check_of_its_promise(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, fault = TYPED_PLANTED[name]
+    plant(monkeypatch, fault)
+    for seed in range(fault.first_seed, fault.first_seed + UNTIL_SEEN):
+        violations = run_seed(seed, typed=True).violations
+        if any(violation.startswith(f"invariant {number}:") for violation in violations):
+            return
+    pytest.fail(f"none of {UNTIL_SEEN} seeds shows it")
+
+
 @pytest.mark.slow
-def test_a_seed_is_the_same_run_when_hashes_differ() -> None:
-    here = run_seed(3, lines=sys.maxsize).trace
+@pytest.mark.parametrize("typed", [False, True])
+def test_a_seed_is_the_same_run_when_hashes_differ(typed: bool) -> None:
+    outcome = run_seed(3, lines=sys.maxsize, typed=typed)
+    here = outcome.trace
     assert here.count("\n") > 500
     for hash_seed in ("0", "4242"):
         done = subprocess.run(
-            [sys.executable, "-m", "reliability.simulation", "--seed", "3"],
+            [sys.executable, "-m", "reliability.simulation", "--seed", "3", *(["--typed"] if typed else [])],
             cwd=PROJECT,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
@@ -85,7 +111,7 @@ def test_a_seed_is_the_same_run_when_hashes_differ() -> None:
             timeout=120,
             check=True,
         )
-        assert done.stdout == f"{here}\nseed 3: every promise was kept, with {run_seed(3).faults} faults\n"
+        assert done.stdout == f"{here}\nseed 3: every promise was kept, with {outcome.faults} faults\n"
 
 
 @pytest.mark.slow
