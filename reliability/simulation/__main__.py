@@ -3,6 +3,8 @@
 Each seed is a run of its own: three actors and their clients on two processes, for half a minute of virtual time in which
 about ten faults strike, and then a calm in which everything must work again. The same seed is the same run.
 
+With --typed, they are typed actors, with schedules and calls by HTTP and over connections.
+
 The program fails if a promise is broken. It prints the last lines of the run's trace, and the command that runs it again.
 """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -57,11 +58,14 @@ def _now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """``now_ms`` returns milliseconds since the epoch. ``random`` returns a number from 0 up to 1, exclusive."""
+    """``now_ms`` returns milliseconds since the epoch. ``random`` returns a number from 0 up to 1, exclusive.
+    ``new_id`` returns a new UUID as text.
+    """
 
     dial: Dial = dial
     now_ms: Callable[[], int] = _now_ms
     random: Callable[[], float] = random.random
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     real_time: bool = True
     """Whether the loop's clock and its sockets are real. Else nothing polls, and nothing watches the loop from outside."""
     client_transport: ClientTransport | None = None

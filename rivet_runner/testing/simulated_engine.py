@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -263,6 +264,7 @@ class SimulatedEngine:
             engine.dial,
             engine.runner_now_ms,
             engine.runner_random.random,
+            lambda: str(UUID(int=engine.runner_random.getrandbits(128), version=4)),
             real_time=False,
             client_transport=self._transport,
         )

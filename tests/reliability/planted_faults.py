@@ -103,7 +103,7 @@ def _acknowledge_first(_: Any) -> Any:
         if before is not None:
             await asyncio.wait([before])
         self._running, self._next = self._next, None
-        for unprocessed, count in self._connections.ended_messages():
+        for unprocessed, count in self._connections.take_ended():
             unprocessed.mark_processed(count)
         try:
             assert self._store is not None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
-from uuid import uuid4
 
 from rivet_runner.actor import Actor
 from rivet_runner.actors._hosting.connection_record import MAX_STATE_BYTES, StoredConnection, encode_state
@@ -67,7 +66,7 @@ class HostedConnection(Connection):
     @property
     def id(self) -> str:
         if self._id is None:  # the connection of a call needs an id only if the actor asks for it
-            self._id = str(uuid4())
+            self._id = self.table.new_id()
         return self._id
 
     @property
@@ -107,9 +106,11 @@ class HostedConnection(Connection):
 class ConnectionTable:
     """The connections of one actor generation, by id, and their subscriptions, by event."""
 
-    __slots__ = ("_by_id", "_subscribers", "_touched", "_with_ended", "restored", "view")
+    __slots__ = ("_by_id", "_subscribers", "_touched", "_with_ended", "new_id", "restored", "view")
 
-    def __init__(self) -> None:
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        self.new_id = new_id
+        """Makes the id of a connection."""
         self._by_id: dict[str, HostedConnection] = {}
         self._subscribers: dict[str, dict[HostedConnection, None]] = {}
         self._touched: dict[HostedConnection, None] = {}

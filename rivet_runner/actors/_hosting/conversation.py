@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final
-from uuid import uuid4
 
 from rivet_runner.actors._hosting.calls import ACKNOWLEDGED_AFTER, REPEATED_ACKNOWLEDGED_AFTER, Call, Calls
 from rivet_runner.actors._hosting.connections import HostedConnection
@@ -97,7 +96,7 @@ async def _connect(generation: TypedGeneration, ws: WebSocket, encoding: Codec) 
     state = await generation.guard(params, ws.request)
     connections = generation.connection_table
     connected_ms = int(generation.actor.now().timestamp() * 1000)
-    connection = HostedConnection(connections, str(uuid4()), connected_ms, params, state, codec=encoding, ws=ws)
+    connection = HostedConnection(connections, None, connected_ms, params, state, codec=encoding, ws=ws)
     ws.auto_processed = False
     connection.write_record()
     connections.add(connection)

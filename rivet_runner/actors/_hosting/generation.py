@@ -14,7 +14,7 @@ A stop::
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rivet_runner.actor import Actor, Alarm, StopReason
@@ -56,7 +56,10 @@ HURRIED_CLEANUP_SECONDS: Final = 0.05
 
 
 class TypedGeneration(ActorContext):
-    """Everything that is held for one generation of one typed actor. ``stop_seconds`` is how long its stop may take."""
+    """Everything that is held for one generation of one typed actor.
+
+    ``new_id`` makes the ids of connections, and ``stop_seconds`` is how long its stop may take.
+    """
 
     __slots__ = (
         "_client",
@@ -81,7 +84,15 @@ class TypedGeneration(ActorContext):
         "state",
     )
 
-    def __init__(self, kind: ActorKind, actor: Actor, resources: Any, client: Client, stop_seconds: float) -> None:
+    def __init__(
+        self,
+        kind: ActorKind,
+        actor: Actor,
+        resources: Any,
+        client: Client,
+        new_id: Callable[[], str],
+        stop_seconds: float,
+    ) -> None:
         self.kind = kind
         self.actor = actor
         self.resources = resources
@@ -98,7 +109,7 @@ class TypedGeneration(ActorContext):
         self.instance: DurableActor[Any] = kind.cls.__new__(kind.cls)
         bind(self.instance, self)
         self.instance.__init__()  # type: ignore[misc]
-        self.connection_table = ConnectionTable()
+        self.connection_table = ConnectionTable(new_id)
         state_type = kind.declaration.state_type
         self._store = None if state_type.is_none else StateStore(actor.kv.area("state"), state_type)
         save = None if self._store is None else self._save_state

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Unpack
 
+from rivet_runner._connection.environment import environment
 from rivet_runner._tasks import TaskGroup
 from rivet_runner.actor import Actor, Alarm
 from rivet_runner.actors._hosting.conversation import converse
@@ -50,6 +51,7 @@ class TypedRunner(Runner):
         self.__tasks = TaskGroup("typed actors", log)
         self.__entering: asyncio.Task[None] | None = None
         self.__client: Client | None = None
+        self.__new_id = environment.get().new_id
 
     # Hooks
 
@@ -62,7 +64,9 @@ class TypedRunner(Runner):
         actor.sleep_after = kind.cls.sleep_after
         resources = None if self.__lifespan is None else self.__lifespan.resources
         assert self.__client is not None
-        generation = actor.state = TypedGeneration(kind, actor, resources, self.__client, self.config.actor_stop_timeout)
+        generation = actor.state = TypedGeneration(
+            kind, actor, resources, self.__client, self.__new_id, self.config.actor_stop_timeout
+        )
         await generation.start()
 
     async def on_actor_stop(self, actor: Actor) -> None:
@@ -97,6 +101,7 @@ class TypedRunner(Runner):
         """Enter the lifespan, and start as `Runner.start` does. Raises what the lifespan raises too."""
         if self.__client is None:
             self.__client = Client.of_runner(self.config)
+            self.__new_id = environment.get().new_id
         if self.__lifespan is None or self.__entering is not None:
             await super().start()
         else:
