@@ -44,7 +44,8 @@ class CborCodec(Codec):
         return _ERROR + _fields(**_error(message), actionId=action_id)
 
     def decode_to_client(self, data: str | bytes) -> ToClient:
-        return to_client_of(load_cbor(_bytes(data)))
+        data = _bytes(data)
+        return to_client_of(load_native_cbor(data), data.count(b"$"))
 
     def encode_to_server(self, message: ToServer) -> bytes:
         if isinstance(message, SubscriptionRequest):

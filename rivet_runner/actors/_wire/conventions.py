@@ -12,7 +12,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import NoneType
 from typing import Any, Final
@@ -21,7 +21,7 @@ import cbor2
 
 from rivet_runner.errors import DecodeError
 
-__all__ = ["LEAVES", "MAX_DEPTH", "escaped", "native", "revived", "set_of"]
+__all__ = ["LEAVES", "MAX_DEPTH", "for_cbor", "for_json", "native", "revived", "set_of"]
 
 MAX_DEPTH: Final = 200
 """How deep lists, dicts and sets may lie in each other."""
@@ -29,20 +29,62 @@ MAX_DEPTH: Final = 200
 LEAVES: Final = frozenset({NoneType, bool, float, str})
 """Types whose values are the same in all encodings."""
 
-_INT: Final = frozenset({int})
+_BYTES: Final = frozenset({bytes, bytearray, memoryview})
 _SAFE: Final = 2**53
 _SHORT: Final = 2**32
 _DIGITS: Final = re.compile(r"-?[0-9]{1,4000}")
+
+# What an encoder may have as it is, and what a decoder may have made.
+_TO_CBOR: Final = LEAVES | {bytes}
+_DECODED: Final = LEAVES | {bytes, int, datetime, set}
+
+
+def _is_same(value: Any, leaves: frozenset[type], limit: int) -> bool:
+    """Whether ``value`` is of lists and dicts of ``leaves``, and of integers below ``limit``, without a list to escape.
+
+    This is quicker than the walks, which copy. It is `False` for a value that is too deep too.
+    """
+    level: list[Any] = [[value]]
+    for _ in range(MAX_DEPTH + 1):
+        inner: list[Any] = []
+        for container in level:
+            if type(container) is list:
+                items = container
+                if len(items) == 2 and type(items[0]) is str and items[0].startswith("$"):
+                    return False
+            else:
+                items = container.values()
+            for item in items:
+                kind = type(item)
+                if kind in leaves:
+                    continue
+                if kind is list or kind is dict:
+                    inner.append(item)
+                elif kind is not int or not -limit < item < limit:
+                    return False
+        if not inner:
+            return True
+        level = inner
+    return False
 
 
 # ---------------------------------------------------------------- to JavaScript
 
 
-def escaped(value: Any, *, text: bool, depth: int = MAX_DEPTH) -> Any:
-    """``value`` as an encoder of JSON (``text``) or of CBOR shall have it. It is not copied if nothing in it changes.
+def for_json(value: Any) -> Any:
+    """``value`` as an encoder of JSON shall have it. It is not copied if nothing in it changes.
 
     Raises `TypeError` for anything but plain data, and `ValueError` for a time without a timezone, or what is too deep.
     """
+    return value if _is_same(value, LEAVES, _SAFE) else _escaped(value, True, MAX_DEPTH)
+
+
+def for_cbor(value: Any) -> Any:
+    """``value`` as an encoder of CBOR shall have it. It is not copied if nothing changes. Raises as `for_json` does."""
+    return value if _is_same(value, _TO_CBOR, _SHORT) else _escaped(value, False, MAX_DEPTH)
+
+
+def _escaped(value: Any, text: bool, depth: int) -> Any:
     kind = type(value)
     if kind in LEAVES:
         return value
@@ -55,29 +97,13 @@ def escaped(value: Any, *, text: bool, depth: int = MAX_DEPTH) -> Any:
     if depth == 0:
         raise ValueError(f"a value may be at most {MAX_DEPTH} levels deep")
     if kind is dict:
-        if _is_simple(value.values(), text):
-            return value
-        return {key: escaped(item, text=text, depth=depth - 1) for key, item in value.items()}
+        return {key: _escaped(item, text, depth - 1) for key, item in value.items()}
     if kind is list or kind is tuple:
-        items = value if _is_simple(value, text) else [escaped(item, text=text, depth=depth - 1) for item in value]
+        items = [_escaped(item, text, depth - 1) for item in value]
         return [f"${items[0]}", items[1]] if _is_marked(items) else items
     if kind is set or kind is frozenset:
-        return ["$Set", [escaped(item, text=text, depth=depth - 1) for item in value]]
+        return ["$Set", [_escaped(item, text, depth - 1) for item in value]]
     raise TypeError(f"{kind.__qualname__} is not plain data, and cannot be sent")
-
-
-_BYTES: Final = frozenset({bytes, bytearray, memoryview})
-
-
-def _is_simple(items: Collection[Any], text: bool) -> bool:
-    """Whether no item changes, as far as a quick look can tell."""
-    kinds = set(map(type, items))
-    if kinds <= LEAVES:
-        return True
-    if kinds != _INT:
-        return False
-    limit = _SAFE if text else _SHORT
-    return bool(-limit < min(items) and max(items) < limit)
 
 
 def _escaped_int(value: int, text: bool) -> Any:
@@ -94,7 +120,7 @@ def _escaped_time(value: datetime, text: bool) -> Any:
     return value if text else cbor2.CBORTag(1, value.timestamp())
 
 
-def _is_marked(items: Any) -> bool:
+def _is_marked(items: list[Any]) -> bool:
     if len(items) != 2:
         return False
     first = items[0]
@@ -106,12 +132,12 @@ def _is_marked(items: Any) -> bool:
 
 def revived(value: Any) -> Any:
     """Undo the escapes in a decoded value. Raises `DecodeError`."""
-    return _walk(value, _revived_list)
+    return value if _is_same(value, _DECODED, 0) else _walk(value, _revived_list)
 
 
 def native(value: Any) -> Any:
     """Take ``undefined`` out of a decoded value without escapes. Raises `DecodeError`."""
-    return _walk(value, _native_list)
+    return value if _is_same(value, _DECODED, 0) else _walk(value, _native_list)
 
 
 def set_of(items: Iterable[Any]) -> set[Any] | list[Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from rivet_runner.actors._wire.conventions import revived
 from rivet_runner.actors._wire.messages import (
     ActionRequest,
     ActionResponse,
@@ -20,45 +21,55 @@ from rivet_runner.actors._wire.messages import (
 )
 from rivet_runner.errors import DecodeError
 
-__all__ = ["args_of", "error_of", "field_of", "has_raw_id", "to_client_of", "to_server_of"]
+__all__ = ["args_of", "error_of", "field_of", "to_client_of", "to_server_of"]
 
 FieldT = TypeVar("FieldT")
 
 _MAX_ID = 2**64 - 1
 
 
-def to_server_of(envelope: Any) -> ToServer:
-    """The client's message in an object. Raises `DecodeError`."""
+def to_server_of(envelope: Any, escapes: int = 0) -> ToServer:
+    """The client's message in an object. Raises `DecodeError`.
+
+    ``escapes`` is how many texts may begin an escape in the values, and in the id.
+    """
     tag, fields = _body(envelope)
     if tag == "ActionRequest":
-        return ActionRequest(_id(fields.get("id")), field_of(fields, "name", str), args_of(fields))
+        raw_id = fields.get("id")
+        args = args_of(fields)
+        if escapes > (type(raw_id) is list):
+            args = args_of({"args": revived(args)})
+        return ActionRequest(_id(raw_id), field_of(fields, "name", str), args)
     if tag == "SubscriptionRequest":
         return SubscriptionRequest(field_of(fields, "eventName", str), field_of(fields, "subscribe", bool))
     raise DecodeError(f"no message of a client is called {tag:.40}")
 
 
-def to_client_of(envelope: Any) -> ToClient:
-    """The actor's message in an object. Raises `DecodeError`."""
+def to_client_of(envelope: Any, escapes: int = 0) -> ToClient:
+    """The actor's message in an object. Raises `DecodeError`. For ``escapes``, see `to_server_of`."""
     tag, fields = _body(envelope)
     if tag == "ActionResponse":
-        return ActionResponse(_id(fields.get("id")), fields.get("output"))
+        raw_id, output = fields.get("id"), fields.get("output")
+        return ActionResponse(_id(raw_id), revived(output) if escapes > (type(raw_id) is list) else output)
     if tag == "Event":
-        return Event(field_of(fields, "name", str), args_of(fields))
+        args = args_of(fields)
+        return Event(field_of(fields, "name", str), args_of({"args": revived(args)}) if escapes else args)
     if tag == "Init":
         return Init(field_of(fields, "actorId", str), field_of(fields, "connectionId", str))
     if tag == "Error":
-        return error_of(fields)
+        return error_of(fields, escapes)
     raise DecodeError(f"no message of an actor is called {tag:.40}")
 
 
-def error_of(fields: Any) -> Error:
-    """An error in an object, of HTTP too. Raises `DecodeError`."""
+def error_of(fields: Any, escapes: int = 0) -> Error:
+    """An error in an object, of HTTP too. Raises `DecodeError`. For ``escapes``, see `to_server_of`."""
     action_id = field_of(fields, "actionId", object, None)
+    metadata = fields.get("metadata")
     return Error(
         field_of(fields, "group", str),
         field_of(fields, "code", str),
         field_of(fields, "message", str),
-        fields.get("metadata"),
+        revived(metadata) if escapes else metadata,
         None if action_id is None else _id(action_id),
         _actor(fields.get("actor")),
     )
@@ -87,21 +98,19 @@ def field_of(fields: Any, name: str, type_: type[FieldT], default: Any = _REQUIR
     return value
 
 
-def has_raw_id(envelope: Any) -> bool:
-    """Whether the message has an id that is an array still."""
-    try:
-        return type(envelope["body"]["val"]["id"]) is list
-    except (KeyError, TypeError, IndexError):
-        return False
-
-
 def _body(envelope: Any) -> tuple[str, dict[Any, Any]]:
-    body = field_of(envelope, "body", dict)
-    return field_of(body, "tag", str), field_of(body, "val", dict)
+    try:
+        body = envelope["body"]
+        tag, fields = body["tag"], body["val"]
+    except (KeyError, TypeError, IndexError):
+        raise DecodeError("a message is an object with a body, which has a tag and a val") from None
+    if type(tag) is not str or type(fields) is not dict:
+        raise DecodeError("the tag of a message is text, and its val an object")
+    return tag, fields
 
 
 def _id(value: Any) -> int:
-    """An id: JSON has it as an array still, since its other values need no second look."""
+    """An id. In JSON it is an escape."""
     if type(value) is list and len(value) == 2 and value[0] == "$BigInt":
         digits = value[1]
         if type(digits) is str and len(digits) <= 20 and digits.isascii() and digits.isdecimal():

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rivet_runner.actors._wire.codec import VERSION, Codec, Encoding
-from rivet_runner.actors._wire.conventions import revived
-from rivet_runner.actors._wire.envelopes import args_of, error_of, field_of, has_raw_id, to_client_of, to_server_of
+from rivet_runner.actors._wire.envelopes import args_of, error_of, field_of, to_client_of, to_server_of
 from rivet_runner.actors._wire.messages import (
     ActionResponse,
     Error,
@@ -16,7 +15,7 @@ from rivet_runner.actors._wire.messages import (
     ToClient,
     ToServer,
 )
-from rivet_runner.actors._wire.values import dump_json, load_json, load_raw_json
+from rivet_runner.actors._wire.values import dump_json, load_json, load_raw_json, may_have_escapes
 
 __all__ = ["JsonCodec"]
 
@@ -40,7 +39,7 @@ class JsonCodec(Codec):
         return f'{{"body":{{"tag":"{type(message).__name__}","val":{fields}}}}}'
 
     def decode_to_client(self, data: str | bytes) -> ToClient:
-        return to_client_of(_envelope(data))
+        return to_client_of(load_raw_json(data), _escapes(data))
 
     def encode_to_server(self, message: ToServer) -> str:
         if isinstance(message, SubscriptionRequest):
@@ -50,7 +49,7 @@ class JsonCodec(Codec):
         return f'{{"body":{{"tag":"{type(message).__name__}","val":{fields}}}}}'
 
     def decode_to_server(self, data: str | bytes) -> ToServer:
-        return to_server_of(_envelope(data))
+        return to_server_of(load_raw_json(data), _escapes(data))
 
     def encode_action_request(self, args: list[Any]) -> bytes:
         return b'{"args":%b}' % dump_json(args)
@@ -71,14 +70,13 @@ class JsonCodec(Codec):
         return error_of(load_json(body))
 
 
-def _envelope(data: str | bytes) -> Any:
-    envelope = load_raw_json(data)
+def _escapes(data: str | bytes) -> int:
+    """How many texts may begin an escape."""
+    if not may_have_escapes(data):
+        return 0
     text = data if isinstance(data, str) else data.decode()
-    # Most messages have one such text alone, that of the id.
-    marks = text.count('"$')
-    if marks > 1 or (marks and not has_raw_id(envelope)) or "\\u0024" in text:
-        return revived(envelope)
-    return envelope
+    # A $ may be written as an escape of JSON itself.
+    return text.count('"$') + text.count("\\u0024")
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import cbor2
 import msgspec
 
-from rivet_runner.actors._wire.conventions import LEAVES, MAX_DEPTH, escaped, native, revived, set_of
+from rivet_runner.actors._wire.conventions import LEAVES, MAX_DEPTH, for_cbor, for_json, native, revived, set_of
 from rivet_runner.errors import DecodeError
 
 __all__ = [
@@ -38,9 +38,7 @@ _UNUSUAL: Final = bytes([*range(0xE0, 0xF4), 0xF7, 0xF8])
 
 def dump_json(value: Any) -> bytes:
     """Encode plain data. Raises `TypeError` for other values, and `ValueError` for one that is too deep."""
-    if type(value) not in LEAVES:
-        value = escaped(value, text=True)
-    return _encode_json(value)
+    return _encode_json(value if type(value) in LEAVES else for_json(value))
 
 
 def dump_raw_json(value: Any) -> bytes:
@@ -50,7 +48,15 @@ def dump_raw_json(value: Any) -> bytes:
 
 def load_json(data: bytes | str) -> Any:
     """Decode plain data. Raises `DecodeError`."""
-    return revived(load_raw_json(data))
+    value = load_raw_json(data)
+    return revived(value) if may_have_escapes(data) else value
+
+
+def may_have_escapes(data: bytes | str) -> bool:
+    """Whether a text in JSON may begin with ``$``, which may be written as an escape of JSON itself."""
+    if isinstance(data, str):
+        return '"$' in data or "\\u0024" in data
+    return b'"$' in data or b"\\u0024" in data
 
 
 def load_raw_json(data: bytes | str) -> Any:
@@ -84,15 +90,13 @@ def _check_depth(value: Any) -> None:
 
 def dump_cbor(value: Any) -> bytes:
     """Encode plain data. Raises `TypeError` for other values, and `ValueError` for one that is too deep."""
-    if type(value) not in LEAVES:
-        # The encoder itself has no bound, and ends the process if its stack does.
-        value = escaped(value, text=False)
-    return _dump(value)
+    # The walk is for the depth too: the encoder has no bound, and ends the process if its stack does.
+    return _dump(value if type(value) in LEAVES else for_cbor(value))
 
 
 def dump_native_cbor(value: Any) -> bytes:
     """Encode plain data without escapes. Raises as `dump_cbor` does."""
-    escaped(value, text=False)
+    for_cbor(value)
     return _dump(value)
 
 
