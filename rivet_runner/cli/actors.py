@@ -18,7 +18,17 @@ from rivet_runner.cli.errors import REFUSED, CommandError
 from rivet_runner.testing import ActorInfo, EngineApi, EngineApiError, HttpExchangeFailed
 from rivet_runner.testing.engine_api import CrashPolicy
 
-__all__ = ["calls", "create_actor", "destroy_actors", "list_actors", "send_request", "show_actor"]
+__all__ = [
+    "as_lines",
+    "calls",
+    "create_actor",
+    "destroy_actors",
+    "find_actor",
+    "list_actors",
+    "send_request",
+    "show_actor",
+    "translated",
+]
 
 TIMES: Final = (
     "create_ts",
@@ -46,7 +56,7 @@ async def calls(connection: Connection, doing: str) -> AsyncIterator[EngineApi]:
     except TimeoutError:
         raise CommandError(f"the engine at {endpoint} did not answer in time: is it overloaded? Try again") from None
     except EngineApiError as error:
-        raise _translated(error, connection) from None
+        raise translated(error, connection) from None
 
 
 async def list_actors(
@@ -58,7 +68,7 @@ async def list_actors(
         lists = [await api.list_actors(one, key=key, include_destroyed=destroyed, limit=limit) for one in names]
     actors = sorted((actor for found in lists for actor in found), key=lambda actor: actor.create_ts, reverse=True)
     if as_json:
-        say(_json([_described(actor) for actor in actors[:limit]]))
+        say(as_lines([_described(actor) for actor in actors[:limit]]))
     elif actors:
         _print_table(actors[:limit])
     else:
@@ -68,7 +78,7 @@ async def list_actors(
 async def show_actor(connection: Connection, which: str, *, as_json: bool) -> None:
     """Print one actor, which may be destroyed if it is named by its id."""
     async with calls(connection, "Asking the engine for the actor") as api:
-        actor = await _find(api, which)
+        actor = await find_actor(api, which)
     _print_one(actor, as_json=as_json)
 
 
@@ -97,12 +107,12 @@ async def create_actor(
 async def destroy_actors(connection: Connection, which: Sequence[str], *, as_json: bool) -> None:
     """Destroy actors, and return when they are destroyed. Nothing is destroyed if one of them is not there."""
     async with calls(connection, "Destroying") as api:
-        actors = [await _find(api, one) for one in which]
+        actors = [await find_actor(api, one) for one in which]
         for actor in actors:
             await api.destroy_actor(actor.actor_id)
         gone = [await api.wait_destroyed(actor.actor_id) for actor in actors]
     if as_json:
-        say(_json([_described(actor) for actor in gone]))
+        say(as_lines([_described(actor) for actor in gone]))
     else:
         for actor in gone:
             say(f"destroyed {actor.actor_id}")
@@ -123,7 +133,7 @@ async def send_request(
     fields = [_header(header) for header in headers]
     body = None if data is None else _data(data)
     async with calls(connection, f"Waiting for the answer of {which}") as api:
-        actor = await _find(api, which)
+        actor = await find_actor(api, which)
         try:
             response = await api.request(actor.actor_id, method.upper(), path, headers=fields, body=body, timeout=timeout)
         except ValueError as error:
@@ -146,7 +156,7 @@ async def send_request(
     return REFUSED
 
 
-async def _find(api: EngineApi, which: str) -> ActorInfo:
+async def find_actor(api: EngineApi, which: str) -> ActorInfo:
     """The actor with this id, or with this ``NAME/KEY``. It is never created."""
     name, slash, key = which.partition("/")
     if slash:
@@ -163,7 +173,8 @@ async def _find(api: EngineApi, which: str) -> ActorInfo:
     raise CommandError(f"there is no actor {what}: `rivet-runner actors list` shows those that there are", status=REFUSED)
 
 
-def _translated(error: EngineApiError, connection: Connection) -> CommandError:
+def translated(error: EngineApiError, connection: Connection) -> CommandError:
+    """The one line for an error of the engine."""
     name = f"{error.group}.{error.code}"
     where = f"the engine at {connection.endpoint}"
     if name in ("api.forbidden", "guard.missing_header", "api.unauthorized"):
@@ -207,13 +218,14 @@ def _described(actor: ActorInfo) -> dict[str, Any]:
     return {"actor_id": fields.pop("actor_id"), "state": _state(actor), **fields}
 
 
-def _json(value: object) -> str:
+def as_lines(value: object) -> str:
+    """The JSON of a value, for a reader or a script."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def _print_one(actor: ActorInfo, *, as_json: bool) -> None:
     if as_json:
-        say(_json(_described(actor)))
+        say(as_lines(_described(actor)))
         return
     table = Table.grid(padding=(0, 2))
     for field, value in _described(actor).items():

@@ -46,6 +46,9 @@ Namespace = Annotated[
 Token = Annotated[str | None, typer.Option(help="The engine's token. Default: RIVET_TOKEN.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Which = Annotated[str, typer.Argument(metavar="ACTOR", help="The actor's id, or NAME/KEY.")]
+Params = Annotated[str | None, typer.Option(help="Parameters for before_connect, as JSON.", show_default=False)]
+Create = Annotated[bool, typer.Option("--create", help="Create the actor NAME/KEY if there is none.")]
+Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds to wait for the answer.")]
 
 
 Target = Annotated[
@@ -309,7 +312,7 @@ def _request(
         str | None, typer.Option("-d", "--data", help="The body: text, @FILE, or @- for standard input.", show_default=False)
     ] = None,
     include: Annotated[bool, typer.Option("-i", "--include", help="Print the status and the headers too.")] = False,
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait for the answer.")] = 60.0,
+    timeout: Timeout = 60.0,
     endpoint: Endpoint = None,
     namespace: Namespace = None,
     token: Token = None,
@@ -333,3 +336,57 @@ def _request(
             timeout=timeout,
         )
     )
+
+
+# An argument may be a negative number.
+@app.command("call", context_settings={"ignore_unknown_options": True})
+def _call(
+    actor: Which,
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="The name of the action.")],
+    args: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ARG", help="""Its arguments, each as JSON: 5, '"text"', '{"a": 1}'.""", show_default=False),
+    ] = None,
+    params: Params = None,
+    create: Create = False,
+    timeout: Timeout = 60.0,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+    token: Token = None,
+) -> int:
+    """Run an action of a typed actor, and print its result as JSON.
+
+    A sleeping actor is woken. The exit status is 1 if the action fails.
+    """
+    from rivet_runner.cli.typed_actors import call_action
+
+    connection = Connection.resolve(endpoint, namespace, token)
+    return _run(call_action(connection, actor, action, args or [], params=params, create=create, timeout=timeout))
+
+
+@app.command("connect")
+def _connect(
+    actor: Which,
+    events: Annotated[
+        list[str] | None, typer.Argument(metavar="EVENT", help="The names of events to print.", show_default=False)
+    ] = None,
+    params: Params = None,
+    create: Create = False,
+    as_json: AsJson = False,
+    timeout: Timeout = 60.0,
+    endpoint: Endpoint = None,
+    namespace: Namespace = None,
+    token: Token = None,
+) -> int:
+    """Connect to a typed actor, print its events, and call its actions.
+
+    Each line of standard input is a call, the action and its arguments as JSON: say "hi" 2. One is made after the other. A
+    result is a line that begins with =, an event one that begins with its name. With --json, each line is an object.
+
+    The end of standard input ends it, unless there are events to wait for, and Ctrl-C always does. A connection that breaks
+    is made again. The exit status is 1 if a call has failed or the actor has closed the connection.
+    """
+    from rivet_runner.cli.conversation import connect
+
+    connection = Connection.resolve(endpoint, namespace, token)
+    return _run(connect(connection, actor, events or [], params=params, create=create, as_json=as_json, timeout=timeout))

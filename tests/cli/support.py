@@ -37,11 +37,15 @@ class Finished(NamedTuple):
 
 
 def command(
-    *arguments: str, folder: Path = PROJECT, environment: Mapping[str, str] | None = None, seconds: float = 60.0
+    *arguments: str,
+    folder: Path = PROJECT,
+    environment: Mapping[str, str] | None = None,
+    seconds: float = 60.0,
+    stdin: int = asyncio.subprocess.DEVNULL,
 ) -> Program:
     """The command, started in ``folder``, as a program that goes on."""
     variables = {"PYTHONPATH": str(PROJECT), **(environment or {})}
-    return Program("-m", "rivet_runner", *arguments, folder=folder, environment=variables, seconds=seconds)
+    return Program("-m", "rivet_runner", *arguments, folder=folder, environment=variables, seconds=seconds, stdin=stdin)
 
 
 async def run_command(
@@ -105,6 +109,10 @@ class Terminal:
             self._seen += os.read(self._ours, 65_536)
         except OSError:  # the other end is closed
             asyncio.get_running_loop().remove_reader(self._ours)
+
+    def write(self, text: str) -> None:
+        """Type something."""
+        os.write(self._ours, text.encode())
 
     def interrupt(self) -> None:
         """Press Ctrl-C, which reaches each process in the foreground."""

@@ -30,6 +30,8 @@ assert not [name for name in sys.modules if name.startswith(("rivet_runner.cli",
         ("rich", ["actors", "list"]),
         ("dotenv", ["run", "app:Counter"]),
         ("watchfiles", ["dev", "app:Counter"]),
+        ("httpx", ["call", "room/a", "say"]),
+        ("cbor2", ["connect", "room/a"]),
     ],
 )
 def test_one_line_says_how_to_get_the_command_when_its_extra_is_missing(missing: str, arguments: list[str]) -> None:
@@ -43,7 +45,8 @@ def test_one_line_says_how_to_get_the_command_when_its_extra_is_missing(missing:
     )
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
-    assert 'pip install "rivet-runner[cli]"' in line
+    extra = "actors" if missing in ("httpx", "cbor2") else "cli"
+    assert f'pip install "rivet-runner[{extra}]"' in line
 
 
 def test_nothing_of_the_command_is_imported_with_the_library() -> None:

@@ -173,10 +173,12 @@ class Program:
         environment: Mapping[str, str] | None = None,
         folder: Path = PROJECT,
         seconds: float = 60.0,
+        stdin: int = asyncio.subprocess.DEVNULL,
     ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RIVET_")}
         self._arguments = arguments
         self._folder = folder
+        self._stdin = stdin
         self._environment = {**inherited, "PYTHONUNBUFFERED": "1", **(environment or {})}
         self._deadline = asyncio.timeout(seconds)
         self.out: list[str] = []
@@ -189,7 +191,7 @@ class Program:
             *self._arguments,
             cwd=self._folder,
             env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=self._stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -212,6 +214,16 @@ class Program:
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
+
+    def write(self, text: str) -> None:
+        """Write to the standard input of a program that has a pipe there."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(text.encode())
+
+    def end_input(self) -> None:
+        """Close the standard input of a program that has a pipe there."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
     async def printed(self, text: str, seconds: float = 30.0) -> None:
         """Wait until a line of either output holds ``text``."""
