@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 __all__ = ["check_hooks"]
@@ -35,11 +35,18 @@ MISNOMERS: Final[Mapping[str, str]] = {
 
 
 def check_hooks(
-    made: type, base: type, hooks: tuple[str, ...], *, misnomers: Mapping[str, str] = MISNOMERS, callers: int = 1
+    made: type,
+    base: type,
+    hooks: tuple[str, ...],
+    *,
+    misnomers: Mapping[str, str] = MISNOMERS,
+    others: Collection[str] = (),
+    callers: int = 1,
 ) -> None:
     """Check the methods of ``made``, a subclass of ``base`` that has these ``hooks``.
 
-    ``misnomers`` are likely wrong names and the hooks that they mean. ``callers`` counts the functions from here to the
+    ``misnomers`` are likely wrong names and the hooks that they mean. ``others`` are methods that are meant to be something
+    else. ``callers`` counts the functions from here to the
     statement ``class``.
 
     Raises `TypeError` for a hook that is not a function of the right kind or takes other parameters. Warns with
@@ -48,7 +55,7 @@ def check_hooks(
     for name, value in vars(made).items():
         if name in hooks:
             _check_hook(f"{made.__qualname__}.{name}", name, value, getattr(base, name))
-        elif inspect.isfunction(value) and not name.startswith("_") and not hasattr(base, name):
+        elif inspect.isfunction(value) and not name.startswith("_") and not hasattr(base, name) and name not in others:
             _warn_of_misnomer(made, name, hooks, misnomers, callers)
 
 

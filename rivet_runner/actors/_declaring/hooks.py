@@ -64,7 +64,8 @@ def check_members(made: type, base: type) -> None:
             raise TypeError(f"{where} hides {base.__name__}.{name}: take another name for it; {cure}")
     _check_init(made)
     # From `check_hooks` through this function, `declare` and `__init_subclass__`.
-    check_hooks(made, base, HOOKS, misnomers=MISNOMERS, callers=3)
+    actions = [name for name, value in vars(made).items() if mark_of(value) is not None]
+    check_hooks(made, base, HOOKS, misnomers=MISNOMERS, others=actions, callers=3)
 
 
 def _check_migration(where: str, value: Any) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from typing import Any, Generic, TypeVar
 
 import msgspec
 import pytest
 
-from rivet_runner.actors import DurableActor
+from rivet_runner.actors import DurableActor, action
 from rivet_runner.actors._declaring.declaration import declaration_of
 from rivet_runner.actors.connection import Connection
 from rivet_runner.http import Request
@@ -231,6 +232,20 @@ def test_members_that_work_are_accepted() -> None:
             return "room"
 
     assert declaration_of(Room).name == "room"
+
+
+def test_an_action_is_no_misspelt_hook() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+
+        class Room(DurableActor[None]):
+            @action
+            async def rung(self) -> None: ...
+
+            @action
+            async def fetch(self) -> None: ...
+
+    assert sorted(declaration_of(Room).actions) == ["fetch", "rung"]
 
 
 @pytest.mark.parametrize(
