@@ -46,6 +46,11 @@ class ActorSockets:
         self.by_key: dict[bytes, ClientSocket] = {}
         """By 8-byte request key."""
 
+    @property
+    def may_be_dropped(self) -> bool:
+        """Whether there is no socket and no client. A store of the user's own was made for this generation, and stays."""
+        return not self.by_key and not self._awaited and self._state.services.config.hibernation_store is None
+
     # Opening
 
     def add(self, key: bytes, request: Request) -> ClientSocket:

@@ -119,6 +119,8 @@ class Generation(StoppingGeneration):
         if self._waking is not None:
             self._waking.restore(stored)
             self._waking = None
+            if not stored and self._sockets is not None and self._sockets.may_be_dropped:
+                self._sockets = None  # an idle actor without clients is small
         self.open_gate(True)
         self._start_task = None
         if self.phase is GenerationPhase.RUNNING:

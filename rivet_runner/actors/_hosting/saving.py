@@ -66,6 +66,9 @@ class Saving:
     async def now(self) -> None:
         """Store the state and return when it is stored. Raises the errors of the store. Cancelling is safe."""
         self._stop_timer()
+        if self._store is None:
+            self._without_state()
+            return
         error = await asyncio.shield(self._begin())
         if error is not None:
             raise error
