@@ -259,6 +259,18 @@ async def test_an_actor_that_is_destroyed_loses_its_connections_and_comes_anew(s
         assert await scene.room.call(Room.history) == ["new"]
 
 
+async def test_a_handle_finds_the_actor_that_replaces_a_destroyed_one(scene: Scene, api: EngineApi) -> None:
+    await scene.room.call(Room.say, "old")
+    bound = scene.client.get_for_id(Room, await scene.room.resolve())
+    await api.destroy_actor(await scene.room.resolve())
+    await api.wait_destroyed(await scene.room.resolve())
+    assert await scene.room.call(Room.history) == []
+    assert (await scene.room.fetch("GET", "x")).status == 404
+    for lost in (bound.call(Room.history), bound.fetch("GET", "x"), bound.connect().__aenter__()):
+        with pytest.raises(ActorError, match=r"actor\.not_found"):
+            await lost
+
+
 async def test_a_disconnect_by_the_actor_ends_the_connection(scene: Scene) -> None:
     async with scene.room.connect() as live:
         with pytest.raises(ConnectionLost):
