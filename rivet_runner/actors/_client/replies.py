@@ -105,9 +105,10 @@ def _advised(group: str, code: str, message: str, metadata: Any = None) -> Actor
 
 
 def _exception(group: str, code: str, message: str, metadata: Any) -> ActorError:
-    if group == USER:
-        return UserError(message, code, metadata)
-    return ActorError(group, code, message, metadata)
+    is_user = group == USER
+    error = UserError(message, code, metadata) if is_user else ActorError(group, code, message, metadata)
+    error.received = True
+    return error
 
 
 def _unexpected(reply: Reply) -> ActorError:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from rivet_runner.actor import Actor
 from rivet_runner.actors._hosting.connection_record import MAX_STATE_BYTES, StoredConnection, encode_state
 from rivet_runner.actors._hosting.unprocessed import ClientMessage, UnprocessedMessages
 from rivet_runner.actors._types.plain import plain
@@ -104,11 +103,15 @@ class HostedConnection(Connection):
 
 
 class ConnectionTable:
-    """The connections of one actor generation, by id, and their subscriptions, by event."""
+    """The connections of one actor generation, by id, and their subscriptions, by event.
 
-    __slots__ = ("_by_id", "_subscribers", "_touched", "_with_ended", "new_id", "restored", "view")
+    ``report`` is called with an error and the place where it arose.
+    """
 
-    def __init__(self, new_id: Callable[[], str]) -> None:
+    __slots__ = ("_by_id", "_report", "_subscribers", "_touched", "_with_ended", "new_id", "restored", "view")
+
+    def __init__(self, new_id: Callable[[], str], report: Callable[[Exception, str], None]) -> None:
+        self._report = report
         self.new_id = new_id
         """Makes the id of a connection."""
         self._by_id: dict[str, HostedConnection] = {}
@@ -182,15 +185,15 @@ class ConnectionTable:
         if connection.ws is not None:
             self._touched[connection] = None
 
-    def write_records(self, actor: Actor, *, everything: bool = False) -> None:
-        """Keep what has changed of each connection, or of ``everything``. A state that cannot be kept is logged."""
+    def write_records(self, *, everything: bool = False) -> None:
+        """Keep what has changed of each connection, or of ``everything``. A state that cannot be kept is reported."""
         connections = self.all() if everything else [*self._touched]
         self._touched.clear()
         for connection in connections:
             try:
                 connection.write_record()
             except (TypeError, ValueError) as error:
-                actor.log.error("the state of a connection is not kept: %s", error)
+                self._report(error, "connection.state")
 
     # Messages
 

@@ -98,7 +98,10 @@ async def _connect(generation: TypedGeneration, ws: WebSocket, encoding: Codec) 
     connected_ms = int(generation.actor.now().timestamp() * 1000)
     connection = HostedConnection(connections, None, connected_ms, params, state, codec=encoding, ws=ws)
     ws.auto_processed = False
-    connection.write_record()
+    try:
+        connection.write_record()
+    except (TypeError, ValueError) as error:
+        raise generation.for_caller(error, "before_connect") from error
     connections.add(connection)
     try:
         await _call_on_connect(generation, connection)

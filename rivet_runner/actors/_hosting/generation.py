@@ -109,7 +109,7 @@ class TypedGeneration(ActorContext):
         self.instance: DurableActor[Any] = kind.cls.__new__(kind.cls)
         bind(self.instance, self)
         self.instance.__init__()  # type: ignore[misc]
-        self.connection_table = ConnectionTable(new_id)
+        self.connection_table = ConnectionTable(new_id, self._report)
         state_type = kind.declaration.state_type
         self._store = None if state_type.is_none else StateStore(actor.kv.area("state"), state_type)
         save = None if self._store is None else self._save_state
@@ -172,8 +172,9 @@ class TypedGeneration(ActorContext):
         message: Event | None = None
         frames: dict[Any, str | bytes] = {}
         reached = 0
+        chosen = None if to is None else {*to}
         for connection in table.subscribers(event):
-            if connection is without or (to is not None and connection not in to):
+            if connection is without or (chosen is not None and connection not in chosen):
                 continue
             if message is None:
                 message = Event(event, [plain(value)])
@@ -296,7 +297,7 @@ class TypedGeneration(ActorContext):
             await self.failed(error, "on_destroy" if destroyed else "on_sleep")
 
     async def _store_all(self) -> None:
-        self.connection_table.write_records(self.actor, everything=True)
+        self.connection_table.write_records(everything=True)
         try:
             await self.saving.now()
         except Exception as error:

@@ -85,7 +85,7 @@ class Saving:
 
     def _without_state(self) -> None:
         """Nothing has to be stored first, except for the records of connections, which are stored with the mark."""
-        self._connections.write_records(self._actor)
+        self._connections.write_records()
         for unprocessed, count in self._connections.take_ended():
             unprocessed.mark_processed(count)
 
@@ -112,7 +112,7 @@ class Saving:
         self._running, self._next = self._next, None
         ended = self._connections.take_ended()
         try:
-            self._connections.write_records(self._actor)
+            self._connections.write_records()
             if self._store is not None:
                 await self._store()
             for unprocessed, count in ended:
