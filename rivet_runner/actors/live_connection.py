@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, overload
 
@@ -71,6 +71,7 @@ class LiveConnection(Generic[ActorT]):
         self._subscriptions = Subscriptions(self._subscribe)
         self._tasks = TaskGroup(f"live connection to {target}", log)
         self._session: Session | None = None
+        self._opened = 0
         self._changed = asyncio.Event()
         self._over = asyncio.Event()
         self._error: Exception | None = None
@@ -118,6 +119,23 @@ class LiveConnection(Generic[ActorT]):
             await self._tasks.cancel_all(CANCEL_SECONDS)
             # A task that is cancelled before its first step does nothing by itself.
             self._finish()
+
+    async def openings(self) -> AsyncIterator[None]:
+        """Yield once for each connection: for the present one, and whenever it was made again.
+
+        Ask for the present state then, because events in between are lost. Connections that have broken again meanwhile
+        are not yielded. It ends with the connection, and raises the error if the actor refused it. Cancelling is safe.
+        """
+        seen = 0
+        while not self._over.is_set():
+            if self._opened == seen or not self.is_open:
+                self._changed.clear()
+                await self._changed.wait()
+            else:
+                seen = self._opened
+                yield
+        if self._error is not None:
+            raise self._error
 
     async def closed(self) -> None:
         """Wait until it has ended for good. Raises the error if the actor refused it, and returns if it was closed.
@@ -206,6 +224,7 @@ class LiveConnection(Generic[ActorT]):
 
     def _begin(self, session: Session) -> None:
         self._session = session
+        self._opened += 1
         for name in self._subscriptions.names:
             session.subscribe(name)
         self._changed.set()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rivet_runner._connection.client_transport import TransportSocket
 from rivet_runner.actors._client.link import Link
-from rivet_runner.actors._client.replies import actor_error, error_in_reason
+from rivet_runner.actors._client.replies import USER, actor_error, error_in_reason
 from rivet_runner.actors._client.session import End, OnEvent, Session
 from rivet_runner.actors._client.targets import Target, is_gone
 from rivet_runner.actors._wire.encodings import Codec
@@ -24,6 +24,9 @@ NORMAL: Final = 1000
 
 _CLOSED_FOR_THE_ACTOR: Final = re.compile(r"(actor|ws|guard|pegboard|core)\.[a-z_]+(#.*)?")
 """Reasons of the engine and the runner. A close with 1000 and another reason is a disconnect by the actor's code."""
+
+_REFUSED_AGAIN: Final = frozenset({"actor.too_many_subscriptions", "actor.unsupported_websocket_encoding"})
+"""What would end the next connection too."""
 
 _TEMPORARY_GROUPS: Final = frozenset({"guard", "core", "ws", "pegboard", "http"})
 
@@ -95,8 +98,12 @@ def was_disconnected(end: End) -> bool:
 
 
 def may_come_back(end: End) -> bool:
-    """Whether a connection that has ended is worth another one. An actor that is gone may have a successor."""
-    return is_temporary(end.cause) or (end.cause is not None and is_gone(end.cause))
+    """Whether a connection that has ended is worth another one.
+
+    An actor that is gone may have a successor, and a message that was refused is not sent again.
+    """
+    cause = end.cause
+    return cause is None or not (cause.group == USER or f"{cause.group}.{cause.code}" in _REFUSED_AGAIN)
 
 
 def is_temporary(error: BaseException | None) -> bool:

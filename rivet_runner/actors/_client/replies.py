@@ -13,9 +13,10 @@ from rivet_runner.actors._wire.messages import Error
 from rivet_runner.actors.errors import ActorError, ClientError, UserError
 from rivet_runner.errors import DecodeError
 
-__all__ = ["actor_error", "engine_error", "error_in_reason", "json_of", "output_of"]
+__all__ = ["USER", "actor_error", "engine_error", "error_in_reason", "json_of", "output_of"]
 
 USER: Final = "user"
+"""The group of errors that the code of an actor raises for its callers."""
 
 ENGINE_ERROR_HEADER: Final = "x-rivet-error"
 """The gateway's own answers have it, with ``group.code``."""

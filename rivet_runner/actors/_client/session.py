@@ -73,13 +73,15 @@ class Session:
         """Carry messages until the end, and fail the calls that are under way. Cancelling breaks the connection."""
         tasks = TaskGroup("live connection", log)
         writing = tasks.spawn(self._write(), name="write to an actor", on_error=self._writing_failed)
+        end: End | None = None
         try:
-            return End(await self._read(), self._error)
+            end = End(await self._read(), self._error)
+            return end
         finally:
             self.is_open = False
             writing.cancel()
             self._socket.abort()
-            self._fail_calls()
+            self._fail_calls(end)
             await tasks.cancel_all(CANCEL_SECONDS)
 
     async def close(self) -> None:
@@ -163,9 +165,9 @@ class Session:
         if answer is not None and not answer.done():
             answer.set_exception(error)
 
-    def _fail_calls(self) -> None:
+    def _fail_calls(self, end: End | None) -> None:
+        how = "was dropped" if end is None else f"ended ({end})"
         for answer in self._calls.values():
             if not answer.done():
-                answer.set_exception(
-                    ConnectionLost("the connection ended before the answer came; the action may have run, or run still")
-                )
+                text = f"the connection {how} before the answer came; the action may have run, or run still"
+                answer.set_exception(ConnectionLost(text))

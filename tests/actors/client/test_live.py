@@ -337,6 +337,41 @@ async def test_attempts_become_rarer_while_they_fail(rivet: SimulatedEngine) -> 
         assert 15 < len(runner.conversations) < 40
 
 
+async def test_each_connection_is_told(rivet: SimulatedEngine) -> None:
+    async with rivet.host(FakeActors) as runner:
+        runner.actions["echo"] = echo
+        opened: list[Any] = []
+        async with rivet.client.get_or_create("room", "a").connect() as live:
+
+            async def watch() -> None:
+                async for _ in live.openings():
+                    opened.append(await live.call("echo", len(opened)))
+
+            watching = asyncio.create_task(watch())
+            for times in (1, 2, 3):
+                await rivet.advance(10)
+                assert len(opened) == times
+                await runner.conversations[-1].ws.close(1011, "core.internal_error")
+            await rivet.advance(10)
+        await watching
+        assert opened == [[0], [1], [2], [3]]
+
+
+async def test_a_message_that_the_actor_refuses_costs_the_connection_and_its_calls(rivet: SimulatedEngine) -> None:
+    async with rivet.host(FakeActors) as runner:
+        runner.actions.update(echo=echo, never=never)
+        async with rivet.client.get_or_create("room", "a").connect() as live:
+            calling = asyncio.create_task(live.call("never"))
+            await rivet.advance(1)
+            await runner.conversations[0].ws.close(1011, "message.incoming_too_long")
+            with pytest.raises(ConnectionLost, match=r"ended \(1011 message\.incoming_too_long\) before the answer"):
+                await calling
+            assert await live.call("echo") == []
+            await runner.conversations[1].ws.close(1011, "actor.too_many_subscriptions")
+            with pytest.raises(ActorError, match="too_many_subscriptions"):
+                await live.closed()
+
+
 async def test_the_actor_that_disconnects_ends_it_for_good(rivet: SimulatedEngine) -> None:
     async with rivet.host(FakeActors) as runner:
         runner.actions["echo"] = echo
