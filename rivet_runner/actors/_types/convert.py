@@ -99,7 +99,7 @@ def _decode_custom(kind: Any, value: Any) -> Any:
     if kind is object:
         return value
     if not is_model(kind):
-        raise NotImplementedError(f"plain data cannot become a {kind.__qualname__}")
+        raise TypeError(f"plain data cannot become a {kind.__qualname__}")
     try:
         return convert_model(kind, value)
     except ConversionError as error:

@@ -80,7 +80,7 @@ def _by_kind(value: Any) -> Any:
         return _by_msgspec(value) if _has_no_sets(type(value)) else _struct(value)
     if isinstance(value, enum.Enum):
         return plain(value.value)
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if is_model(type(value)):
         return _model(value)

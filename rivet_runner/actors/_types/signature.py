@@ -55,10 +55,8 @@ class Signature:
             self._required = len(self._parameters)
 
     def first(self) -> ValueType[Any]:
-        """The type of the first parameter. Raises `TypeError` if there is none."""
-        if not self._parameters:
-            raise TypeError("it takes no argument")
-        return self._parameters[0][1]
+        """The type of the first parameter. It is anything if there are only ``*args``."""
+        return self._parameters[0][1] if self._parameters else ValueType(Any)
 
     def bind(self, arguments: Sequence[Any]) -> list[Any]:
         """Convert plain ``arguments``, in the order of the parameters. Defaults are left to the call.

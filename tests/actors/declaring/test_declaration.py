@@ -76,12 +76,16 @@ def test_the_state_is_the_type_argument_also_through_generic_classes() -> None:
 
     class D(A): ...
 
+    class Fixed(A, Generic[T]): ...
+
+    class G(Fixed[int]): ...
+
     class E(DurableActor["State"]): ...
 
     class F(Base[None]): ...
 
-    annotations = [declaration_of(cls).state_type.annotation for cls in (A, B, C, D, E, F)]
-    assert annotations == [State, dict[str, int], Box[int], State, State, type(None)]
+    annotations = [declaration_of(cls).state_type.annotation for cls in (A, B, C, D, E, F, G)]
+    assert annotations == [State, dict[str, int], Box[int], State, State, type(None), State]
     for open_class in (Base, Two, Boxed):
         with pytest.raises(TypeError, match=r"leaves its state open: make a subclass that names it, \w+\[State\]"):
             declaration_of(open_class)

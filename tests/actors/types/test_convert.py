@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,6 +77,8 @@ class Opaque: ...
         (None, None, None),
         ({"any": [1.5]}, Any, {"any": [1.5]}),
         ({"any": [1.5]}, object, {"any": [1.5]}),
+        ([1.5, {}], list[object], [1.5, {}]),
+        (Order(amount=1), Order | None, Order(amount=1)),
         ({"children": [{"children": []}]}, Tree, Tree([Tree()])),
     ],
 )
@@ -103,6 +106,7 @@ def test_a_value_that_fits_is_converted(value: Any, annotation: Any, expected: A
         ([{"width": 1, "tags": [1]}], list[Size], "[0].tags[0]", "Expected `str`, got `int`"),
         ({}, Size, "", "Object missing required field `width`"),
         ({"a": 1}, dict[int, int], "", "Expected `int`, got `str` for a key"),
+        ([{}], list[Opaque], "[0]", "plain data cannot become a Opaque"),
         ({"amount": "many"}, Order, "amount", "Input should be a valid integer, unable to parse string as an integer"),
         ([{"amount": 1, "lines": [[]]}], list[Order], "[0].lines[0]", "Input should be a valid integer"),
         (0, Annotated[int, msgspec.Meta(gt=0)], "", "Expected `int` >= 1"),
@@ -151,6 +155,11 @@ def test_an_annotation_that_nothing_fits_is_a_type_error(annotation: Any, reason
 )
 def test_an_annotation_that_values_fit_is_accepted(annotation: Any) -> None:
     assert unsupported_reason(annotation) is None
+
+
+def test_an_error_can_be_pickled() -> None:
+    error = pickle.loads(pickle.dumps(ConversionError("a.b", "is wrong")))
+    assert (error.path, error.message, str(error)) == ("a.b", "is wrong", "a.b: is wrong")
 
 
 def test_a_path_continues_that_of_the_parent() -> None:

@@ -72,6 +72,19 @@ class WithAddress(pydantic.BaseModel):
     raw: bytes = b"\xff"
 
 
+class Opaque: ...
+
+
+class WithOpaque(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+
+    it: Opaque
+
+
+class MayHoldOpaque(msgspec.Struct):
+    it: Opaque | None = None
+
+
 @pytest.mark.parametrize("value", [None, True, 1, 1.5, "text", b"raw", NOON, [1, [2]], {"a": {1: None}}, {1, "a"}])
 def test_plain_data_stays_as_it_is(value: Any) -> None:
     assert plain(value) == value
@@ -91,6 +104,8 @@ def test_plain_data_stays_as_it_is(value: Any) -> None:
         (memoryview(b"x"), b"x"),
         (OrderedDict(a=1), {"a": 1}),
         (UserDict(a=(1,)), {"a": [1]}),
+        ({1: 2}.keys(), {1}),
+        (MayHoldOpaque(), {"it": None}),
         (deque([1]), [1]),
         (Decimal("1.50"), "1.50"),
         (date(2026, 1, 1), "2026-01-01"),
@@ -114,7 +129,9 @@ def test_other_values_become_plain(value: Any, expected: Any) -> None:
     assert type(made) is type(expected)
 
 
-@pytest.mark.parametrize("value", [object(), [object()], {"a": complex(1)}, lambda: None, int])
+@pytest.mark.parametrize(
+    "value", [object(), [object()], {"a": complex(1)}, lambda: None, int, Point, WithOpaque(it=Opaque())]
+)
 def test_a_value_without_a_plain_form_is_a_type_error(value: Any) -> None:
     with pytest.raises(TypeError):
         plain(value)

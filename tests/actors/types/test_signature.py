@@ -28,6 +28,8 @@ class Room:
 
     async def many(self, first: int, *sizes: Size) -> None: ...
 
+    async def rest(self, *args: int) -> None: ...
+
     async def none(self) -> Opaque:
         return Opaque()
 
@@ -37,6 +39,7 @@ class Room:
     async def keywords(self, **rest: int) -> None: ...
     async def opaque(self, it: Opaque) -> None: ...
     async def unknown(self, it: Nope) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+    async def unreadable(self, it: "int[") -> None: ...  # type: ignore[valid-type]  # noqa: F722
     async def no_self() -> None: ...  # type: ignore[misc]
 
 
@@ -78,6 +81,7 @@ def test_arguments_that_do_not_fit_are_an_error_with_their_place(method: Any, ar
         (Room.keywords, "parameter 'rest' is for keywords alone"),
         (Room.opaque, "the annotation of parameter 'it' cannot be used: plain data cannot become a .*Opaque"),
         (Room.unknown, "name 'Nope' is not defined; define or import it before the class"),
+        (Room.unreadable, "int"),
         (Room.no_self, "begins with the parameter self"),
     ],
 )
@@ -105,6 +109,12 @@ def test_a_decorated_method_keeps_its_parameters() -> None:
     def wrapped(*args: Any, **kwargs: Any) -> Any: ...
 
     assert Signature(wrapped).bind(["hi", {"width": 1.0}]) == ["hi", Size(1)]
+
+
+def test_the_first_parameter_has_a_type() -> None:
+    assert SAY.first().annotation is str
+    assert Signature(Room.many).first().annotation is int
+    assert Signature(Room.rest).first().annotation is Any
 
 
 def test_a_result_is_converted_if_its_annotation_allows_it() -> None:
