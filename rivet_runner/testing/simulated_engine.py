@@ -21,11 +21,11 @@ from rivet_runner.config import RunnerConfig
 from rivet_runner.runner import Runner, RunnerSource
 from rivet_runner.testing._simulated.actor_spec import CrashPolicy
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
-from rivet_runner.testing._simulated.cluster import NAMESPACE
 from rivet_runner.testing._simulated.engine import RunningEngine
 from rivet_runner.testing._simulated.errors import EngineError
 from rivet_runner.testing._simulated.handles import SimulatedActorHandle, api_error
 from rivet_runner.testing._simulated.memory_transport import MemoryTransport
+from rivet_runner.testing._simulated.namespaces import DEFAULT
 from rivet_runner.testing._simulated.port_api import PortApi
 from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.storage import Storage
@@ -111,7 +111,7 @@ class SimulatedEngine:
         self._engine = RunningEngine(
             seed=self._seed, settings=self._settings, epoch_ms=epoch_ms, storage=storage, faults=self._faults
         )
-        self._transport = MemoryTransport(self._engine, PortApi(self._engine.api, epoch_ms, ENDPOINT))
+        self._transport = MemoryTransport(self._engine, PortApi(self._engine.api, ENDPOINT))
         return self
 
     async def __aexit__(
@@ -173,7 +173,7 @@ class SimulatedEngine:
         if self._port is not None:
             raise RuntimeError(f"the engine listens already, at {self._port.endpoint}")
         listening = self._port = _port(host, port)
-        await listening.start(engine, PortApi(engine.api, engine.now_ms(), listening.endpoint))
+        await listening.start(engine, PortApi(engine.api, listening.endpoint))
         return listening.endpoint
 
     @property
@@ -206,7 +206,7 @@ class SimulatedEngine:
     @property
     def _connection(self) -> dict[str, Any]:
         """The options with which a runner or a client finds this engine."""
-        return {"endpoint": ENDPOINT, "namespace": NAMESPACE, "token": self._settings.admin_token}
+        return {"endpoint": ENDPOINT, "namespace": DEFAULT, "token": self._settings.admin_token}
 
     # Runners
 

@@ -30,12 +30,6 @@ DIFFERENCES: Final = {
         reason="The simulated engine speaks versions 3 and 7. The real one takes each version up to 7, and waits for init.",
         shown_by="test_differences.test_connection_of_another_protocol_version_is_refused_by_the_simulated_engine",
     ),
-    "namespaces": Difference(
-        simulated="one, named default",
-        real="any number, made by its API",
-        reason="Each test makes an engine of its own, so it needs no second namespace.",
-        not_shown_because="The interface of the tests has no call that makes a namespace.",
-    ),
     "requests that do not wait": Difference(
         simulated="each request waits until its actor is ready",
         real="not with `rvt-skip-ready-wait` or `x-rivet-skip-ready-wait`",

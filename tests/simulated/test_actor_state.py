@@ -237,7 +237,7 @@ class TestWithoutCapacity:
         engine.api.destroy_actor(actor.id)
         runner = engine.connect()
         assert runner.commands == []
-        assert engine.cluster.allocation("default").pending == []
+        assert engine.cluster.namespaces["default"].allocation("default").pending == []
 
 
 def test_destroy_does_not_wait_for_the_runner_and_frees_key_and_data(engine: BareEngine, runner: BareRunner) -> None:

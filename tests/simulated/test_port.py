@@ -295,7 +295,7 @@ async def test_client_without_a_subprotocol_gets_rivet_all_the_same() -> None:
         ("PUT", "/runner-configs/a?namespace=default", b'{"datacenters": {"default": {}}}', 400, "api.bad_request"),
         ("DELETE", "/actors/bad?namespace=default", b"", 400, "api.bad_request"),
         ("DELETE", f"/actors/{UNKNOWN}?namespace=default", b"", 400, "actor.not_found"),
-        ("POST", "/namespaces", b'{"name": "default", "display_name": ""}', 400, "namespace.name_not_unique"),
+        ("POST", "/namespaces", b'{"name": "default", "display_name": "D"}', 400, "namespace.name_not_unique"),
         ("POST", "/namespaces", b'{"name": "other", "display_name": ""}', 400, "namespace.failed_to_create"),
     ],
 )

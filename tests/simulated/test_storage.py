@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rivet_runner import Actor, Request, Response
-from rivet_runner.testing import SimulatedEngine
+from rivet_runner.testing import EngineApi, SimulatedEngine
 from tests.simulated.rooms import Room, virtual
 
 
@@ -50,6 +51,24 @@ def test_actors_and_data_are_there_when_another_engine_goes_on(tmp_path: Path) -
     first()
     second()
     assert ends == [1]
+
+
+def test_namespaces_are_there_when_another_engine_goes_on(tmp_path: Path) -> None:
+    async def first() -> str:
+        async with SimulatedEngine(data=tmp_path / "engine.db") as engine:
+            api = EngineApi(await engine.listen(), namespace="other")
+            await api.create_namespace("other")
+            await api.upsert_runner_config("pool")
+            return (await api.create_actor("room", runner_name="pool", key="a")).actor_id
+
+    async def second() -> tuple[str, list[str]]:
+        async with SimulatedEngine(data=tmp_path / "engine.db") as engine:
+            api = EngineApi(await engine.listen(), namespace="other")
+            found = await api.get_or_create_actor("room", runner_name="pool", key="a")
+            return found.actor_id, [namespace.name for namespace in await api.list_namespaces()]
+
+    made = asyncio.run(first())
+    assert asyncio.run(second()) == (made, ["other", "default"])
 
 
 def test_alarm_fires_when_the_engine_that_took_it_is_gone(tmp_path: Path) -> None:

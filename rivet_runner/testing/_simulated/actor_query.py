@@ -53,7 +53,7 @@ class ActorQuery(msgspec.Struct, frozen=True):
 
     def resolve(self, api: ManagementApi) -> str:
         """Find or create the actor and return its id. Raises `EngineError`."""
-        api.check_namespace(self.namespace)
+        api = api.of(self.namespace)
         if self.pool is None:
             return api.find_by_key(self.name, self.key)
         if self.region != DATACENTER:

@@ -22,6 +22,7 @@ class ActorSpec(msgspec.Struct, frozen=True):
     runner_name: str
     crash_policy: CrashPolicy
     create_ts: int
+    namespace: str = "default"
 
 
 class ActorSignal(enum.Enum):

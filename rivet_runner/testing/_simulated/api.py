@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from rivet_runner.testing._simulated.actor_spec import ActorSpec, CrashPolicy
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
-from rivet_runner.testing._simulated.cluster import NAMESPACE, Cluster
+from rivet_runner.testing._simulated.cluster import Cluster
 from rivet_runner.testing._simulated.errors import EngineError
+from rivet_runner.testing._simulated.namespaces import DEFAULT, Namespace, check_new_namespace
 from rivet_runner.testing._simulated.runner_state import SimulatedRunner
 
 __all__ = ["ManagementApi"]
@@ -20,17 +21,36 @@ KEY_PREVIEW: Final = 64
 
 
 class ManagementApi:
-    """The management API of one engine. Each call raises `EngineError` for an error that the real API answers with."""
+    """The management API for one namespace of an engine.
 
-    def __init__(self, cluster: Cluster) -> None:
+    Each call raises `EngineError` for an error that the real API answers with.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str = DEFAULT) -> None:
         self._cluster = cluster
+        self._namespace = cluster.namespaces[namespace]
         self.admin_token = cluster.settings.admin_token
-        self.namespace_id = cluster.ids.new()
 
-    def check_namespace(self, name: str) -> None:
-        """Raises `EngineError` if there is no namespace of this name."""
-        if name != NAMESPACE:
+    # Namespaces
+
+    def of(self, namespace: str) -> ManagementApi:
+        """The API for another namespace of this engine."""
+        if namespace not in self._cluster.namespaces:
             raise EngineError("namespace.not_found")
+        return self if namespace == self._namespace.name else ManagementApi(self._cluster, namespace)
+
+    def create_namespace(self, name: str, display_name: str) -> dict[str, Any]:
+        """POST /namespaces."""
+        check_new_namespace(name, display_name)
+        if name in self._cluster.namespaces:
+            raise EngineError("namespace.name_not_unique")
+        namespace = self._cluster.add_namespace(name, display_name)
+        self._cluster.journal.namespace_added(namespace)
+        return _describe_namespace(namespace)
+
+    def list_namespaces(self) -> list[dict[str, Any]]:
+        """GET /namespaces, newest first."""
+        return [_describe_namespace(namespace) for namespace in reversed(self._cluster.namespaces.values())]
 
     # Actors
 
@@ -46,10 +66,12 @@ class ManagementApi:
         """POST /actors. It answers before the actor is allocated."""
         cluster = self._cluster
         self._check(runner_name, key, input)
-        if key is not None and (name, key) in cluster.actors_by_key:
-            existing = cluster.actors_by_key[name, key].id
+        taken = self._namespace.actors_by_key
+        if key is not None and (name, key) in taken:
+            existing = taken[name, key].id
             raise EngineError("actor.duplicate_key", metadata={"key": key, "existing_actor_id": existing})
-        spec = ActorSpec(cluster.ids.new(), name, key, input, runner_name, crash_policy, cluster.timers.now())
+        now, namespace = cluster.timers.now(), self._namespace.name
+        spec = ActorSpec(cluster.ids.new(), name, key, input, runner_name, crash_policy, now, namespace)
         actor = cluster.new_actor(spec)
         answer = self.describe(actor)
         answer.pop("error", None)
@@ -66,7 +88,7 @@ class ManagementApi:
         crash_policy: CrashPolicy = "sleep",
     ) -> tuple[dict[str, Any], bool]:
         """PUT /actors: the actor, and whether it was created."""
-        existing = self._cluster.actors_by_key.get((name, key))
+        existing = self._namespace.actors_by_key.get((name, key))
         if existing is not None:
             return self.describe(existing), False
         created = self.create_actor(name, runner_name=runner_name, key=key, input=input, crash_policy=crash_policy)
@@ -74,8 +96,8 @@ class ManagementApi:
 
     def _check(self, runner_name: str, key: str | None, input: bytes | None) -> None:
         settings = self._cluster.settings
-        if runner_name not in self._cluster.runner_names:
-            wanted = {"namespace": NAMESPACE, "pool_name": runner_name}
+        if runner_name not in self._namespace.runner_names:
+            wanted = {"namespace": self._namespace.name, "pool_name": runner_name}
             message = f"No runner config with name {runner_name!r} is configured in any datacenter."
             raise EngineError("actor.no_runner_config_configured", message, wanted)
         if key == "":
@@ -90,8 +112,8 @@ class ManagementApi:
         """GET /actors with ids. The list has destroyed actors, and leaves out unknown ones."""
         if len(actor_ids) > MAX_IDS:
             raise EngineError("validation.too_many_actor_ids")
-        actors = self._cluster.actors
-        return [self.describe(actors[actor_id]) for actor_id in actor_ids if actor_id in actors]
+        actors = map(self._cluster.find_actor, actor_ids)
+        return [self.describe(actor) for actor in actors if actor is not None and self._has(actor)]
 
     def list_actors(
         self, name: str, *, key: str | None = None, include_destroyed: bool = False, limit: int = LIST_LIMIT
@@ -100,7 +122,8 @@ class ManagementApi:
         found = [
             actor
             for actor in reversed(self._cluster.actors.values())
-            if actor.spec.name == name
+            if self._has(actor)
+            and actor.spec.name == name
             and (key is None or actor.spec.key == key)
             and (include_destroyed or actor.destroy_ts is None)
         ]
@@ -108,21 +131,30 @@ class ManagementApi:
 
     def find_by_key(self, name: str, key: str) -> str:
         """The id of the actor with this name and key."""
-        actor = self._cluster.actors_by_key.get((name, key))
+        actor = self._namespace.actors_by_key.get((name, key))
         if actor is None:
             raise EngineError("actor.not_found")
         return actor.id
 
+    def _has(self, item: SimulatedActor | SimulatedRunner) -> bool:
+        """Whether an actor or a runner is in this namespace."""
+        namespace = item.spec.namespace if isinstance(item, SimulatedActor) else item.namespace
+        return namespace == self._namespace.name
+
+    def find_actor(self, actor_id: str) -> SimulatedActor:
+        """The actor with this id, if it is in this namespace."""
+        actor = self._cluster.find_actor(actor_id)
+        if actor is None or not self._has(actor):
+            raise EngineError("actor.not_found")
+        return actor
+
     def destroy_actor(self, actor_id: str) -> None:
         """DELETE /actors/{id}. A destroyed actor stays as it is."""
-        actor = self._cluster.actors.get(actor_id)
-        if actor is None:
-            raise EngineError("actor.not_found")
-        actor.destroy()
+        self.find_actor(actor_id).destroy()
 
     def kv_entry(self, actor_id: str, key: bytes) -> dict[str, Any]:
         """GET /actors/{id}/kv/keys/{base64}."""
-        store = self._cluster.kv_stores.get(actor_id)
+        store = self._cluster.kv_stores.get(self.find_actor(actor_id).id)
         entry = None if store is None else store.entry(key)
         if entry is None:
             raise EngineError("actor.kv_key_not_found")
@@ -130,7 +162,7 @@ class ManagementApi:
 
     def actor_names(self) -> dict[str, Any]:
         """GET /actors/names."""
-        return {name: {"metadata": metadata} for name, metadata in sorted(self._cluster.actor_names.items())}
+        return {name: {"metadata": metadata} for name, metadata in sorted(self._namespace.actor_names.items())}
 
     def describe(self, actor: SimulatedActor) -> dict[str, Any]:
         """An actor as the API shows it. The field ``error`` is left out if there is no error."""
@@ -139,7 +171,7 @@ class ManagementApi:
             "actor_id": spec.actor_id,
             "name": spec.name,
             "key": spec.key,
-            "namespace_id": self.namespace_id,
+            "namespace_id": self._cluster.namespaces[spec.namespace].namespace_id,
             "datacenter": DATACENTER,
             "runner_name_selector": spec.runner_name,
             "crash_policy": spec.crash_policy,
@@ -159,28 +191,28 @@ class ManagementApi:
 
     def upsert_runner_config(self, runner_name: str) -> None:
         """PUT /runner-configs/{name}, for runners that connect by themselves."""
-        self._cluster.runner_names[runner_name] = None
+        self._namespace.runner_names[runner_name] = None
 
     def runner_names(self) -> list[str]:
         """GET /runner-configs: the names."""
-        return list(self._cluster.runner_names)
+        return list(self._namespace.runner_names)
 
     def delete_runner_config(self, runner_name: str) -> None:
         """DELETE /runner-configs/{name}. One that is not there stays away."""
-        self._cluster.runner_names.pop(runner_name, None)
+        self._namespace.runner_names.pop(runner_name, None)
 
     def list_runners(self, name: str | None = None, *, include_stopped: bool = False) -> list[dict[str, Any]]:
         """GET /runners. The list has draining runners too."""
         return [
             self._describe_runner(runner)
             for runner in self._cluster.runners.values()
-            if (name is None or runner.name == name) and (include_stopped or runner.stop_ts is None)
+            if self._has(runner) and (name is None or runner.name == name) and (include_stopped or runner.stop_ts is None)
         ]
 
     def _describe_runner(self, runner: SimulatedRunner) -> dict[str, Any]:
         return {
             "runner_id": runner.runner_id,
-            "namespace_id": self.namespace_id,
+            "namespace_id": self._namespace.namespace_id,
             "datacenter": DATACENTER,
             "name": runner.name,
             "key": runner.key,
@@ -195,6 +227,15 @@ class ManagementApi:
             "last_rtt": runner.last_rtt,
             "metadata": runner.metadata,
         }
+
+
+def _describe_namespace(namespace: Namespace) -> dict[str, Any]:
+    return {
+        "namespace_id": namespace.namespace_id,
+        "name": namespace.name,
+        "display_name": namespace.display_name,
+        "create_ts": namespace.create_ts,
+    }
 
 
 def _begin(actor: SimulatedActor) -> None:

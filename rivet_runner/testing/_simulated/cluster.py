@@ -32,6 +32,7 @@ from rivet_runner.testing._simulated.hibernation import HibernationIndex
 from rivet_runner.testing._simulated.ids import Ids, is_id
 from rivet_runner.testing._simulated.in_flight import InFlightRequest
 from rivet_runner.testing._simulated.kv_store import KvStore
+from rivet_runner.testing._simulated.namespaces import DEFAULT, Namespace
 from rivet_runner.testing._simulated.runner_socket import RunnerSocket, missing_parameter
 from rivet_runner.testing._simulated.runner_state import SimulatedRunner
 from rivet_runner.testing._simulated.runner_wire import WIRES, RunnerWire
@@ -39,11 +40,10 @@ from rivet_runner.testing._simulated.settings import EngineSettings
 from rivet_runner.testing._simulated.timers import Timers
 from rivet_runner.testing._simulated.trace import Trace
 
-__all__ = ["NAMESPACE", "Cluster", "Journal"]
+__all__ = ["Cluster", "Journal"]
 
 log = logging.getLogger("rivet_runner.testing")
 
-NAMESPACE: Final = "default"
 TOKEN_PREFIX: Final = "rivet_token."
 
 
@@ -56,6 +56,8 @@ class Journal(Protocol):
 
     def kv_changed(self, actor_id: str, store: KvStore, keys: list[bytes] | None) -> None: ...
 
+    def namespace_added(self, namespace: Namespace) -> None: ...
+
 
 class _NoJournal:
     def actor_changed(self, actor: SimulatedActor) -> None: ...
@@ -63,6 +65,8 @@ class _NoJournal:
     def runner_changed(self, runner: SimulatedRunner) -> None: ...
 
     def kv_changed(self, actor_id: str, store: KvStore, keys: list[bytes] | None) -> None: ...
+
+    def namespace_added(self, namespace: Namespace) -> None: ...
 
 
 class Cluster:
@@ -76,14 +80,9 @@ class Cluster:
         self.ids: Ids = Ids(random)
         self.trace: Trace = Trace(timers.now)
         self.actors: dict[str, SimulatedActor] = {}
-        self.actors_by_key: dict[tuple[str, str], SimulatedActor] = {}
         self.kv_stores: dict[str, KvStore] = {}
         self.runners: dict[str, SimulatedRunner] = {}
-        self.runners_by_key: dict[tuple[str, str], SimulatedRunner] = {}
-        self.runner_names: dict[str, None] = {}
-        """The runner configs: names that actors may select."""
-        self.actor_names: dict[str, Any] = {}
-        self._allocation: dict[str, AllocationIndex] = {}
+        self.namespaces: dict[str, Namespace] = {}
         self._sockets: dict[str, RunnerSocket] = {}
         self._subscribers: dict[str, dict[int, Callable[[ActorSignal], None]]] = {}
         self._subscriptions = 0
@@ -91,6 +90,20 @@ class Cluster:
         self.gateway: Gateway
         self.guard: Guard
         self.start_gateway()
+        self.add_namespace(DEFAULT, "Default")
+
+    def add_namespace(
+        self, name: str, display_name: str, *, namespace_id: str | None = None, create_ts: int | None = None
+    ) -> Namespace:
+        """Make a namespace. It gets an id and the time of this moment if they are not given."""
+        namespace = self.namespaces[name] = Namespace(
+            namespace_id or self.ids.new(),
+            name,
+            display_name,
+            self.timers.now() if create_ts is None else create_ts,
+            lambda: AllocationIndex(self.timers.now, self.random, self.settings),
+        )
+        return namespace
 
     def start_gateway(self) -> None:
         """Make the gateway of an engine that starts, with a new id."""
@@ -110,33 +123,31 @@ class Cluster:
         """Make an actor known, without allocating it yet: see `SimulatedActor.begin`. A destroyed actor has lost its key."""
         actor = SimulatedActor(spec, cluster=self, timers=self.timers, random=self.random, settings=self.settings)
         self.actors[spec.actor_id] = actor
+        namespace = self.namespaces[spec.namespace]
         if spec.key is not None and has_key:
-            self.actors_by_key[spec.name, spec.key] = actor
-        self.actor_names.setdefault(spec.name, {})
+            namespace.actors_by_key[spec.name, spec.key] = actor
+        namespace.actor_names.setdefault(spec.name, {})
         self.actor_decided(actor.id, "created", spec.name, spec.key)
         return actor
 
     def find_actor(self, actor_id: str) -> SimulatedActor | None:
         return self.actors.get(actor_id)
 
-    def allocation(self, runner_name: str) -> AllocationIndex:
-        index = self._allocation.get(runner_name)
-        if index is None:
-            index = self._allocation[runner_name] = AllocationIndex(self.timers.now, self.random, self.settings)
-        return index
+    def _allocation(self, spec: ActorSpec) -> AllocationIndex:
+        return self.namespaces[spec.namespace].allocation(spec.runner_name)
 
     def take_slot(self, spec: ActorSpec, allocated: Callable[[str], None] | None) -> str | None:
-        return self.allocation(spec.runner_name).take_slot(spec.actor_id, allocated=allocated)
+        return self._allocation(spec).take_slot(spec.actor_id, allocated=allocated)
 
     def release_slot(self, spec: ActorSpec, runner_id: str, *, to_queue: bool) -> None:
         runner = self.runners.get(runner_id)
         if runner is not None:
             runner.release_slot(spec.actor_id)
         if to_queue:
-            self.allocation(spec.runner_name).allocate_pending()
+            self._allocation(spec).allocate_pending()
 
     def leave_queue(self, spec: ActorSpec) -> None:
-        self.allocation(spec.runner_name).leave_queue(spec.actor_id)
+        self._allocation(spec).leave_queue(spec.actor_id)
 
     def send_command(self, runner_id: str, actor_id: str, command: CommandStartActor | CommandStopActor) -> None:
         self.runners[runner_id].command(actor_id, command)
@@ -148,10 +159,7 @@ class Cluster:
             callback(signal)
 
     def _forget_destroyed(self, spec: ActorSpec) -> None:
-        if spec.key is not None:
-            holder = self.actors_by_key.get((spec.name, spec.key))
-            if holder is not None and holder.id == spec.actor_id:
-                del self.actors_by_key[spec.name, spec.key]
+        self.namespaces[spec.namespace].free_actor_key(spec.actor_id, spec.name, spec.key)
         store = self.kv_stores.pop(spec.actor_id, None)
         if store is not None:
             store.clear()
@@ -191,44 +199,47 @@ class Cluster:
                 return "api.forbidden"
         if missing_parameter(query):
             return "ws.invalid_url"
-        if query["namespace"] != NAMESPACE:
+        if query["namespace"] not in self.namespaces:
             return "namespace.not_found"
         return None if int(query["protocol_version"]) in WIRES else "ws.invalid_packet"
 
     def runner_connected(self, socket: RunnerSocket, key: str, init: Any) -> SimulatedRunner:
-        runner = self.runners_by_key.get((init.name, key))
+        namespace = self.namespaces[socket.namespace]
+        runner = namespace.runners_by_key.get((init.name, key))
         if runner is None:
-            runner = self._new_runner(key, init, socket.wire)
+            runner = self._new_runner(namespace, key, init, socket.wire)
         former = self._sockets.get(runner.runner_id)
         self._sockets[runner.runner_id] = socket
         if former is not None:
             former.close("ws.eviction")
         for name, metadata in (init.prepopulate_actor_names or {}).items():
-            self.actor_names[name] = _json_object(metadata.metadata)
+            namespace.actor_names[name] = _json_object(metadata.metadata)
         runner.connected_again()
         self.decided(runner, "connected", init.name, key)
         return runner
 
-    def _new_runner(self, key: str, init: Any, wire: RunnerWire) -> SimulatedRunner:
+    def _new_runner(self, namespace: Namespace, key: str, init: Any, wire: RunnerWire) -> SimulatedRunner:
         if wire.drains_older:
-            self._drain_older(init.name, init.version)
+            self._drain_older(namespace.name, init.name, init.version)
         runner = SimulatedRunner(
             self.ids.new(),
             key,
             init,
             wire.indexes(self.settings),
+            namespace=namespace.name,
             cluster=self,
             timers=self.timers,
             settings=self.settings,
         )
         self.runners[runner.runner_id] = runner
-        self.runners_by_key[init.name, key] = runner
+        namespace.runners_by_key[init.name, key] = runner
         return runner
 
-    def _drain_older(self, name: str, version: int) -> None:
+    def _drain_older(self, namespace: str, name: str, version: int) -> None:
         """The first init of a newer version drains the older runners that speak protocol 7."""
         for runner in list(self.runners.values()):
-            if runner.name == name and runner.version < version and runner.indexes.survives_crashes:
+            is_older = runner.version < version and runner.indexes.survives_crashes
+            if (runner.namespace, runner.name) == (namespace, name) and is_older:
                 runner.stopping()
 
     def runner_disconnected(self, socket: RunnerSocket) -> None:
@@ -257,31 +268,27 @@ class Cluster:
             socket.send(message)
 
     def list_runner(self, runner: SimulatedRunner) -> None:
-        index = self.allocation(runner.name)
+        index = self.namespaces[runner.namespace].allocation(runner.name)
         index.add(runner)
         index.allocate_pending()
 
     def unlist_runner(self, runner: SimulatedRunner) -> None:
-        self.allocation(runner.name).remove(runner.runner_id)
+        self.namespaces[runner.namespace].allocation(runner.name).remove(runner.runner_id)
 
     def runner_draining(self, runner: SimulatedRunner) -> None:
-        self._free_key(runner)
+        self.namespaces[runner.namespace].free_runner_key(runner)
         for actor_id in list(runner.slots):
             actor = self.actors[actor_id]
             actor.going_away(runner.runner_id, actor.generation)
 
     def runner_ended(self, runner: SimulatedRunner, error: Any) -> None:
-        self._free_key(runner)
+        self.namespaces[runner.namespace].free_runner_key(runner)
         for actor_id in list(runner.slots):
             actor = self.actors[actor_id]
             actor.lost(runner.runner_id, actor.generation, error=error)
         socket = self._sockets.get(runner.runner_id)
         if socket is not None:
             socket.close("ws.eviction")
-
-    def _free_key(self, runner: SimulatedRunner) -> None:
-        if self.runners_by_key.get((runner.name, runner.key)) is runner:
-            del self.runners_by_key[runner.name, runner.key]
 
     def actor_lost(self, runner_id: str, actor_id: str, generation: int, *, force_reschedule: bool) -> None:
         self.actors[actor_id].lost(runner_id, generation, force_reschedule=force_reschedule)

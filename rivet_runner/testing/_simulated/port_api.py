@@ -13,7 +13,6 @@ import msgspec
 
 from rivet_runner.testing._simulated.actor_spec import CrashPolicy
 from rivet_runner.testing._simulated.api import DATACENTER, ManagementApi
-from rivet_runner.testing._simulated.cluster import NAMESPACE
 from rivet_runner.testing._simulated.errors import EngineError
 from rivet_runner.testing._simulated.ids import is_id
 
@@ -72,20 +71,27 @@ class _Listing(_Namespaced, frozen=True):
     cursor: str | None = None
 
 
+class _NamespacesQuery(_Strict, frozen=True):
+    name: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
 class _NewNamespace(_Strict, frozen=True):
     name: str
     display_name: str
 
 
+NamespacedT = TypeVar("NamespacedT", bound=_Namespaced)
+
 Query = Mapping[str, str | list[str]]
 
 
 class PortApi:
-    """Answers calls. ``began_ms`` is the time at which the engine began, in milliseconds since the epoch."""
+    """Answers calls. ``endpoint`` is the URL of the port."""
 
-    def __init__(self, api: ManagementApi, began_ms: int, endpoint: str) -> None:
-        self._api = self.management = api
-        self._began_ms = began_ms
+    def __init__(self, api: ManagementApi, endpoint: str) -> None:
+        self.management = api
         self._endpoint = endpoint
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = [
             (method, re.compile(path), answer)
@@ -124,7 +130,7 @@ class PortApi:
         raise EngineError("api.not_found", "The requested resource does not exist.")
 
     def _check_token(self, authorization: str | None) -> None:
-        token = self._api.admin_token
+        token = self.management.admin_token
         if token is not None and authorization != f"Bearer {token}":
             raise EngineError("api.forbidden")
 
@@ -140,19 +146,26 @@ class PortApi:
         return _page("datacenters", [{"label": 1, "name": DATACENTER, "url": self._endpoint}], None)
 
     def _namespaces(self, query: Query, _: bytes) -> Any:
-        namespace = {"namespace_id": self._api.namespace_id, "name": NAMESPACE, "display_name": "Default"}
-        return _page("namespaces", [{**namespace, "create_ts": self._began_ms}], self._began_ms)
+        wanted = _checked(query, _NamespacesQuery)
+        namespaces = self.management.list_namespaces()
+        if wanted.name is not None:
+            return _page("namespaces", [one for one in namespaces if one["name"] == wanted.name], None)
+        shown = namespaces[: wanted.limit]
+        return _page("namespaces", shown, shown[-1]["create_ts"] if shown else None)
 
     def _create_namespace(self, query: Query, body: bytes) -> Any:
         wanted = _body(body, _NewNamespace)
-        if wanted.name == NAMESPACE:
-            raise EngineError("namespace.name_not_unique")
-        raise EngineError("namespace.failed_to_create", "The simulated engine has one namespace, which is named default.")
+        return {"namespace": self.management.create_namespace(wanted.name, wanted.display_name)}
+
+    def _of(self, query: Query, kind: type[NamespacedT]) -> tuple[NamespacedT, ManagementApi]:
+        """The query, and the API for the namespace that it names."""
+        wanted = _checked(query, kind)
+        return wanted, self.management.of(wanted.namespace)
 
     # Runners
 
     def _runner_configs(self, query: Query, _: bytes) -> Any:
-        _checked(query, _Listing)
+        api = self._of(query, _Listing)[1]
         normal = {
             "drain_on_version_upgrade": True,
             "actor_eviction_delay": 0,
@@ -160,33 +173,33 @@ class PortApi:
             "actor_eviction_rate": 1.0,
         }
         config = {"datacenters": {DATACENTER: {"normal": normal, "protocol_version": None}}}
-        return {"runner_configs": dict.fromkeys(self._api.runner_names(), config), "pagination": {"cursor": None}}
+        return {"runner_configs": dict.fromkeys(api.runner_names(), config), "pagination": {"cursor": None}}
 
     def _put_runner_config(self, query: Query, body: bytes, name: str) -> Any:
-        _checked(query, _Namespaced)
+        api = self._of(query, _Namespaced)[1]
         for datacenter, config in _body(body, _RunnerConfig).datacenters.items():
             if datacenter != DATACENTER:
                 raise EngineError("datacenter.not_found")
             if "normal" not in config:
                 raise EngineError("api.bad_request", metadata={"reason": "the simulated engine starts no runners"})
-            self._api.upsert_runner_config(name)
+            api.upsert_runner_config(name)
         return {"endpoint_config_changed": True}
 
     def _delete_runner_config(self, query: Query, _: bytes, name: str) -> Any:
-        _checked(query, _Namespaced)
-        self._api.delete_runner_config(name)
+        api = self._of(query, _Namespaced)[1]
+        api.delete_runner_config(name)
         return {}
 
     def _runners(self, query: Query, _: bytes) -> Any:
-        wanted = _checked(query, _RunnersQuery)
-        runners = self._api.list_runners(wanted.name, include_stopped=wanted.include_stopped)
+        wanted, api = self._of(query, _RunnersQuery)
+        runners = api.list_runners(wanted.name, include_stopped=wanted.include_stopped)
         if wanted.runner_id is not None:
             runners = [runner for runner in runners if runner["runner_id"] in wanted.runner_id]
         return _page("runners", runners[: wanted.limit], runners[-1]["create_ts"] if runners else None)
 
     def _runner_names(self, query: Query, _: bytes) -> Any:
-        _checked(query, _Listing)
-        names = sorted({runner["name"] for runner in self._api.list_runners()})
+        api = self._of(query, _Listing)[1]
+        names = sorted({runner["name"] for runner in api.list_runners()})
         return _page("names", names, names[-1] if names else None)
 
     def _envoys(self, query: Query, _: bytes) -> Any:
@@ -195,9 +208,9 @@ class PortApi:
     # Actors
 
     def _create_actor(self, query: Query, body: bytes) -> Any:
-        _checked(query, _Namespaced)
+        api = self._of(query, _Namespaced)[1]
         wanted = _body(body, _NewActor)
-        created = self._api.create_actor(
+        created = api.create_actor(
             wanted.name,
             runner_name=wanted.runner_name_selector,
             key=wanted.key,
@@ -207,11 +220,11 @@ class PortApi:
         return {"actor": created}
 
     def _get_or_create_actor(self, query: Query, body: bytes) -> Any:
-        _checked(query, _Namespaced)
+        api = self._of(query, _Namespaced)[1]
         wanted = _body(body, _NewActor)
         if wanted.key is None:
             raise EngineError("api.bad_request", metadata={"reason": "missing field `key`"})
-        actor, created = self._api.get_or_create_actor(
+        actor, created = api.get_or_create_actor(
             wanted.name,
             runner_name=wanted.runner_name_selector,
             key=wanted.key,
@@ -221,39 +234,40 @@ class PortApi:
         return {"actor": actor, "created": created}
 
     def _actors(self, query: Query, _: bytes) -> Any:
-        wanted = _checked(query, _ActorsQuery)
+        wanted, api = self._of(query, _ActorsQuery)
         ids = [*(wanted.actor_id or []), *(wanted.actor_ids.split(",") if wanted.actor_ids else [])]
         if ids:
             if not any(map(is_id, ids)):
                 raise EngineError("validation.invalid_input", metadata={"message": "no valid actor id"})
-            actors = self._api.get_actors(ids)
+            actors = api.get_actors(ids)
         elif wanted.name is None:
             raise EngineError("validation.invalid_input", metadata={"message": "a name or ids are required"})
         else:
-            actors = self._api.list_actors(
+            actors = api.list_actors(
                 wanted.name, key=wanted.key, include_destroyed=wanted.include_destroyed, limit=wanted.limit
             )
         return _page("actors", actors, actors[-1]["create_ts"] if actors else None)
 
     def _actor_names(self, query: Query, _: bytes) -> Any:
-        _checked(query, _Listing)
-        names = self._api.actor_names()
+        api = self._of(query, _Listing)[1]
+        names = api.actor_names()
         return {"names": names, "pagination": {"cursor": max(names, default=None)}}
 
     def _destroy_actor(self, query: Query, _: bytes, actor_id: str) -> Any:
-        _checked(query, _Namespaced)
+        api = self._of(query, _Namespaced)[1]
         if not is_id(actor_id):
             raise EngineError("api.bad_request", metadata={"reason": "invalid id"})
-        self._api.destroy_actor(actor_id)
+        api.destroy_actor(actor_id)
         return {}
 
     def _kv_entry(self, query: Query, _: bytes, actor_id: str, key: str) -> Any:
-        _checked(query, _Namespaced)
+        api = self._of(query, _Namespaced)[1]
+        api.find_actor(actor_id)
         try:
             raw = base64.b64decode(key, validate=True)
         except binascii.Error:
             raise EngineError("core.internal_error") from None
-        return self._api.kv_entry(actor_id, raw)
+        return api.kv_entry(actor_id, raw)
 
 
 def status_of(error: EngineError) -> int:
@@ -276,12 +290,9 @@ def _query(text: str) -> dict[str, str | list[str]]:
 
 def _checked(query: Query, kind: type[T]) -> T:
     try:
-        wanted = msgspec.convert(query, kind, strict=False)
+        return msgspec.convert(query, kind, strict=False)
     except msgspec.ValidationError as error:
         raise EngineError("api.bad_request", metadata={"reason": str(error)}) from None
-    if isinstance(wanted, _Namespaced) and wanted.namespace != NAMESPACE:
-        raise EngineError("namespace.not_found")
-    return wanted
 
 
 def _body(body: bytes, kind: type[T]) -> T:

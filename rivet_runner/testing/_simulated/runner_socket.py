@@ -97,6 +97,7 @@ class RunnerSocket:
         self._state = SocketState.AWAITING_INIT
         self._init_timer: Timer | None = None
         self._key = ""
+        self.namespace: str = ""
         self.wire: RunnerWire = WIRES[3]
         """Its version of the protocol, once it is open."""
         self._ping_timer: Timer | None = None
@@ -125,6 +126,7 @@ class RunnerSocket:
             self.close(refusal)
             return
         self._key = query["runner_key"]
+        self.namespace = query["namespace"]
         self.wire = WIRES[int(query["protocol_version"])]
         self._init_timer = self._timers.call_later(
             self._settings.init_timeout_ms, self.close, "ws.timed_out_waiting_for_init"

@@ -58,6 +58,7 @@ class SimulatedRunner:
         init: Any,
         indexes: RunnerIndexes,
         *,
+        namespace: str,
         cluster: RunnerCluster,
         timers: Timers,
         settings: EngineSettings,
@@ -65,6 +66,7 @@ class SimulatedRunner:
         self.runner_id = runner_id
         self.name: str = init.name
         self.key = key
+        self.namespace = namespace
         self.version: int = init.version
         self.total_slots: int = init.total_slots
         self.metadata: Any = init.metadata

@@ -1,7 +1,7 @@
 """An engine's state in one SQLite file, for the next engine to go on from.
 
-The file keeps actors, their data and the known names. It does not keep runners and clients: the next engine treats them as
-lost.
+The file keeps namespaces, actors, their data and the known names. It does not keep runners and clients: the next engine
+treats them as lost.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from rivet_runner.testing._simulated.actor_spec import ActorSpec
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
 from rivet_runner.testing._simulated.cluster import Cluster
 from rivet_runner.testing._simulated.kv_store import KvStore
+from rivet_runner.testing._simulated.namespaces import Namespace
 from rivet_runner.testing._simulated.runner_state import SimulatedRunner
 from rivet_runner.testing._simulated.timers import Timers
 
@@ -26,6 +27,7 @@ FORMAT: Final = 1
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS starts (number INTEGER PRIMARY KEY AUTOINCREMENT);
 CREATE TABLE IF NOT EXISTS actors (id TEXT PRIMARY KEY, number INTEGER, record BLOB);
+CREATE TABLE IF NOT EXISTS namespaces (name TEXT PRIMARY KEY, id TEXT, display_name TEXT, create_ts INTEGER);
 CREATE TABLE IF NOT EXISTS kv (actor TEXT, key BLOB, value BLOB, put_ts INTEGER, PRIMARY KEY (actor, key)) WITHOUT ROWID;
 """
 
@@ -67,6 +69,9 @@ class Storage:
     def load(self, cluster: Cluster) -> None:
         """Put back every actor as it was, and go on with it."""
         self._timers = cluster.timers
+        for name, *fields in self._db.execute("SELECT * FROM namespaces ORDER BY create_ts, name").fetchall():
+            namespace_id, display_name, create_ts = fields
+            cluster.add_namespace(name, display_name, namespace_id=namespace_id, create_ts=create_ts)
         records = self._db.execute("SELECT record FROM actors ORDER BY number").fetchall()
         for (record,) in records:
             _restore(cluster, msgspec.msgpack.decode(record, type=_ActorRecord))
@@ -96,6 +101,11 @@ class Storage:
                 self._db.execute("DELETE FROM kv WHERE actor = ? AND key = ?", (actor_id, key))
             else:
                 self._db.execute("INSERT OR REPLACE INTO kv VALUES (?, ?, ?, ?)", (actor_id, key, *entry))
+        self._db.commit()
+
+    def namespace_added(self, namespace: Namespace) -> None:
+        fields = (namespace.name, namespace.namespace_id, namespace.display_name, namespace.create_ts)
+        self._db.execute("INSERT INTO namespaces VALUES (?, ?, ?, ?)", fields)
         self._db.commit()
 
     def _flush(self) -> None:
@@ -135,5 +145,5 @@ def _restore(cluster: Cluster, record: _ActorRecord) -> None:
     actor.sleep_ts, actor.destroy_ts = record.sleep_ts, record.destroy_ts
     actor.error = record.error
     actor.backoff.retry_count, actor.backoff.last_retry_ts = record.retry_count, record.last_retry_ts
-    cluster.runner_names[record.spec.runner_name] = None
+    cluster.namespaces[record.spec.namespace].runner_names[record.spec.runner_name] = None
     actor.resume(was_awake=record.was_awake, was_waiting=record.was_waiting)
