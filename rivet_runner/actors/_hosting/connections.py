@@ -185,6 +185,11 @@ class ConnectionTable:
         if connection.ws is not None:
             self._touched[connection] = None
 
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether there may be records to write, or messages that have ended."""
+        return bool(self._touched or self._with_ended)
+
     def write_records(self, *, everything: bool = False) -> None:
         """Keep what has changed of each connection, or of ``everything``. A state that cannot be kept is reported."""
         connections = self.all() if everything else [*self._touched]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
+
+from multidict import CIMultiDict
 
 from rivet_runner.actors._hosting.calls import Call
 from rivet_runner.actors._hosting.connections import HostedConnection
@@ -23,6 +25,7 @@ RAW: Final = "/request"
 
 _ENCODINGS: Final = {encoding.value: codec(encoding) for encoding in Encoding}
 _DEFAULT: Final = codec(Encoding.JSON)
+_HEADERS: Final = {each: CIMultiDict({"content-type": each.content_type}) for each in _ENCODINGS.values()}
 
 
 async def answer(generation: TypedGeneration, request: Request) -> Response:
@@ -43,7 +46,7 @@ async def answer(generation: TypedGeneration, request: Request) -> Response:
 def _failure(generation: TypedGeneration, encoding: Codec, request: Request, error: Exception) -> Response:
     told = generation.error_for(generation.for_caller(error, "the answer of an action"))
     body = encoding.encode_error(told, _version(encoding, request))
-    return Response(body, status_of(told), {"content-type": encoding.content_type})
+    return Response(body, status_of(told), _HEADERS[encoding])
 
 
 # Actions
@@ -58,29 +61,24 @@ async def _action(
     if len(request.body) > generation.kind.max_incoming:
         raise Refusal("message", "incoming_too_long", "Incoming message too long")
     try:
-        name = unquote(segment, errors="strict")
+        name = unquote(segment, errors="strict") if "%" in segment else segment
         arguments = encoding.decode_action_request(request.body)
     except (DecodeError, UnicodeDecodeError) as error:
         raise Refusal("actor", "invalid_request", f"The request cannot be read: {error}") from None
     params = header_params(generation.kind, headers)
-    connection = HostedConnection(
-        generation.connection_table, None, 0, params, await generation.guard(params, request), codec=encoding, ws=None
-    )
-    output = await _run(generation, connection, name, arguments)
-    body = encoding.encode_action_response(output, _version(encoding, request))
-    generation.check_outgoing(body)
-    return Response(body, 200, {"content-type": encoding.content_type})
-
-
-async def _run(generation: TypedGeneration, connection: HostedConnection, name: str, arguments: list[Any]) -> Any:
+    state = await generation.guard(params, request) if generation.kind.guards else {}
+    connection = HostedConnection(generation.connection_table, None, 0, params, state, codec=encoding, ws=None)
     if generation.is_stopping:
         raise Refusal("actor", "stopping", "The actor is stopping.")
     try:
-        return await generation.calls.run(Call(), connection, name, arguments)
+        output = await generation.calls.run(Call(), connection, name, arguments)
     except Exception as error:
         raise generation.for_caller(error, f"action {name}") from error
     finally:
         generation.saving.soon()
+    body = encoding.encode_action_response(output, _version(encoding, request))
+    generation.check_outgoing(body)
+    return Response(body, 200, _HEADERS[encoding])
 
 
 def _version(encoding: Codec, request: Request) -> int:

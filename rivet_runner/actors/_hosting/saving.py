@@ -85,9 +85,10 @@ class Saving:
 
     def _without_state(self) -> None:
         """Nothing has to be stored first, except for the records of connections, which are stored with the mark."""
-        self._connections.write_records()
-        for unprocessed, count in self._connections.take_ended():
-            unprocessed.mark_processed(count)
+        if self._connections.may_have_changed:
+            self._connections.write_records()
+            for unprocessed, count in self._connections.take_ended():
+                unprocessed.mark_processed(count)
 
     def _due(self) -> None:
         self._timer = None

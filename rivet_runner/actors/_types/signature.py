@@ -66,7 +66,10 @@ class Signature:
         given, parameters = len(arguments), self._parameters
         if given < self._required or (given > len(parameters) and self._rest is None):
             raise ConversionError("", f"takes {self._count()}, got {given}")
-        bound = [_fit(name, kind, value) for (name, kind), value in zip(parameters, arguments, strict=False)]
+        try:
+            bound = [kind.convert(value) for (_, kind), value in zip(parameters, arguments, strict=False)]
+        except ConversionError:
+            bound = [_fit(name, kind, value) for (name, kind), value in zip(parameters, arguments, strict=False)]
         if self._rest is not None:
             name, kind = self._rest
             rest = arguments[len(parameters) :]

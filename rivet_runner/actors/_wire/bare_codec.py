@@ -115,12 +115,14 @@ def _version(data: bytes) -> int:
 
 def _body(data: bytes) -> bytes:
     """A message that is alike in all versions, without its version."""
-    _version(data)
+    if data[:2] != _HEAD:
+        _version(data)
     return data[2:]
 
 
 def _args(data: bytes) -> list[Any]:
-    return args_of({"args": load_cbor(data)})
+    value = load_cbor(data)
+    return value if type(value) is list else args_of({"args": value})
 
 
 def _init(init: Init, version: int) -> bytes:
