@@ -130,6 +130,9 @@ class Planner(Runner):
         """The keys that are stored for the schedule of an actor that is awake."""
         return [*await self._hosts[actor.id].kv.list()]
 
+    def program_of(self, actor: Actor) -> Program:
+        return self._hosts[actor.id].program
+
     def of(self, actor: SimulatedActorHandle, kind: type[ProgramT]) -> ProgramT:
         """The program of the actor's present generation, or of the last one."""
         program = self._hosts[actor.id].program
