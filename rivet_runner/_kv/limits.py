@@ -15,6 +15,7 @@ __all__ = [
     "KEY_PACKING",
     "MAX_KEYS_IN_CALL",
     "MAX_PUT",
+    "MAX_VALUE",
     "check_keys",
     "check_put",
     "key_after",

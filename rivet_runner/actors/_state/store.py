@@ -12,6 +12,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
+from rivet_runner._kv.limits import MAX_PUT, MAX_VALUE
 from rivet_runner.actors._types.convert import ConversionError
 from rivet_runner.actors._types.state import StateType
 from rivet_runner.actors.errors import StateTooLarge
@@ -25,8 +26,6 @@ VERSION: Final = 1
 HEADER: Final = 2
 """Bytes before the state: the version, and the number of values."""
 
-MAX_VALUE: Final = 128 * 1024
-MAX_PUT: Final = 976 * 1024
 RESERVE: Final = 1024
 """Bytes of a put that are left to the keys and the header."""
 
