@@ -98,7 +98,7 @@ class Calls:
         """Run a call in a task of its own, for a connection on which further messages arrive meanwhile."""
         if self._tasks is None:
             self._tasks = TaskGroup(f"actor {self._actor.id}: actions", self._actor.log)
-        self._tasks.spawn(coroutine, name=self._tasks.name)
+        self._tasks.spawn(coroutine, name=self._tasks.name, eager=True)
 
     @property
     def full(self) -> bool:

@@ -177,7 +177,9 @@ def _begin_call(
     if not hibernatable:
         calls.spawn(_call(generation, connection, Call(), request))
         return calls.room() if calls.full else None
-    call = Call(_acknowledged_after(generation, connection))
+    assert connection.ws is not None
+    repeated = connection.ws.restored and _may_repeat(generation)
+    call = Call(REPEATED_ACKNOWLEDGED_AFTER if repeated else ACKNOWLEDGED_AFTER)
     unprocessed = call.messages = generation.connection_table.received(connection, call)
     calls.spawn(_call(generation, connection, call, request))
     if unprocessed.hurries():
@@ -192,12 +194,9 @@ async def _room(unprocessed: UnprocessedMessages, calls: Calls) -> None:
     await calls.room()
 
 
-def _acknowledged_after(generation: TypedGeneration, connection: HostedConnection) -> float:
-    """Seconds. A message that comes right after a wake may have come before, and the gateway counts from then."""
-    assert connection.ws is not None
-    if not connection.ws.restored or asyncio.get_running_loop().time() >= generation.started_at + REPEATING_SECONDS:
-        return ACKNOWLEDGED_AFTER
-    return REPEATED_ACKNOWLEDGED_AFTER
+def _may_repeat(generation: TypedGeneration) -> bool:
+    """Whether a message that comes now may have come before. The gateway counts from its first time."""
+    return asyncio.get_running_loop().time() < generation.started_at + REPEATING_SECONDS
 
 
 async def _call(generation: TypedGeneration, connection: HostedConnection, call: Call, request: ActionRequest) -> None:

@@ -341,6 +341,8 @@ class TypedGeneration(ActorContext):
 
     def check_outgoing(self, answer: str | bytes) -> None:
         """Raise a `Refusal` if an encoded answer is too long."""
+        if len(answer) * 4 <= self.kind.max_outgoing:
+            return  # a character has at most 4 bytes
         size = size_of(answer)
         if size > self.kind.max_outgoing:
             text = f"the answer has {size} bytes, over max_outgoing_message"
