@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -209,6 +210,10 @@ async def _call(generation: TypedGeneration, connection: HostedConnection, call:
         answer = ActionResponse(request.id, output)
     except Exception as error:
         answer = generation.error_for(generation.for_caller(error, f"action {request.name}"), request.id)
+    except asyncio.CancelledError:
+        if call.ended:  # it was acknowledged already, so it does not come again
+            await _tell_of_stop(generation, connection, request.id)
+        raise
     finally:
         generation.saving.soon()
     try:
@@ -219,6 +224,13 @@ async def _call(generation: TypedGeneration, connection: HostedConnection, call:
     if not call.ended:
         call.end()
         generation.saving.soon()
+
+
+async def _tell_of_stop(generation: TypedGeneration, connection: HostedConnection, action_id: int) -> None:
+    told = generation.error_for(Refusal("actor", "stopping", "The actor stopped before the action had ended."), action_id)
+    assert connection.ws is not None
+    with contextlib.suppress(WebSocketClosed):
+        await connection.ws.send(connection.codec.encode_to_client(told))
 
 
 def _frame(generation: TypedGeneration, encoding: Codec, answer: ToClient, action_id: int) -> str | bytes:

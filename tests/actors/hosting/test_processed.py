@@ -177,3 +177,15 @@ async def test_a_save_that_failed_is_made_up_for_by_the_next_one() -> None:
                 await actor.wake()
                 await asyncio.sleep(5)
     assert sizes == [2_000_000, 1]
+
+
+async def test_an_action_that_is_cut_off_after_it_was_acknowledged_is_answered_with_an_error() -> None:
+    async with hosted(Seen, actor_stop_timeout=10.0) as engine:
+        actor = await engine.create("seen")
+        async with connected(actor) as client:
+            call = await client.begin("see", "slow", 100)
+            await asyncio.sleep(25)
+            await actor.sleep()
+            assert (await client.answer(call)).code == "stopping"
+            assert await client.call("seen") == []
+    assert Seen.begun == ["slow"]
