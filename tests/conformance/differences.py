@@ -30,11 +30,11 @@ DIFFERENCES: Final = {
         reason="The simulated engine speaks versions 3 and 7. The real one takes each version up to 7, and waits for init.",
         shown_by="test_differences.test_connection_of_another_protocol_version_is_refused_by_the_simulated_engine",
     ),
-    "requests that do not wait": Difference(
-        simulated="each request waits until its actor is ready",
-        real="not with `rvt-skip-ready-wait` or `x-rivet-skip-ready-wait`",
-        reason="The request would reach a runner that has the actor wait for its start.",
-        not_shown_because="The interface of the tests has no such header.",
+    "answer to an upgrade": Difference(
+        simulated="at once",
+        real="when the actor is ready",
+        reason="A client may send at once, and its messages wait for the actor either way.",
+        not_shown_because="The clients of the tests do not tell when the upgrade was answered.",
     ),
     "statuses": Difference(
         simulated="a status above 599 becomes a 500 at the port",

@@ -58,6 +58,28 @@ class TestRequests:
             assert (answer.status, answer.body, answer.headers["x-answer"]) == (201, b"made", "yes")
             assert answer.headers["access-control-allow-origin"] == "*"
 
+    @pytest.mark.parametrize("value", ["true", "1", "false", "0"])
+    async def test_request_comes_before_its_actor_is_ready_when_it_does_not_wait(self, bench: Bench, value: str) -> None:
+        async with bare_runner(bench) as runner:
+            actor_id = await bench.create()
+            await runner.command(CommandStartActor, actor_id)
+            asking = asyncio.create_task(bench.request(actor_id, "GET", "/", {"x-rivet-skip-ready-wait": value}))
+            await asyncio.sleep(0.5)
+            if value in ("false", "0"):
+                assert runner.heard(ToClientTunnelMessage) == []
+                runner.running(actor_id)
+            message_id, _ = await runner.tunnel(ToClientRequestStart)
+            runner.reply(message_id, response())
+            assert (await asking).status == 200
+
+    async def test_request_is_refused_when_it_does_not_say_whether_it_waits(self, bench: Bench) -> None:
+        answer = await bench.request(await bench.create(), "GET", "/", {"x-rivet-skip-ready-wait": "yes"})
+        assert (answer.status, answer.json()["code"]) == (400, "invalid_header")
+        assert answer.json()["metadata"] == {
+            "header": "x-rivet-skip-ready-wait",
+            "detail": "expected true, false, 1, or 0",
+        }
+
     async def test_empty_body_is_none(self, bench: Bench) -> None:
         async with bare_runner(bench) as runner:
             actor_id = await runner.started(bench)

@@ -50,6 +50,8 @@ class ActorQuery(msgspec.Struct, frozen=True):
     input: bytes | None
     region: str
     crash_policy: CrashPolicy
+    waits: bool
+    """Whether the client waits until the actor is ready."""
 
     def resolve(self, api: ManagementApi) -> str:
         """Find or create the actor and return its id. Raises `EngineError`."""
@@ -91,6 +93,7 @@ def split_query(name: str, query: str) -> tuple[ActorQuery, str]:
         input=_input(fields["input"]) if "input" in fields else None,
         region=fields.get("region", DATACENTER),
         crash_policy=policy,
+        waits=fields.get("skip-ready-wait") != "true",  # the engine takes 1 too, and waits all the same
     ), rest
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from rivet_runner.testing._simulated.answers import error_answer, gateway_answer, preflight_answer
 from rivet_runner.testing._simulated.client_port import ClientPort
@@ -16,17 +17,38 @@ from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
 __all__ = ["call_actor", "open_websocket"]
 
 
+SKIP_WAIT: Final = "x-rivet-skip-ready-wait"
+"""The header of a request that does not wait until its actor is ready. It needs an actor that a runner has."""
+
+SKIP_WAIT_VALUES: Final = {"true": True, "1": True, "false": False, "0": False}
+
+SKIP_WAIT_SUBPROTOCOL: Final = "rivet_skip_ready_wait"
+
+
 async def call_actor(
-    cluster: Cluster, actor_id: str, method: str, path: str, headers: Mapping[str, str], body: bytes
+    cluster: Cluster,
+    actor_id: str,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    waits: bool = True,
 ) -> HttpResponse:
     """Send a request to an actor and return the answer, that of an error too. ``headers`` are as the actor gets them.
+
+    Without ``waits`` the request goes to an actor that is not ready yet too.
 
     Raises `HttpExchangeFailed` if the engine goes down before it answers. Cancelling is a client that leaves.
     """
     cluster.trace.add("client", actor_id, method, path)
     if method.upper() == "OPTIONS":
         return preflight_answer(headers)
-    request = ClientRequest(actor_id, method, path, headers, body)
+    skips = SKIP_WAIT_VALUES.get(headers.get(SKIP_WAIT, "false"))
+    if skips is None:
+        wrong = {"header": SKIP_WAIT, "detail": "expected true, false, 1, or 0"}
+        return error_answer(EngineError("guard.invalid_header", metadata=wrong), headers)
+    request = ClientRequest(actor_id, method, path, headers, body, waits and not skips)
     task = cluster.guard.tasks.spawn(cluster.guard.request(request), name=f"request {method} {path}", on_error=_ignore)
     try:
         await asyncio.wait([task])
@@ -43,10 +65,13 @@ async def call_actor(
     return answer
 
 
-def open_websocket(cluster: Cluster, actor_id: str, path: str, headers: Mapping[str, str], client: ClientPort) -> None:
-    """Serve a client's WebSocket, in a task of the guard."""
+def open_websocket(
+    cluster: Cluster, actor_id: str, path: str, headers: Mapping[str, str], client: ClientPort, *, waits: bool = True
+) -> None:
+    """Serve a client's WebSocket, in a task of the guard. ``waits`` is as for `call_actor`."""
     cluster.trace.add("client", actor_id, "websocket", path)
-    upgrade = ClientUpgrade(actor_id, path, headers)
+    offered = [name.strip() for name in headers.get("sec-websocket-protocol", "").split(",")]
+    upgrade = ClientUpgrade(actor_id, path, headers, waits and SKIP_WAIT_SUBPROTOCOL not in offered)
     cluster.guard.tasks.spawn(cluster.guard.serve_websocket(upgrade, client), name=f"websocket {path}")
 
 

@@ -48,7 +48,7 @@ class ClientRoutes:
         if method.upper() == "OPTIONS" and isinstance(target.actor, ActorQuery):
             return preflight_answer(headers)  # no actor is looked for or made
         actor_id = target.actor_id(self._api.management)
-        answer = await call_actor(self._cluster, actor_id, method, target.path, headers, body)
+        answer = await call_actor(self._cluster, actor_id, method, target.path, headers, body, waits=target.waits)
         if answer.status > LAST_STATUS:
             raise EngineError("core.internal_error")
         return answer
@@ -79,7 +79,7 @@ class ClientRoutes:
         except EngineError as error:
             client.close(REFUSED_CODE, close_reason(error.name, headers["x-rivet-ray-id"]))
         else:
-            open_websocket(self._cluster, actor_id, found.path, headers, client)
+            open_websocket(self._cluster, actor_id, found.path, headers, client, waits=found.waits)
 
 
 def _plain(status: int, body: bytes, ray_id: str, *headers: tuple[str, str]) -> HttpResponse:

@@ -29,6 +29,8 @@ class ClientRequest(msgspec.Struct, frozen=True):
     path: str
     headers: Mapping[str, str]
     body: bytes | None
+    waits: bool = True
+    """Whether it waits until its actor is ready."""
 
 
 async def attempt_request(gateway: Gateway, key: bytes, runner_id: str, request: ClientRequest) -> ToServerResponseStart:

@@ -37,6 +37,8 @@ class ClientUpgrade(msgspec.Struct, frozen=True):
     actor_id: str
     path: str
     headers: Mapping[str, str]
+    waits: bool = True
+    """Whether its open waits until its actor is ready."""
 
 
 async def attempt_open(gateway: Gateway, key: bytes, runner_id: str, upgrade: ClientUpgrade) -> InFlightRequest:

@@ -72,8 +72,10 @@ class Guard:
 
     # Routing
 
-    async def resolve(self, actor_id: str) -> str:
+    async def resolve(self, actor_id: str, *, waits: bool = True) -> str:
         """Return the runner of an actor. Wakes an actor that sleeps, and waits until it is ready.
+
+        Without ``waits`` an actor that a runner has counts as ready.
 
         Raises `EngineError`: ``actor.not_found``, ``actor.destroyed_while_waiting_for_ready``,
         ``guard.actor_wake_retries_exceeded``, ``guard.actor_ready_timeout``. Cancelling is safe.
@@ -81,7 +83,7 @@ class Guard:
         actor = self.gateway.cluster.find_actor(actor_id)
         if actor is None or actor.destroy_ts is not None:
             raise EngineError("actor.not_found")
-        if actor.connectable and actor.runner_id is not None:
+        if actor.runner_id is not None and (actor.connectable or not waits):
             return actor.runner_id
         wait = _ReadyWait(self.gateway, actor_id)
         try:
@@ -104,7 +106,7 @@ class Guard:
         key = self.gateway.new_key()
         try:
             for attempt in range(settings.retry_attempts):
-                runner_id = await self.resolve(request.actor_id)
+                runner_id = await self.resolve(request.actor_id, waits=request.waits)
                 try:
                     answer = await attempt_request(self.gateway, key, runner_id, request)
                 except EngineError as error:
@@ -167,14 +169,15 @@ class Guard:
 
     async def _open(self, key: bytes, upgrade: ClientUpgrade) -> InFlightRequest:
         for attempt in range(self.gateway.settings.retry_attempts):
-            runner_id = await self.resolve(upgrade.actor_id)
+            runner_id = await self.resolve(upgrade.actor_id, waits=upgrade.waits)
             try:
                 return await attempt_open(self.gateway, key, runner_id, upgrade)
             except EngineError as error:
                 if error.name not in RETRYABLE_OPENS:
                     raise
             await self._pause(attempt)
-        return await attempt_open(self.gateway, key, await self.resolve(upgrade.actor_id), upgrade)
+        runner_id = await self.resolve(upgrade.actor_id, waits=upgrade.waits)
+        return await attempt_open(self.gateway, key, runner_id, upgrade)
 
     async def _reattach(self, key: bytes, actor_id: str) -> InFlightRequest:
         runner_id = await self.resolve(actor_id)

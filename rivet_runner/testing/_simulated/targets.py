@@ -27,6 +27,11 @@ class Target(NamedTuple):
     actor: str | ActorQuery
     path: str
 
+    @property
+    def waits(self) -> bool:
+        """Whether the client waits until the actor is ready."""
+        return not isinstance(self.actor, ActorQuery) or self.actor.waits
+
     def actor_id(self, api: ManagementApi) -> str:
         """The id of the actor, which is created if the query says so. Raises `EngineError`."""
         if isinstance(self.actor, ActorQuery):
