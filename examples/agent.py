@@ -3,11 +3,11 @@
 Each step is stored when it is done. So the work survives a restart: when you stop this program in the middle and start it
 again, the agent goes on with the step at which it was. It can be cancelled at any time.
 
-The model is a stand-in that invents words. Replace ``Model`` with your own client. Run ``python -m examples.agent`` with an
-engine, and follow the work:
+The model is a stand-in that invents words. Replace ``Model`` with your own client. ``rivet-runner dev examples.agent:app``
+starts the program with an engine. Ask something in a second terminal, and follow the work:
 
-  rivet-runner connect agent/tea on progress
-  rivet-runner call agent/tea ask '"Why is tea hot?"'
+  rivet-runner call agent/tea ask '"Why is tea hot?"' --create
+  rivet-runner connect agent/tea progress
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Agent(DurableActor[Job]):
     async def work(self, question: str) -> None:
         """Do the steps that are left. This runs again from its beginning if the actor stops in the middle."""
         if (self.state.question, self.state.status) != (question, "working"):
-            return  # the process died before the question was stored, so nobody was told that the work began
+            return  # the process died before the question was stored, so the call has failed
         for step in STEPS:
             if step not in self.state.steps:
                 self.state.steps[step] = await self.think(step)

@@ -44,7 +44,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """Somebody came or went, and these are in the room now."""
+    """A member has come or gone, and these are in the room now."""
 
     name: str
     members: list[str]

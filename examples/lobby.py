@@ -1,7 +1,10 @@
 """A lobby for a small game: players move on a board, which the actor computes twenty times a second.
 
 The board is in memory, because it is of no use once the players have gone. Their points are stored. While a player is
-connected the loop runs, and an empty lobby sleeps after ten seconds. Run ``python -m examples.lobby`` with an engine.
+connected the loop runs, and an empty lobby sleeps after ten seconds. ``rivet-runner dev examples.lobby:app`` starts the
+program with an engine. Play in a second terminal, with a name of your own and a turn on each line, such as ``turn "right"``:
+
+  rivet-runner connect lobby/main board scored --create --params '{"name": "ada"}'
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Reminders: once at a time, or each morning by the clocks of a time zone.
 
-An actor with reminders sleeps until the next one, for months if need be, and costs nothing meanwhile. Run
-``python -m examples.reminders`` with an engine, and add some:
+An actor with reminders sleeps until the next one, for months if need be, and costs nothing meanwhile.
+``rivet-runner dev examples.reminders:app`` starts the program with an engine. Add some reminders in a second terminal:
 
-  rivet-runner call reminders/ada once '"tea"' 5
+  rivet-runner call reminders/ada once '"tea"' 5 --create
   rivet-runner call reminders/ada daily '"stand-up"' '"30 9 * * MON-FRI"' '"Europe/Berlin"'
   rivet-runner call reminders/ada pending
 """

@@ -36,7 +36,7 @@ def test_readme_begins_with_the_counter() -> None:
     assert without_docstring(first_program_of_the_readme()) == without_docstring(COUNTER.read_text())
 
 
-@pytest.mark.parametrize("example", ["counter", "kv_notes", "guestbook"])
+@pytest.mark.parametrize("example", ["counter", "kv_notes", "guestbook", "chat", "agent", "lobby", "reminders"])
 def test_example_tells_how_it_is_run_when_it_is_a_program(example: str) -> None:
     source = (PROJECT / "examples" / f"{example}.py").read_text()
     assert ast.get_docstring(ast.parse(source))
