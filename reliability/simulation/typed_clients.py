@@ -25,7 +25,10 @@ class LiveClient:
         self.name = name
         self.actor_id = actor_id
         self.calls = 0
+        self.told = 0
+        """The count in the last answer."""
         self.heard = 0
+        """The count in the last event."""
         self.live: LiveConnection[Tally] = world.engine.client.get_for_id(Tally, actor_id).connect()
         self.is_open = False
 
@@ -49,7 +52,7 @@ class LiveClient:
         call = f"{self.name}.{self.calls}"
         self._note("calls", call)
         try:
-            await self.live.call(Tally.add, call, 0, saved)
+            self.told = await self.live.call(Tally.add, call, 0, saved)
         except UserError:
             self._note("is refused", call)
             return True

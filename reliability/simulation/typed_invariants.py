@@ -76,6 +76,8 @@ class Acknowledged(Invariant):
         """For each call that has changed a state: the actor and its generation."""
         self.promised: dict[str, dict[str, tuple[int, str]]] = {}
         """For each actor: each call that must be in its state, with the generation since which, and the reason."""
+        self.of_connection: dict[bytes, tuple[int, int]] = {}
+        """For each connection: the number of the last call that must be in its own state, and the generation since which."""
         self.stopping: dict[tuple[str, int], int] = {}
         """When a generation has begun to stop. One whose last save has failed is left out."""
 
@@ -83,6 +85,8 @@ class Acknowledged(Invariant):
         actor, generation = place = entry.subject, entry.details[1]
         if entry.what in ("changed", "ran later"):
             self.changed[entry.details[2]] = place
+        elif entry.what == "runs":
+            self._look_at_connection(generation, *entry.details[2:])
         elif entry.what == "stop":
             self.stopping[place] = entry.time
         elif entry.what == "failed" and entry.details[2] == "save":
@@ -109,10 +113,16 @@ class Acknowledged(Invariant):
         for call in self.messages.read(key, index, kind):
             if call in self.changed:
                 self._promise(call, "its message was acknowledged")
+                self.of_connection[key] = (int(call.rsplit(".", 1)[-1]), self.changed[call][1])
 
     def _promise(self, call: str, why: str) -> None:
         actor, generation = self.changed[call]
         self.promised.setdefault(actor, {}).setdefault(call, (generation, why))
+
+    def _look_at_connection(self, generation: int, call: str, _: str, last: int) -> None:
+        promised, since = self.of_connection.get(self.messages.places[call][0], (0, 0))
+        if last < promised and since <= generation:
+            self.complain(f"{call}: the state of its connection knows of call {last}, and {promised} was acknowledged")
 
     def _look(self, actor: str, upto: int, held: tuple[str, ...]) -> None:
         """The state of ``actor`` holds these calls, and should hold all that generations up to ``upto`` have promised."""
@@ -143,7 +153,7 @@ class Calls(Invariant):
             self._starts(entry)
 
     def _starts(self, entry: Entry) -> None:
-        process, generation, call, connection = entry.details
+        process, generation, call, connection, _ = entry.details
         key, index = self.messages.places[call]
         place = (connection, process, generation)
         if index <= self.last.get(place, 0):

@@ -110,7 +110,7 @@ class TypedLoad(Load):
             await asyncio.sleep(1)
 
     async def _clients_work(self) -> None:
-        """Each connection that is open answers a call."""
+        """Each connection that is open answers a call, and hears of the event that comes with it."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + RECOVERY_SECONDS
         for client in self._open_clients():
@@ -120,6 +120,9 @@ class TypedLoad(Load):
                     self._world.note("calm", client.actor_id, "does not work", text)
                     return
                 await asyncio.sleep(1)
+            await asyncio.sleep(1)
+            if client.is_open and client.heard < client.told:
+                self._world.note("calm", client.actor_id, "does not work", f"no event for {client.name}")
 
     async def _clients_leave(self) -> None:
         for client in self._open_clients():

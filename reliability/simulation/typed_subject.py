@@ -81,11 +81,12 @@ class Tally(DurableActor[State]):
     @action
     async def add(self, call: str, number: int, saved: bool) -> int:
         """Note ``call`` in the state. ``number`` is that of a request, or 0 for a call over a connection."""
+        caller = self.caller
+        assert caller is not None
         if number:
             self.note("request", call, number)
         else:
-            assert self.caller is not None
-            self.note("runs", call, self.caller.id)
+            self.note("runs", call, caller.id, caller.state.get("last", 0))
         try:
             await self._trouble("add", 0.02)
             if self._place.world.happens(0.05):
@@ -94,6 +95,7 @@ class Tally(DurableActor[State]):
             self.note("raises", call)
             raise
         self.state.done[call] = self.state.done.get(call, 0) + 1
+        caller.state["last"] = max(caller.state.get("last", 0), int(call.rsplit(".", 1)[-1]))
         self.note("changed", call)
         if saved:
             await self.save()

@@ -14,6 +14,7 @@ from rivet_runner._session.kv_ledger import KvLedger
 from rivet_runner._sockets.hold import Hold
 from rivet_runner._sockets.inbound import InboundStream, Verdict, ahead
 from rivet_runner._sockets.journal import Journal
+from rivet_runner.actors._hosting.connections import ConnectionTable
 from rivet_runner.actors._hosting.generation import TypedGeneration
 from rivet_runner.actors._hosting.saving import Saving
 from rivet_runner.actors._hosting.unprocessed import UnprocessedMessages
@@ -72,7 +73,7 @@ def _forget_unconfirmed(_: Any) -> Any:
 
 
 def _nothing(_: Any) -> Any:
-    return lambda *_: None
+    return lambda *_, **__: None
 
 
 def _wait_for_an_hour(_: Any) -> Any:
@@ -121,6 +122,10 @@ def _count_all_that_ended(_: Any) -> Any:
     return lambda self: sum(message.ended for message in self._messages)
 
 
+def _without_subscriptions(restore: Any) -> Any:
+    return lambda self, connection, _: restore(self, connection, ())
+
+
 TYPED_PLANTED: Final = {
     "save stores nothing": (8, PlantedFault(TypedGeneration, "save", _async_nothing)),
     "messages are acknowledged before the state is stored": (8, PlantedFault(Saving, "_save", _acknowledge_first, 55)),
@@ -129,6 +134,8 @@ TYPED_PLANTED: Final = {
         9,
         PlantedFault(UnprocessedMessages, "count_ended", _count_all_that_ended),
     ),
+    "the state of connections is not stored": (8, PlantedFault(ConnectionTable, "write_records", _nothing)),
+    "subscriptions do not come back": (7, PlantedFault(ConnectionTable, "restore", _without_subscriptions)),
     "schedules are not stored": (10, PlantedFault(EntryStore, "put", _async_nothing)),
 }
 """Faults in typed actors, each with the number of the promise that it breaks."""
