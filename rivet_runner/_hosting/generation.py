@@ -117,9 +117,10 @@ class Generation(StoppingGeneration):
             self.phase = GenerationPhase.RUNNING
         self._report_running()
         if self._waking is not None:
+            had_clients = stored or self._waking.count
             self._waking.restore(stored)
             self._waking = None
-            if not stored and self._sockets is not None and self._sockets.may_be_dropped:
+            if not had_clients and self._sockets is not None and self._sockets.may_be_dropped:
                 self._sockets = None  # an idle actor without clients is small
         self.open_gate(True)
         self._start_task = None

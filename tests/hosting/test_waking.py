@@ -12,7 +12,9 @@ import pytest
 from rivet_runner import Actor, HibernationRecord, WebSocket, WebSocketClosed
 from rivet_runner.errors import RecordError
 from rivet_runner.protocol.v3 import ToServerWebSocketClose
-from tests.support.scene import settle
+from tests.support.replaying import asleep
+from tests.support.rooms import Room
+from tests.support.scene import scene, settle
 from tests.support.virtual_time import virtual_time
 from tests.support.wakeful import Seen, Wakeful, wakeful
 
@@ -282,3 +284,25 @@ async def test_clients_that_the_engine_did_not_list_come_later() -> None:
         assert await here.receive() == "second"
         assert [ws.path for ws in place.handled] == ["/left", "/here"]
         assert place.handled[0] is place.found["/left"]
+
+
+@virtual_time
+async def test_nothing_goes_on_after_the_stop_of_an_actor_whose_only_client_had_no_record(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with scene(kind=Room) as current:
+        connection = await current.start()
+        await current.actor(connection)
+        client = connection.open_websocket("a1", "/")
+        await client.opened()
+        await asyncio.sleep(1)
+        await asleep(current.runner, connection)
+        current.engine.kv.of("a1").clear()
+        connection.start_actor("a1", generation=2, hibernating=[client])
+        await connection.running("a1")
+        assert await client.receive() == ToServerWebSocketClose(1000, "ws.meta_not_found_during_restore", False)
+        current.runner.actors["a1"].sleep()
+        connection.stop_actor("a1", generation=2)
+        await connection.stopped("a1")
+        await asyncio.sleep(10)
+        assert "trying again" not in caplog.text
