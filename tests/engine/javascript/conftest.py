@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -15,8 +14,6 @@ from tests.engine.javascript.rooms import app
 from tests.engine.support import Engine
 from tests.support.javascript.client import JavaScript, JsClient, JsHandle
 from tests.support.javascript.installation import JavaScriptNotFound, find_client
-
-TEST_SECONDS: Final = 120.0
 
 _HERE: Final = Path(__file__).parent
 _LEFT_OUT: Final = ({"simulated", "v3", "json"}, {"simulated", "v3", "cbor"}, {"simulated", "v7", "bare"})
@@ -46,14 +43,14 @@ def javascript_folder() -> Path:
 
 @pytest.fixture
 async def javascript(javascript_folder: Path) -> AsyncIterator[JavaScript]:
-    async with asyncio.timeout(TEST_SECONDS), JavaScript(javascript_folder) as program:
+    async with JavaScript(javascript_folder) as program:
         yield program
 
 
 @pytest.fixture
 async def runner(engine: Engine, runner_name: str) -> AsyncIterator[Runner]:
     runner = app().runner(endpoint=engine.endpoint, runner_name=runner_name, token=None, namespace="default")
-    async with asyncio.timeout(TEST_SECONDS), runner:
+    async with runner:
         yield runner
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from rivet_runner import Request, Response
+from rivet_runner import Request, Response, WebSocket
 from rivet_runner.actors import App, Connection, DurableActor, Event, UserError, action
 
 __all__ = ["Room", "State", "app"]
@@ -97,6 +97,14 @@ class Room(DurableActor[State]):
     async def slow(self, seconds: float, value: Any) -> Any:
         await asyncio.sleep(seconds)
         return value
+
+    @action
+    async def given(self) -> Any:
+        return {"input": self.input, "key": list(self.key), "name": self.name}
+
+    async def on_websocket(self, ws: WebSocket) -> None:
+        async for message in ws:
+            await ws.send(message)
 
     async def on_request(self, request: Request) -> Response:
         return Response(f"{request.method} {request.path}?{request.query_string} ".encode() + request.body, status=201)

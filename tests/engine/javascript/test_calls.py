@@ -126,3 +126,39 @@ async def test_an_action_without_a_result_returns_null(room: JsHandle) -> None:
     for caller in (room, room.connect()):
         assert await caller.call("echo", UNDEFINED) is None
         assert await caller.call("kind", UNDEFINED) == "NoneType"
+
+
+async def test_the_key_and_the_input_of_a_new_actor(client: JsClient, runner_name: str) -> None:
+    given = {"text": "ü", "big": BigInt(2**60), "bytes": b"\x00\xff", "set": {1, 2}, "list": ["$BigInt", "1"]}
+    for way, room in (
+        ("query", client.get_or_create("room", runner_name, "a/b", "", "c", createWithInput=given)),
+        ("create", await client.create("room", runner_name, "create", "a/b", input=given)),
+    ):
+        got = await room.call("given")
+        assert got["name"] == "room"
+        assert got["key"] == ([runner_name, "a/b", "", "c"] if way == "query" else [runner_name, "create", "a/b"])
+        assert got["input"] == given
+    assert (await client.get_or_create("room", runner_name, "none").call("given"))["input"] is None
+
+
+async def test_a_raw_websocket(room: JsHandle) -> None:
+    socket = await room.websocket("chat?a=1")
+    messages, closes = [await socket.listen("addEventListener", name) for name in ("message", "close")]
+
+    async def is_open() -> bool:
+        return bool(await socket.call("readyState") == 1)
+
+    await eventually(is_open)
+    await socket.call("send", "text")
+    await socket.call("send", b"\x00\xff")
+    assert [(await messages.get())[0]["data"] for _ in range(2)] == ["text", b"\x00\xff"]
+    await socket.call("close", 1000, "done")
+    (closed,) = await closes.get()
+    assert (closed["code"], closed["reason"]) == (1000, "done")
+
+
+async def test_a_raw_websocket_that_is_refused(client: JsClient, runner_name: str) -> None:
+    socket = await client.get_or_create("room", runner_name, params={"refuse": True}).websocket("chat")
+    closes = await socket.listen("addEventListener", "close")
+    (closed,) = await closes.get()
+    assert (closed["code"], closed["reason"]) == (1011, "user.refused")

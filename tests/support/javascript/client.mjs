@@ -41,8 +41,11 @@ async function describeResult(value) {
   return describe(value);
 }
 
+// An argument of a callback.
 function describeAny(value) {
   if (value instanceof Error) return describe(fields(value));
+  // An event of a WebSocket, from Node.js or from a package.
+  if (typeof value?.type === "string") return describe({ data: value.data, code: value.code, reason: value.reason });
   return typeof value === "function" ? null : describe(value);
 }
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from tests.support.javascript.values import build, describe
 
-__all__ = ["JavaScript", "JavaScriptError", "JsClient", "JsHandle", "JsLive", "JsThing"]
+__all__ = ["Events", "JavaScript", "JavaScriptError", "JsClient", "JsHandle", "JsLive", "JsThing"]
 
 PROGRAM: Final = Path(__file__).parent / "client.mjs"
 CALL_SECONDS: Final = 60.0
@@ -36,7 +36,7 @@ class JavaScript:
         self._folder = folder
         self._ids = 0
         self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._events: dict[int, asyncio.Queue[list[Any]]] = {}
+        self._events: dict[int, Events] = {}
         self._errors: deque[str] = deque(maxlen=100)
         self.unhandled: list[Any] = []
         """The rejections that no code of the client handled."""
@@ -92,14 +92,14 @@ class JavaScript:
         self._ids += 1
         request = {"id": self._ids, "thing": thing, "path": path, "args": describe(args), "keep": keep, "listen": listen}
         if listen:
-            self._events[self._ids] = asyncio.Queue()
+            self._events[self._ids] = Events()
         answer = self._calls[self._ids] = asyncio.get_running_loop().create_future()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         return Call(self, self._ids, answer)
 
-    def events(self, call: int) -> asyncio.Queue[list[Any]]:
-        """The arguments with which a call's callback was called."""
+    def events(self, call: int) -> Events:
+        """The calls of a call's callback."""
         return self._events[call]
 
     async def _read(self) -> None:
@@ -114,7 +114,7 @@ class JavaScript:
 
     def _take(self, line: dict[str, Any]) -> None:
         if "event" in line:
-            self._events[line["event"]].put_nowait([build(argument) for argument in line["args"]])
+            self._events[line["event"]].add([build(argument) for argument in line["args"]])
         elif "unhandled" in line:
             self.unhandled.append(build(line["unhandled"]))
         else:
@@ -131,6 +131,25 @@ class JavaScript:
         assert self._process.stderr is not None
         async for line in self._process.stderr:
             self._errors.append(line.decode(errors="replace").rstrip("\n"))
+
+
+class Events:
+    """The arguments of each call of a callback, in order."""
+
+    def __init__(self) -> None:
+        self._calls: asyncio.Queue[list[Any]] = asyncio.Queue()
+
+    def add(self, arguments: list[Any]) -> None:
+        self._calls.put_nowait(arguments)
+
+    def taken(self) -> list[list[Any]]:
+        """All that are here and were not taken."""
+        return [self._calls.get_nowait() for _ in range(self._calls.qsize())]
+
+    async def get(self) -> list[Any]:
+        """Wait for the next. Raises `TimeoutError` after a minute, like every call here."""
+        async with asyncio.timeout(CALL_SECONDS):
+            return await self._calls.get()
 
 
 class Call:
@@ -166,8 +185,8 @@ class JsThing:
         """Call the function at ``path``, and return what it returned."""
         return await self.start(path, *args).result()
 
-    async def listen(self, path: str, *args: Any) -> asyncio.Queue[list[Any]]:
-        """Give the function at ``path`` a callback, and return the queue of its arguments."""
+    async def listen(self, path: str, *args: Any) -> Events:
+        """Give the function at ``path`` a callback, and return the calls of it."""
         call = self._program.send(self._number, path.split("."), list(args), listen=True)
         await call.result()
         return self._program.events(call.number)
@@ -212,6 +231,11 @@ class JsHandle:
     async def fetch(self, path: str, **init: Any) -> Any:
         return await self._thing.call("fetch", path, init)
 
+    async def websocket(self, path: str) -> JsThing:
+        call = self._thing.start("webSocket", path, keep=True)
+        await call.result()
+        return call.kept
+
     async def send(self, queue: str, body: Any) -> Any:
         return await self._thing.call("send", queue, body)
 
@@ -234,16 +258,16 @@ class JsLive:
     async def call(self, action: str, *args: Any) -> Any:
         return await self.start(action, *args).result()
 
-    async def on(self, event: str) -> asyncio.Queue[list[Any]]:
+    async def on(self, event: str) -> Events:
         return await self._thing.listen("on", event)
 
-    async def errors(self) -> asyncio.Queue[list[Any]]:
+    async def errors(self) -> Events:
         return await self._thing.listen("onError")
 
-    async def closes(self) -> asyncio.Queue[list[Any]]:
+    async def closes(self) -> Events:
         return await self._thing.listen("onClose")
 
-    async def opens(self) -> asyncio.Queue[list[Any]]:
+    async def opens(self) -> Events:
         return await self._thing.listen("onOpen")
 
     async def status(self) -> str:
