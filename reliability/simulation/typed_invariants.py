@@ -86,6 +86,7 @@ class Acknowledged(Invariant):
         if entry.what in ("changed", "ran later"):
             self.changed[entry.details[2]] = place
         elif entry.what == "runs":
+            self.changed.pop(entry.details[2], None)  # that was in a generation that died, and this time it may raise
             self._look_at_connection(generation, *entry.details[2:])
         elif entry.what == "stop":
             self.stopping[place] = entry.time
@@ -116,6 +117,8 @@ class Acknowledged(Invariant):
                 self.of_connection[key] = (int(call.rsplit(".", 1)[-1]), self.changed[call][1])
 
     def _promise(self, call: str, why: str) -> None:
+        if call not in self.changed:
+            return  # another generation has begun it anew
         actor, generation = self.changed[call]
         self.promised.setdefault(actor, {}).setdefault(call, (generation, why))
 
