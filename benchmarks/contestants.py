@@ -21,6 +21,7 @@ __all__ = [
     "CONTESTANTS",
     "HIBERNATABLE",
     "PROTOCOL_7",
+    "RIVETKIT",
     "TYPED",
     "TYPED_HIBERNATABLE",
     "Contestant",
@@ -60,16 +61,21 @@ TYPED: Final = Contestant("typed", "typed actors", _TYPED, V3, ActionSockets, Ac
 TYPED_HIBERNATABLE: Final = TYPED._replace(
     name="typed-hibernatable", title="typed actors, hibernatable", command=(*_TYPED, "--hibernatable")
 )
+RIVETKIT: Final = TYPED._replace(name="rivetkit", title="RivetKit", command=("node", str(TYPESCRIPT / "rivetkit.mjs")))
 PROTOCOL_7: Final = Contestant("python-7", "Python, protocol 7", (*_PYTHON, "--protocol", "7"), V7)
+
+
+_PACKAGES: Final = {"typescript": "@rivetkit/engine-runner", "rivetkit": "rivetkit"}
 
 
 def missing(contestant: Contestant) -> str | None:
     """Why a contestant cannot take part here, or `None` if it can."""
     if contestant.name == "uvloop" and importlib.util.find_spec("uvloop") is None:
         return "uvloop is not installed"
-    if contestant.name == "typescript" and shutil.which("node") is None:
+    package = _PACKAGES.get(contestant.name)
+    if package is not None and shutil.which("node") is None:
         return "Node.js is not installed"
-    if contestant.name == "typescript" and not (TYPESCRIPT / "node_modules").is_dir():
+    if package is not None and not (TYPESCRIPT / "node_modules" / package).is_dir():
         return "its packages are not installed; `make bench` does that"
     return None
 

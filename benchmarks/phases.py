@@ -16,11 +16,13 @@ from benchmarks.contestants import (
     CONTESTANTS,
     HIBERNATABLE,
     PROTOCOL_7,
+    RIVETKIT,
     TYPED,
     TYPED_HIBERNATABLE,
     Contestant,
     LiveRunner,
     connected,
+    missing,
 )
 from benchmarks.lifecycle import lifecycle_sample
 from benchmarks.measure import MICROSECONDS, Sample, actor_start_sample, idle_actor_sample, opening_sample, window
@@ -116,10 +118,10 @@ async def echo(run: Run) -> None:
         await run.turns("one in flight", runners, run.echoes(1))
         await run.turns(f"{fewest:,} open", runners, run.echoes())
         for count in more:
-            missing = count - len(runners[0].sockets)
-            say(f"  opening {missing:,} more WebSockets")
+            rest = count - len(runners[0].sockets)
+            say(f"  opening {rest:,} more WebSockets")
             for runner in runners:
-                sample = await opening_sample(runner, missing)
+                sample = await opening_sample(runner, rest)
                 if count == more[-1]:
                     run.records.add("opening", runner.contestant.name, 0, sample)
             await run.turns(f"{count:,} open", runners, run.echoes())
@@ -200,12 +202,24 @@ async def distance(run: Run) -> None:
 
 async def engine(run: Run) -> None:
     """Echo messages through a real engine. Left out of a quick run."""
-    async with _on_real_engine(run.without_floor) as (_, hosted):
+    await _round_trips(run, "engine", run.without_floor)
+
+
+async def _round_trips(run: Run, load: str, contestants: Sequence[Contestant]) -> None:
+    async with _on_real_engine(contestants) as (_, hosted):
         for runner in hosted:
             await runner.sample(CLIENTS, run.settings.warm_up)
         for in_flight in (1, CLIENTS):
             measure = partial(Hosted.sample, in_flight=in_flight, seconds=run.settings.seconds)
-            await run.turns(f"engine, {in_flight} in flight", hosted, measure)
+            await run.turns(f"{load}, {in_flight} in flight", hosted, measure)
+
+
+async def rivetkit(run: Run) -> None:
+    """Call actions of typed actors through a real engine, beside RivetKit's. Left out of a quick run."""
+    reason = missing(RIVETKIT)
+    if reason:
+        say(f"  RivetKit is left out: {reason}")
+    await _round_trips(run, "rivetkit", [TYPED_HIBERNATABLE] if reason else [TYPED_HIBERNATABLE, RIVETKIT])
 
 
 async def lifecycle(run: Run) -> None:
@@ -236,5 +250,5 @@ async def _on_real_engine(contestants: Sequence[Contestant]) -> AsyncIterator[tu
 
 
 WITHOUT_ENGINE: Final = {phase.__name__: phase for phase in (echo, memory, http, actors, hibernation, distance, typed)}
-PHASES: Final = WITHOUT_ENGINE | {phase.__name__: phase for phase in (engine, lifecycle)}
+PHASES: Final = WITHOUT_ENGINE | {phase.__name__: phase for phase in (engine, rivetkit, lifecycle)}
 """By name. The docstring of each is its line in ``--help``."""

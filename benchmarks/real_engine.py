@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from benchmarks.contestants import Contestant
 from benchmarks.measure import Clocks, Sample
 from benchmarks.process import RunnerProcess
-from benchmarks.synthetic.loads import MESSAGE_BYTES
+from benchmarks.synthetic.loads import OpenSockets
 from rivet_runner.testing import EngineApi
 
 __all__ = ["CLIENTS", "Hosted", "host"]
@@ -35,15 +35,16 @@ class Hosted(NamedTuple):
         """Round trips of ``in_flight`` clients, one message of each under way."""
         latencies: list[float] = []
         clocks, ends = Clocks(self.process), time.perf_counter() + seconds
-        await asyncio.gather(*(_round_trips(client, ends, latencies) for client in self.clients[:in_flight]))
+        what = self.contestant.sockets
+        trips = (_round_trips(client, what, ends, latencies) for client in self.clients[:in_flight])
+        await asyncio.gather(*trips)
         return clocks.echoes(latencies)
 
 
-async def _round_trips(client: ClientConnection, ends: float, latencies: list[float]) -> None:
-    message = bytes(range(MESSAGE_BYTES))
+async def _round_trips(client: ClientConnection, what: type[OpenSockets], ends: float, latencies: list[float]) -> None:
     while (sent_at := time.perf_counter()) < ends:
-        await client.send(message)
-        if await client.recv() != message:
+        await client.send(what.message)
+        if await client.recv() != what.answer:
             raise ValueError("the echo differs from the message")
         latencies.append(time.perf_counter() - sent_at)
 
@@ -53,11 +54,16 @@ async def host(stack: AsyncExitStack, endpoint: str, contestant: Contestant) -> 
     api = EngineApi(endpoint)
     name = contestant.name
     await api.upsert_runner_config(name)
-    process = RunnerProcess(contestant.command, RIVET_ENDPOINT=endpoint, RIVET_RUNNER_NAME=name)
+    # RivetKit has a name of its own for it.
+    process = RunnerProcess(contestant.command, RIVET_ENDPOINT=endpoint, RIVET_RUNNER_NAME=name, RIVET_POOL=name)
     stack.enter_context(process)
-    async with asyncio.timeout(READY_SECONDS):
-        while not any(runner.name == name for runner in await api.list_runners()):
-            await asyncio.sleep(0.05)
-        actor = await api.create_ready_actor("benchmark", runner_name=name)
-    clients = [await stack.enter_async_context(api.websocket(actor.actor_id, "/echo")) for _ in range(CLIENTS)]
+    actor = await api.create_ready_actor("benchmark", runner_name=name, timeout=READY_SECONDS)
+    sockets = contestant.sockets
+    target, protocols = sockets.path.format(0), sockets.protocols.split(", ")[1:]
+    clients = []
+    for _ in range(CLIENTS):
+        client = await stack.enter_async_context(api.websocket(actor.actor_id, target, subprotocols=protocols))
+        if sockets.greets:
+            await client.recv()
+        clients.append(client)
     return Hosted(contestant, process, clients)

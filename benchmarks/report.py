@@ -144,6 +144,7 @@ def _rows(records: Records, sockets: Sequence[int], actors: Sequence[int]) -> It
     yield from _typed(records)
     for in_flight in (1, 16):
         yield from _messages(records, f"engine, {in_flight} in flight", f"real engine, {in_flight} in flight", "")
+    yield from _rivetkit(records)
     yield from _lives(records, "python", "an actor, Python on protocol 3", "")
     yield from _lives(records, "python-7", "an actor, Python on protocol 7", "<= 1.1 x TypeScript")
 
@@ -192,6 +193,17 @@ def _python(
 ) -> Row:
     """A figure of another Python contestant, in the column of the first."""
     return Row(load, title, {"python": records.spread(key, contestant, metric, scale)}, {"python": None}, target)
+
+
+def _rivetkit(records: Records) -> Iterator[Row]:
+    """Typed actors on a real engine, in the columns of the runners in the same language."""
+    for in_flight in (1, 16):
+        key = f"rivetkit, {in_flight} in flight"
+        for metric, title in (("rate", "actions/s"), ("cpu", "CPU each, us"), ("p50", "latency p50, us")):
+            columns = {"python": "typed-hibernatable", "typescript": "rivetkit"}
+            values = {column: records.spread(key, contestant, metric) for column, contestant in columns.items()}
+            compared = {"python": records.ratio(key, "typed-hibernatable", "rivetkit", metric)}
+            yield Row(f"typed actors and RivetKit, {in_flight} in flight", title, values, compared, "")
 
 
 def _lives(records: Records, python: str, load: str, target: str) -> Iterator[Row]:

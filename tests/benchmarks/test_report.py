@@ -62,3 +62,27 @@ def test_a_distant_load_is_compared_with_what_the_distance_allows() -> None:
 def test_plot_is_xml_when_some_runners_are_missing() -> None:
     svg = ElementTree.fromstring(cost_plot({"python": [(100, 9.5), (1_000, 10.5)], "floor": [], "typescript": [(100, 40)]}))
     assert len([element for element in svg if element.tag.endswith("polyline")]) == 2
+
+
+def test_typed_actors_are_compared_with_raw_hooks_and_with_rivetkit() -> None:
+    records = Records()
+    for load, runner, sample in (
+        ("typed echo", "typed", {"cpu": 15.0}),
+        ("typed echo", "python", {"cpu": 6.0}),
+        ("idle actor", "typed", {"memory": 3_072.0}),
+        ("idle actor", "python", {"memory": 1_024.0}),
+        ("rivetkit, 1 in flight", "typed-hibernatable", {"rate": 300.0}),
+        ("rivetkit, 1 in flight", "rivetkit", {"rate": 200.0}),
+    ):
+        records.add(load, runner, 0, sample)
+    lines = markdown(summarise(records, sockets=(100,), actors=(100,))).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    assert [row[2:4] for row in cells[2:]] == [
+        ["CPU each, us", "15.0"],
+        ["CPU, to a raw one", "2.50 x"],
+        ["typed, KiB", "3.00"],
+        ["raw, KiB", "1.00"],
+        ["actions/s", "300"],
+    ]
+    assert cells[-1][5] == "200"
+    assert cells[-1][7] == "1.50 x"
