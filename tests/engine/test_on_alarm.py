@@ -107,11 +107,13 @@ async def hasty_engine(own_engine: OwnEngine) -> AsyncIterator[Engine]:
 
 @pytest.mark.real_time("the runner is a process of its own")
 @pytest.mark.parametrize("policy", ["sleep", "restart"])
-async def test_it_is_called_on_another_runner_when_its_own_was_killed(hasty_engine: Engine, policy: CrashPolicy) -> None:
+async def test_it_is_called_on_another_runner_when_its_own_was_killed(
+    hasty_engine: Engine, protocol: int, policy: CrashPolicy
+) -> None:
     engine, name = hasty_engine, "killed"
     api = EngineApi(engine.endpoint)
     await api.upsert_runner_config(name)
-    options = json.dumps({"endpoint": engine.endpoint, "runner_name": name})
+    options = json.dumps({"endpoint": engine.endpoint, "runner_name": name, "protocol": protocol})
     async with Program("-c", PROGRAM, options, seconds=100) as first:
         await first.printed("connected")
         actor = await api.create_ready_actor("a", runner_name=name, crash_policy=policy)

@@ -63,13 +63,13 @@ def stored_by(process: Program, actor_id: str) -> set[bytes]:
 @pytest.mark.parametrize("policy", ["sleep", "restart"])
 @pytest.mark.parametrize("second_is_there", [True, False], ids=["second runner waits", "second runner comes later"])
 async def test_actors_come_back_on_a_second_runner_when_the_first_is_killed(
-    hasty_engine: Engine, policy: CrashPolicy, second_is_there: bool
+    hasty_engine: Engine, protocol: int, policy: CrashPolicy, second_is_there: bool
 ) -> None:
     engine, name = hasty_engine, "killed"
     api = EngineApi(engine.endpoint)
     await api.upsert_runner_config(name)
     async with contextlib.AsyncExitStack() as stack:
-        options = json.dumps({"endpoint": engine.endpoint, "runner_name": name})
+        options = json.dumps({"endpoint": engine.endpoint, "runner_name": name, "protocol": protocol})
         first = await stack.enter_async_context(Program("-c", PROGRAM, options, seconds=100))
         await first.printed("connected")
         actor_ids = [(await api.create_actor("a", runner_name=name, crash_policy=policy)).actor_id for _ in range(3)]
