@@ -39,6 +39,7 @@ engine: ## install the real engine into .engine/
 # Without npm the engine's tests are skipped, and the summary says so, unless they are required.
 test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes to pytest)
 	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
+	@tools/install_javascript_client.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
 	@$(BIN)/python -m pytest $(ARGS)
 
 # Fewer examples of each property, and no test that is marked slow: `make test` and `make coverage` have both.
@@ -50,6 +51,7 @@ ENGINE_TOOLS := tests/conformance tests/testing tests/engine/test_local_engine.p
 
 coverage: $(INSTALLED) ## check how much of each package the tests cover
 	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
+	@tools/install_javascript_client.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
 	@rm -f .coverage .coverage.*
 	@RIVET_REQUIRE_ENGINE=0 $(BIN)/coverage run -m pytest -n auto -m "not engine"
 	@$(BIN)/coverage run -m pytest -m engine $(ENGINE_TOOLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -33,8 +34,9 @@ def _is_left_out(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def javascript_folder() -> Path:
+    """Where npm installed the client. A run that does without the engine does not install it either."""
     try:
-        return find_client()
+        return find_client(install=os.environ.get("RIVET_REQUIRE_ENGINE") != "0")
     except JavaScriptNotFound as error:
         if engine_is_required():
             raise

@@ -22,9 +22,14 @@ class JavaScriptNotFound(Exception):
     """There is no Node.js, or npm could not install the package."""
 
 
-def find_client() -> Path:
-    """The folder in which npm installed the package. Installs it if it is missing: this may take minutes."""
+def find_client(*, install: bool = True) -> Path:
+    """The folder in which npm installed the package. If it is missing, installs it, which may take minutes.
+
+    Raises `JavaScriptNotFound`.
+    """
     if not _is_installed():
+        if not install:
+            raise JavaScriptNotFound(f"the JavaScript client is missing; tools/{SCRIPT.name} installs it")
         try:
             subprocess.run([SCRIPT], check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS)
         except subprocess.CalledProcessError as error:
