@@ -138,7 +138,7 @@ class Client:
     An actor is named by its class or its name, and by its key, which may have several parts. ``params`` go with everything
     that a handle sends: the actor's ``before_connect`` gets them. They are JSON.
 
-    One client serves any number of actors and calls. It has up to 1,000 connections for requests. Use it on one event loop,
+    One client serves any number of actors and calls. It has up to 1,024 connections for requests. Use it on one event loop,
     and close it at the end with ``async with`` or `aclose`. Inside an actor, use ``self.client``.
     """
 

@@ -5,7 +5,10 @@ Errors of both libraries become those of `rivet_runner._connection.client_transp
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
+import ssl
 from collections.abc import Mapping, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
@@ -22,11 +25,14 @@ from rivet_runner.errors import WebSocketClosed
 
 __all__ = ["EngineSocket", "EngineTransport"]
 
-MAX_CONNECTIONS: Final = 1000
-"""Connections of one client for requests. Further requests wait, within the client's timeout."""
+POOL_SIZE: Final = 4
+"""Connections of one pool. httpx looks at each of them for every request, so 100 in one pool cost 8 ms of CPU a request."""
 
-KEPT_CONNECTIONS: Final = 100
-"""Idle connections that are kept for the next request."""
+MAX_POOLS: Final = 256
+"""Of one client. When all connections are busy, further requests wait, within the client's timeout."""
+
+KEPT_POOLS: Final = 24
+"""Pools that keep idle connections for the next request."""
 
 MAX_MESSAGE: Final = 32 * 1024 * 1024
 """Bytes of a WebSocket message, as in the engine."""
@@ -66,16 +72,33 @@ class EngineTransport:
         self._endpoint = endpoint
         self._base_path = urlsplit(endpoint).path
         self._websocket_url = f"ws{endpoint.removeprefix('http')}"
-        self._http: httpx.AsyncClient | None = None
+        self._pools: list[_Pool] = []
+        self._places = asyncio.Semaphore(POOL_SIZE * MAX_POOLS)
 
     async def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        if self._http is None:
-            self._http = _new_http_client()
+        async with self._places:
+            pool = self._free_pool()
+            pool.busy += 1
+            try:
+                return await self._exchange(pool.http, method, target, headers, body)
+            finally:
+                pool.busy -= 1
+
+    def _free_pool(self) -> _Pool:
+        for pool in self._pools:
+            if pool.busy < POOL_SIZE:
+                return pool
+        self._pools.append(_Pool(POOL_SIZE if len(self._pools) < KEPT_POOLS else 0))
+        return self._pools[-1]
+
+    async def _exchange(
+        self, http: httpx.AsyncClient, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
         # httpx would change some paths. They leave as they are, because an actor may tell them apart.
         sent = {"target": f"{self._base_path}{target}".encode("ascii")}
-        request = self._http.build_request(method, self._endpoint, headers=headers, content=body, extensions=sent)
+        request = http.build_request(method, self._endpoint, headers=headers, content=body, extensions=sent)
         try:
-            response = await self._http.send(request, stream=True)
+            response = await http.send(request, stream=True)
             try:
                 content = b"".join([piece async for piece in response.aiter_raw()])
             finally:
@@ -108,9 +131,30 @@ class EngineTransport:
         return EngineSocket(connection)
 
     async def aclose(self) -> None:
-        http, self._http = self._http, None
-        if http is not None:
-            await http.aclose()
+        pools, self._pools = self._pools, []
+        for pool in pools:
+            await pool.http.aclose()
+
+
+class _Pool:
+    """A few connections, of which up to ``kept`` wait for the next request. ``busy`` is the number of requests under way."""
+
+    def __init__(self, kept: int) -> None:
+        self.busy = 0
+        # One actor's cookies are nothing for another one.
+        self.http = httpx.AsyncClient(
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            headers={"accept-encoding": "identity", "user-agent": "rivet-runner"},
+            limits=httpx.Limits(max_connections=POOL_SIZE, max_keepalive_connections=kept),
+            timeout=None,
+            verify=_tls(),
+        )
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """The context of all pools, which takes some time to make."""
+    return httpx.create_ssl_context()
 
 
 class EngineSocket:
@@ -136,16 +180,6 @@ class EngineSocket:
 
     def abort(self) -> None:
         self._connection.transport.abort()
-
-
-def _new_http_client() -> httpx.AsyncClient:
-    # One actor's cookies are nothing for another one.
-    return httpx.AsyncClient(
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        headers={"accept-encoding": "identity", "user-agent": "rivet-runner"},
-        limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),
-        timeout=None,
-    )
 
 
 def _closed(error: ConnectionClosed) -> WebSocketClosed:

@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from rivet_runner import Actor, Request, Response, WebSocket, WebSocketClosed
-from rivet_runner.actors._client.engine_transport import EngineTransport
+from rivet_runner.actors._client.engine_transport import KEPT_POOLS, POOL_SIZE, EngineTransport
 from rivet_runner.testing import SimulatedEngine
 from tests.simulated.rooms import Room
+from tests.support.waiting import eventually
 from tests.testing.http_server import Handler, server
 
 UNUSED = "http://127.0.0.1:1"
@@ -59,6 +60,32 @@ async def test_cookies_of_one_actor_do_not_go_to_another() -> None:
         for _ in range(2):
             reply = await transport.request("GET", f"{path}/cookie", {}, b"")
             assert (reply.headers["set-cookie"], reply.body) == ("a=b; Path=/", b"")
+
+
+async def test_many_requests_have_as_many_connections_and_leave_few() -> None:
+    open_ones: set[asyncio.StreamWriter] = set()
+    most, gate = 0, asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal most
+        open_ones.add(writer)
+        try:
+            while await reader.readline():
+                await reader.readuntil(b"\r\n\r\n")
+                most = max(most, len(open_ones))
+                if most == 200:
+                    gate.set()
+                await gate.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        finally:
+            open_ones.discard(writer)
+
+    async with server(handler) as url, transport_to(url) as transport, asyncio.timeout(60):
+        replies = await asyncio.gather(*(transport.request("GET", "/", {}, b"") for _ in range(200)))
+        assert {reply.body for reply in replies} == {b"ok"}
+        await eventually(lambda: len(open_ones) <= KEPT_POOLS * POOL_SIZE, what="the rest is closed")
+        assert (await transport.request("GET", "/", {}, b"")).body == b"ok"
+    await eventually(lambda: not open_ones, what="all are closed")
 
 
 async def test_a_base_path_of_the_endpoint_is_kept() -> None:
