@@ -130,10 +130,15 @@ class PlainLoad(Load):
             await asyncio.sleep(1)
 
     async def _clients_work(self) -> None:
-        """Each client whose WebSocket is open gets a reply to its last message."""
+        """Each client whose WebSocket is open gets a reply to its last message.
+
+        The engine leaves clients of a destroyed actor alone. They stay open if the close of its runner is lost.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + RECOVERY_SECONDS
         for client in self._open_clients():
+            if self._engine.get(client.actor_id).status == "destroyed":
+                continue
             asked = self._world.replies[client.name]
             await client.send(1)
             while client.is_open and client.received <= asked:

@@ -332,6 +332,8 @@ class Core:
                 "the engine has been away for so long that it counts this runner's %d actors as lost; they are stopped here",
                 len(self.registry),
             )
+        self.session.drop_tunnel_messages()
+        self._uplink.outbox_dropped()
         self.registry.stop_all(StopCause.LOST, hurry=self._lifecycle.shutting_down)
 
     def _cancel_lost_timer(self) -> None:

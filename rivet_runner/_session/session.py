@@ -149,8 +149,7 @@ class Session:
         dropped: Sequence[int] = ()
         if answer.forgotten:
             dropped = self._kv.drop_all()
-            self._outbox.drop_all()
-            self._answers.drop_all()
+            self.drop_tunnel_messages()
         else:
             self._kv.resume()
             for http_answer in self._answers.take_lost():
@@ -159,6 +158,14 @@ class Session:
         self.stop_threshold = answer.stop_threshold
         self.drain_grace = answer.drain_grace
         return Initialised(answer.runner_id, answer.forgotten, dropped)
+
+    def drop_tunnel_messages(self) -> None:
+        """Forget the tunnel messages that have not left: the engine has given away the actors that sent them.
+
+        An open or an answer that left later could reach an attempt that another runner serves.
+        """
+        self._outbox.drop_all()
+        self._answers.drop_all()
 
     # To the engine
 

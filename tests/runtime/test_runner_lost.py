@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rivet_runner import Actor, KvError, KvTimeout
+from rivet_runner import Actor, KvError, KvTimeout, WebSocket
 from rivet_runner.protocol import v3
 from rivet_runner.protocol.messages import ActorStateStopped, StopCode, ToServerKvRequest
 from tests.support.scene import settle, started
@@ -40,6 +40,27 @@ async def test_actors_are_stopped_once_when_the_engine_is_away_for_too_long() ->
         current.expect_error("3 actors as lost")
         await asyncio.sleep(100)
         assert len(current.runner.called("on_actor_stop")) == 3
+
+
+@virtual_time
+async def test_no_message_of_a_stopped_actor_leaves_when_the_engine_was_away_for_too_long_and_knows_the_runner() -> None:
+    """Another runner may serve the actor's clients by then, under the same request ids."""
+
+    async def speak(actor: Actor, ws: WebSocket) -> None:
+        await asyncio.sleep(1)
+        await ws.send("stale")
+
+    async with started({"websocket": speak}) as (current, connection):
+        await current.actor(connection)
+        client = connection.open_websocket("a1", "/")
+        await client.opened()
+        current.engine.refuse(503, times=5)
+        connection.abort()
+        await asyncio.sleep(16)
+        assert dict(current.runner.actors) == {}
+        current.expect_error("1 actors as lost")
+        client.connection = await current.reconnected()
+        assert client.replies[1:] == [], "nothing but the open that had left before"
 
 
 @virtual_time
