@@ -7,13 +7,15 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from rivet_runner import Actor, Request, Response
+from rivet_runner import Actor, Request, Response, Runner
 from rivet_runner._asgi_types import AsgiApp, Receive, Scope, Send
-from rivet_runner.asgi import respond
+from rivet_runner.asgi import AsgiRunner, respond
+from rivet_runner.testing import SimulatedEngine
+from rivet_runner.testing._simulated.handles import SimulatedActorHandle
 from rivet_runner.testing.scripted_engine import RunnerConnection
 from tests.support.scene import Scene, started
 
-__all__ = ["LifespanApp", "answer", "get", "hello", "responding", "start"]
+__all__ = ["LifespanApp", "OneEach", "answer", "get", "hello", "hosted", "responding", "start", "text"]
 
 
 def start(status: int = 200, headers: list[tuple[bytes, bytes]] | None = None) -> dict[str, Any]:
@@ -100,3 +102,32 @@ class LifespanApp:
         await asyncio.sleep(self.shutdown_seconds)
         self.notes.append(f"{self.name} shutdown")
         await send({"type": "lifespan.shutdown.complete"})
+
+
+@contextlib.asynccontextmanager
+async def hosted(runner: Runner) -> AsyncIterator[tuple[SimulatedEngine, SimulatedActorHandle]]:
+    """One actor on ``runner``, which does not run yet."""
+    async with SimulatedEngine(clock="virtual") as engine, engine.host(runner):
+        yield engine, await engine.create("actor", runner_name=runner.config.runner_name)
+
+
+async def text(actor: SimulatedActorHandle, path: str = "/") -> str:
+    response = await actor.request("GET", path)
+    assert response.status == 200
+    return response.text()
+
+
+class OneEach(AsgiRunner):
+    """An application for each actor generation. ``apps`` has them in the order in which they were made."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.notes: list[str] = []
+        self.apps: list[LifespanApp] = []
+        self.failure: str | None = None
+
+    def asgi_app(self, actor: Actor) -> AsgiApp:
+        app = LifespanApp(f"{actor.key}{actor.generation}", self.notes)
+        app.failure = self.failure
+        self.apps.append(app)
+        return app
