@@ -170,10 +170,13 @@ class Generations(Invariant):
 
 
 class Values(Invariant):
+    """A put that failed may be undone: its actor knows of the failure, and repeats of the puts before it may come later."""
+
     number = 4
 
     def __init__(self) -> None:
         super().__init__()
+        self.failed: set[tuple[str, int]] = set()
         self.put: dict[str, int] = {}
         self.stored: dict[str, int] = {}
         self.asked: dict[tuple[str, str, int], int] = {}
@@ -183,6 +186,8 @@ class Values(Invariant):
         reader = (actor, *entry.details[:2])
         if entry.what == "put":
             self.put[actor] = max(self.put.get(actor, 0), entry.details[2])
+        elif entry.what == "put failed":
+            self.failed.add((actor, entry.details[2]))
         elif entry.what == "gets":
             self.asked[reader] = self.put.get(actor, 0)
         elif entry.what == "got value" and entry.details[2] < self.asked[reader]:
@@ -198,7 +203,7 @@ class Values(Invariant):
     def _look(self, actor: str, value: int) -> None:
         if value < self.put.get(actor, 0):
             self.complain(f"{actor}: the store has {value}, after a put of {self.put[actor]} had returned")
-        if value < self.stored.get(actor, 0):
+        if value < self.stored.get(actor, 0) and (actor, self.stored[actor]) not in self.failed:
             self.complain(f"{actor}: the store had {self.stored[actor]}, and has {value} now")
         self.stored[actor] = value
 
