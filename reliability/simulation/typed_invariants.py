@@ -79,7 +79,7 @@ class Acknowledged(Invariant):
         self.of_connection: dict[bytes, tuple[int, int]] = {}
         """For each connection: the number of the last call that must be in its own state, and the generation since which."""
         self.stopping: dict[tuple[str, int], int] = {}
-        """When a generation has begun to stop. One whose last save has failed is left out."""
+        """When a generation was told to stop, or has asked for it. One whose last save has failed is left out."""
 
     def app(self, entry: Entry) -> None:
         actor, generation = place = entry.subject, entry.details[1]
@@ -88,8 +88,6 @@ class Acknowledged(Invariant):
         elif entry.what == "runs":
             self.changed.pop(entry.details[2], None)  # that was in a generation that died, and this time it may raise
             self._look_at_connection(generation, *entry.details[2:])
-        elif entry.what == "stop":
-            self.stopping[place] = entry.time
         elif entry.what == "failed" and entry.details[2] == "save":
             self.stopping.pop(place, None)
         elif entry.what == "saved":
@@ -104,6 +102,8 @@ class Acknowledged(Invariant):
             return
         if entry.what == "destroyed":
             self.promised.pop(entry.subject, None)
+        elif entry.what in ("sleep intent", "going away"):
+            self.stopping.setdefault((entry.subject, entry.details[0]), entry.time)
         elif entry.what == "stopped":
             place = (entry.subject, entry.details[0])
             if entry.time - self.stopping.get(place, -STOP_SECONDS * 1000) < STOP_SECONDS * 1000:
