@@ -7,7 +7,6 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rivet_runner._tasks import is_being_cancelled
 from rivet_runner.actors._schedule.arguments import decode_arguments
 from rivet_runner.actors._schedule.entry import Entry
 from rivet_runner.actors._schedule.host import SchedulerHost
@@ -36,10 +35,13 @@ class Outcome:
     error: Exception | None = None
 
 
-async def attempt(host: SchedulerHost, entry: Entry, returned: Callable[[], None]) -> Outcome:
+async def attempt(
+    host: SchedulerHost, entry: Entry, returned: Callable[[], None], was_cancelled: Callable[[], bool]
+) -> Outcome:
     """Call the method of ``entry``, then ``returned``, and store what it changed.
 
-    A cancellation of the task is passed on. One that comes from something that the method awaits is an error of the method.
+    A cancellation is passed on if ``was_cancelled`` tells that it is meant for the run. One that the method has brought
+    about, in itself or in something that it awaits, is an error of the method.
     """
     method = host.method(entry.method)
     if method is None:
@@ -53,11 +55,18 @@ async def attempt(host: SchedulerHost, entry: Entry, returned: Callable[[], None
         returned()
         await host.ran()
     except asyncio.CancelledError as error:
-        if is_being_cancelled():
+        if was_cancelled():
             raise
-        cancelled = RuntimeError(f"{entry.method} was cancelled by something that it awaited")
+        _take_back_cancellations()
+        cancelled = RuntimeError(f"{entry.method} was cancelled by itself or by something that it awaited")
         cancelled.__cause__ = error
         return Outcome(Then.RETRY, cancelled)
     except Exception as error:
         return Outcome(Then.RETRY, error)
     return Outcome(Then.GO_ON)
+
+
+def _take_back_cancellations() -> None:
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()

@@ -21,13 +21,14 @@ STOP_SECONDS: Final = 5.0
 class Runs:
     """Runs by the id of their entry, at most one each. ``call`` runs an entry, and ``ended`` is called after each run."""
 
-    __slots__ = ("_actor", "_call", "_ended", "_ending", "_tasks")
+    __slots__ = ("_actor", "_call", "_cancelled", "_ended", "_ending", "_tasks")
 
     def __init__(self, actor: Actor, call: Callable[[Entry], Coroutine[Any, Any, None]], ended: Callable[[], None]) -> None:
         self._actor = actor
         self._call = call
         self._ended = ended
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._cancelled: set[str] = set()
         self._ending: set[str] = set()
         """Runs whose method has returned or raised, and that store what follows."""
 
@@ -50,6 +51,7 @@ class Runs:
 
     def _end(self, key: str) -> None:
         del self._tasks[key]
+        self._cancelled.discard(key)
         self._ending.discard(key)
         self._ended()
 
@@ -61,7 +63,12 @@ class Runs:
         """Cancel the method of this run, without waiting for it. A run that cancels itself goes on."""
         task = self._tasks.get(key)
         if task is not None and key not in self._ending and task is not asyncio.current_task():
+            self._cancelled.add(key)
             task.cancel()
+
+    def was_cancelled(self, key: str) -> bool:
+        """Whether this run was cancelled from outside: by `cancel`, or because the actor stops."""
+        return key in self._cancelled or self._actor.stop_reason is not None
 
     async def cancel_all(self) -> None:
         """Cancel the methods of all runs, and wait for the ends of the runs, at most `STOP_SECONDS`."""

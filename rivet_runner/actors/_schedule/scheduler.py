@@ -238,8 +238,9 @@ class Scheduler:
 
     async def _run(self, entry: Entry) -> None:
         """Call the method once, and store what becomes of the entry."""
-        outcome = await attempt(self._host, entry, lambda: self._runs.ending(entry.id))
-        self._runs.ending(entry.id)
+        key = entry.id
+        outcome = await attempt(self._host, entry, lambda: self._runs.ending(key), lambda: self._runs.was_cancelled(key))
+        self._runs.ending(key)
         now_ms = self.now_ms()
         if outcome.error is None:
             await self._settle(entry, entry.following(now_ms))

@@ -80,7 +80,25 @@ async def test_a_method_that_was_cancelled_by_what_it_awaits_has_failed() -> Non
         await engine.advance(20)
         assert runner.noted == ["work", "work"]
         [(_, error)] = runner.failures
-        assert "cancelled by something that it awaited" in str(error)
+        assert "something that it awaited" in str(error)
+
+
+@virtual
+async def test_a_method_that_cancels_itself_has_failed() -> None:
+    class Cancelling(Program):
+        async def work(self) -> None:
+            self.note("work")
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(10)
+
+    async with planned(Cancelling) as (engine, runner, actor, program):
+        await program.schedule.after(10, program.work, retries=1)
+        await engine.advance(20)
+        assert runner.noted == ["work", "work"]
+        assert [method for method, _ in runner.failures] == ["work"]
+        assert await runner.stored(actor) == []
 
 
 @virtual
