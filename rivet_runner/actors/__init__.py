@@ -20,11 +20,11 @@ try:
     )
     from rivet_runner.actors.event import Event
     from rivet_runner.actors.schedule import Schedule, Scheduled
-except ModuleNotFoundError as error:
-    if error.name not in ("cbor2", "cronsim", "httpx"):
+except ModuleNotFoundError as _error:
+    if _error.name not in ("cbor2", "cronsim", "httpx"):
         raise
     raise ModuleNotFoundError(
-        f'typed actors require more packages: pip install "rivet-runner[actors]" ({error})', name=error.name
+        f'typed actors require more packages: pip install "rivet-runner[actors]" ({_error})', name=_error.name
     ) from None
 
 __all__ = [

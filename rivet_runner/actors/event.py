@@ -24,9 +24,9 @@ class Event(Generic[T]):
     """
 
     def __init__(self, *, name: str | None = None) -> None:
-        self.name = "" if name is None else name
+        self.name: str = "" if name is None else name
         """The name that clients subscribe to."""
-        self.attribute = ""
+        self.attribute: str = ""
         """The name of the class attribute."""
         self.type: ValueType[T] = ValueType(Any)
         """The type of the values, as far as the class declares it."""

@@ -25,7 +25,7 @@ from rivet_runner.actors.event import Event
 
 __all__ = ["LiveConnection", "Subscription"]
 
-log = logging.getLogger("rivet_runner.actors.client")
+log: logging.Logger = logging.getLogger("rivet_runner.actors.client")
 
 ActorT = TypeVar("ActorT")
 P = ParamSpec("P")

@@ -36,9 +36,9 @@ class Subscription(Generic[T]):
     """
 
     def __init__(self, name: str, kind: ValueType[T] | None, leave: Callable[[Subscription[Any]], None]) -> None:
-        self.name = name
+        self.name: str = name
         """The name of the event."""
-        self.missed = 0
+        self.missed: int = 0
         """The number of values that were dropped."""
         self._kind = kind
         self._leave = leave

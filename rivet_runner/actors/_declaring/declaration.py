@@ -33,12 +33,12 @@ class Declaration:
         state_type: StateType[Any],
         input_type: ValueType[Any],
     ) -> None:
-        self.cls = cls
-        self.name = name
-        self.actions = actions
-        self.events = events
-        self.state_type = state_type
-        self.input_type = input_type
+        self.cls: type[Hosted[Any]] = cls
+        self.name: str = name
+        self.actions: Mapping[str, ActionSpec] = actions
+        self.events: Mapping[str, EventSpec] = events
+        self.state_type: StateType[Any] = state_type
+        self.input_type: ValueType[Any] = input_type
 
 
 def declare(cls: type[Hosted[Any]], name: str | None) -> None:

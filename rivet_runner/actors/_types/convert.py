@@ -41,7 +41,7 @@ class ValueType(Generic[T]):
         reason = unsupported_reason(annotation)
         if reason is not None:
             raise TypeError(reason)
-        self.annotation = annotation
+        self.annotation: Any = annotation
         # A value of exactly this type is right as it is.
         self._exact = annotation if isinstance(annotation, type) and annotation in _SCALARS else None
 

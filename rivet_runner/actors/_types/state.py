@@ -27,8 +27,8 @@ class StateType(Generic[StateT]):
     __slots__ = ("_decoder", "_make", "annotation", "is_none", "unmakeable")
 
     def __init__(self, annotation: Any) -> None:
-        self.annotation = annotation
-        self.is_none = annotation is None or annotation is type(None)
+        self.annotation: Any = annotation
+        self.is_none: bool = annotation is None or annotation is type(None)
         self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(
             None if self.is_none else annotation, dec_hook=_decode_custom
         )
