@@ -27,6 +27,9 @@ LOST_SECONDS: Final = 5.0
 
 KILLS: Final = 2
 
+RECORDED_SECONDS: Final = 1.0
+"""After which the record of a new connection is stored. A client whose runner is killed before that has to connect anew."""
+
 PROGRAM: Final = """
 import asyncio, json, sys
 import msgspec
@@ -124,6 +127,7 @@ async def test_the_state_has_every_acknowledged_call_after_kills(hasty_engine: E
         await eventually(lambda: works(actor), seconds=30, every=0.2, what="an answer of the first process")
         lives = [await stack.enter_async_context(actor.connect()) for _ in range(3)]
         ids = [live.id for live in lives]
+        await asyncio.sleep(RECORDED_SECONDS)
         calls = [asyncio.create_task(load.over_connection(live)) for live in lives for _ in range(4)]
         calls += [asyncio.create_task(load.by_http("add", True)) for _ in range(2)]
         calls += [asyncio.create_task(load.by_http("add_later", 0.5))]
