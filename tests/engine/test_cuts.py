@@ -97,7 +97,9 @@ async def test_everything_arrives_when_many_clients_spoke_into_an_outage_and_the
                 for socket in sockets:
                     await socket.send(str(number))
             await eventually(lambda: room.connected)
-            await eventually(lambda: len(room.received) >= 100 * len(paths), what="what was sent into the outage")
+            await eventually(
+                lambda: len(room.received) >= 100 * len(paths), seconds=60, what="what was sent into the outage"
+            )
             for path in paths:
                 assert [int(message) for message in room.by_path[path]] == list(range(100)), path
             assert [socket.close_code for socket in sockets] == [None] * len(paths)
