@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.support.javascript.client import JavaScriptError, JsClient, JsHandle, JsLive
+from tests.support.javascript.client import Events, JavaScriptError, JsClient, JsHandle, JsLive
 from tests.support.javascript.values import UNDEFINED, BigInt
 from tests.support.waiting import eventually
 
@@ -79,19 +80,21 @@ async def test_parameters_of_a_connection(client: JsClient, runner_name: str) ->
 async def test_a_connection_that_is_refused(client: JsClient, runner_name: str) -> None:
     room = client.get_or_create("room", runner_name, params={"refuse": True})
     live = room.connect()
-    errors = await live.errors()
+    errors, statuses = await asyncio.gather(live.errors(), live.statuses())
     (error,) = await errors.get()
     assert (error["group"], error["code"], error["message"]) == ("user", "refused", "not you")
     assert error["metadata"] == {"params": {"refuse": True}}
-    await eventually(lambda: is_idle(live), what="the client gives up")
+    await gives_up(statuses)
     refused = await failure(room, "increment")
     assert (refused.group, refused.code) == ("user", "refused")
     # Others get in.
     assert await client.get_or_create("room", runner_name).call("increment") == 1
 
 
-async def is_idle(live: JsLive) -> bool:
-    return await live.status() == "idle"
+async def gives_up(statuses: Events) -> None:
+    """Wait until a client tries no more. It is idle then, until the close arrives, if that comes after the error."""
+    while await statuses.get() != ["idle"]:
+        pass
 
 
 async def test_a_disposed_connection_leaves(room: JsHandle) -> None:

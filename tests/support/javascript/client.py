@@ -270,6 +270,10 @@ class JsLive:
     async def opens(self) -> Events:
         return await self._thing.listen("onOpen")
 
+    async def statuses(self) -> Events:
+        """Each change of what `status` returns."""
+        return await self._thing.listen("onStatusChange")
+
     async def status(self) -> str:
         return str(await self._thing.call("connStatus"))
 
