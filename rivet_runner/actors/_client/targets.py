@@ -151,7 +151,7 @@ async def _create(link: Link, method: str, new: NewActor) -> str:
         return json_of(await link.call_api(method, target, body), _Found).actor.actor_id
 
     attempts = AsyncRetrying(
-        retry=retry_if_exception(_raced),
+        retry=retry_if_exception(_lost_race if method == "POST" else _may_have_lost_race),
         stop=stop_after_attempt(CREATE_ATTEMPTS),
         wait=wait_random_exponential(multiplier=CREATE_PAUSE, max=1.0),
         reraise=True,
@@ -159,6 +159,14 @@ async def _create(link: Link, method: str, new: NewActor) -> str:
     return await attempts(ask)
 
 
-def _raced(error: BaseException) -> bool:
+def _lost_race(error: BaseException) -> bool:
     """Whether another client created the same actor at the same time."""
     return isinstance(error, ActorError) and error.code == "destroyed_during_creation"
+
+
+def _may_have_lost_race(error: BaseException) -> bool:
+    """The same for a creation that may be repeated, because it returns the actor that is there.
+
+    Some of those who lose get no answer from within the engine, which says so after 30 s, in these words.
+    """
+    return _lost_race(error) or (isinstance(error, ActorError) and (error.group, error.code) == ("core", "internal_error"))

@@ -108,6 +108,20 @@ async def test_a_creation_that_two_clients_race_for_is_asked_for_again() -> None
     assert len(transport.asked) == 3
 
 
+@virtual
+async def test_a_race_that_the_engine_gives_up_is_entered_again_if_nothing_can_be_created_twice() -> None:
+    answers = [
+        (500, b'{"group":"core","code":"internal_error","message":"m"}'),
+        (200, b'{"actor":{"actor_id":"id"},"created":false}'),
+    ]
+    transport = Script([*answers], seconds=25.0)
+    assert await client_on(transport).get_or_create("room", "a").resolve() == "id"
+    transport = Script([*answers])
+    with pytest.raises(ActorError, match="internal_error"):
+        await client_on(transport).create("room", "a")
+    assert len(transport.asked) == 1
+
+
 # What is sent, and what comes back
 
 
