@@ -18,11 +18,16 @@ __all__ = ["Channel", "Drain", "Failed", "FromWorker", "Loaded", "Start", "State
 
 
 class Loaded(msgspec.Struct, frozen=True, tag=True):
-    """The module is imported and the runner is made, but not started."""
+    """The module is imported and the runner is made, but not started.
+
+    ``actions`` has the actions of typed actors by actor name, each with the parameters that a caller has to give. Any other
+    runner has `None`.
+    """
 
     runner_name: str
     runner_key: str
     actor_names: list[str]
+    actions: dict[str, dict[str, list[str]]] | None = None
 
 
 class State(msgspec.Struct, frozen=True, tag=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,9 @@ LISTED_POLL_SECONDS: Final = 0.05
 
 KEY: Final = "try"
 """The key of the actor in the lines to try."""
+
+MOST_CALLS: Final = 5
+"""The lines to try that are shown of a program with many kinds of actors."""
 
 
 async def develop(target: str, *, kind: EngineKind, port: int, data: Path, reload: bool, log_level: str) -> int:
@@ -174,14 +178,21 @@ class Development:
         await end_all([process], hurried)
 
     async def _print_lines(self, engine: DevelopmentEngine, loaded: Loaded, reload: bool) -> None:
+        option = "" if self._port == 6420 else f" --endpoint {engine.endpoint}"
+        say(f"The engine is at {engine.endpoint} ({engine.description}).")
+        if loaded.actions is None:
+            await self._print_requests(engine, loaded, option)
+        else:
+            _print_calls(loaded, option)
+        say("Save a file to reload. Press Ctrl-C to stop." if reload else "Press Ctrl-C to stop.")
+
+    async def _print_requests(self, engine: DevelopmentEngine, loaded: Loaded, option: str) -> None:
         name = loaded.actor_names[0] if loaded.actor_names else loaded.runner_name
         try:
             actor = await self._api.get_or_create_actor(name, runner_name=loaded.runner_name, key=KEY)
         except (EngineApiError, HttpExchangeFailed, TimeoutError) as error:
             raise CommandError(f"the engine creates no actor: {error}") from None
         url = f"{engine.endpoint}/gateway/{actor.actor_id}/"
-        option = "" if self._port == 6420 else f" --endpoint {engine.endpoint}"
-        say(f"The engine is at {engine.endpoint} ({engine.description}).")
         say(f'The runner "{loaded.runner_name}" is connected, and has an actor to try:')
         say()
         say(f"  curl {url}")
@@ -189,7 +200,24 @@ class Development:
         say(f"  ws{url.removeprefix('http')}")
         say()
         say('WebSocket clients offer the subprotocol "rivet": new WebSocket(url, "rivet") in a browser.')
-        say("Save a file to reload. Press Ctrl-C to stop." if reload else "Press Ctrl-C to stop.")
+
+
+def _print_calls(loaded: Loaded, option: str) -> None:
+    """The first action of each kind of typed actors. Their actors are left to the calls, because some need an input."""
+    pool = "" if loaded.runner_name == "default" else f"RIVET_POOL={shlex.quote(loaded.runner_name)} "
+    kinds = {name: actions for name, actions in (loaded.actions or {}).items() if actions}
+    first = [(name, *next(iter(kinds[name].items()))) for name in [*kinds][:MOST_CALLS]]
+    if not first:
+        say(f'The runner "{loaded.runner_name}" is connected.')
+        return
+    say(f'The runner "{loaded.runner_name}" is connected. Call its actors from another terminal:')
+    say()
+    for name, action, parameters in first:
+        arguments = " ".join([action, *map(str.upper, parameters)])
+        say(f"  {pool}rivet-runner call {name}/{KEY} {arguments} --create{option}")
+    say()
+    if any(parameters for *_, parameters in first):
+        say("Give the arguments in capitals as JSON.")
 
 
 @contextlib.asynccontextmanager

@@ -76,7 +76,7 @@ async def _real(port: int, data: Path) -> AsyncIterator[DevelopmentEngine]:
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(engine.close)
         stack.push_async_callback(engine.stop)
-        yield DevelopmentEngine(engine.endpoint, f"a real engine, its data is in {data}")
+        yield DevelopmentEngine(engine.endpoint, f"a real engine, its data is in {_shown(data)}")
 
 
 @contextlib.asynccontextmanager
@@ -90,7 +90,12 @@ async def _simulated(port: int, data: Path) -> AsyncIterator[DevelopmentEngine]:
             endpoint = await engine.listen(port, LOOPBACK)
         except (OSError, sqlite3.Error, ValueError) as error:
             raise CommandError(f"the simulated engine does not start: {error} (its data is {data})") from None
-        yield DevelopmentEngine(endpoint, f"a simulated engine, its data is in {data}")
+        yield DevelopmentEngine(endpoint, f"a simulated engine, its data is in {_shown(data)}")
+
+
+def _shown(data: Path) -> Path:
+    folder = Path.cwd()
+    return data.relative_to(folder) if data.is_relative_to(folder) else data
 
 
 def _make_folder(data: Path) -> None:

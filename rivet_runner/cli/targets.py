@@ -87,7 +87,8 @@ def _runner_of(target: str, found: Any) -> Runner:
         )
     made = found
     if isinstance(found, type) and not issubclass(found, Runner):
-        raise CommandError(f"{target} is the class {found.__name__}, not {WANTED}")
+        suggestion = _suggestion(sys.modules[target.partition(":")[0]])
+        raise CommandError(f"{target} is the class {found.__name__}, not {WANTED}{suggestion}")
     if not isinstance(found, Runner):
         # An application of actors is no runner, but makes one.
         make = found if callable(found) else getattr(found, "runner", None)
@@ -152,10 +153,12 @@ def _described(value: object) -> str:
 
 
 def _suggestion(module: Any) -> str:
-    """The runner classes that the module has, for a name that it has not."""
-    names = [
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, Runner) and value.__module__ == getattr(module, "__name__", None)
-    ]
+    """The runner classes and the apps that the module has, for a name that it has not."""
+    names = [name for name, value in vars(module).items() if _runs(value, getattr(module, "__name__", None))]
     return f": it has the runner{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else ""
+
+
+def _runs(value: Any, module: str | None) -> bool:
+    if isinstance(value, type):
+        return issubclass(value, Runner) and value.__module__ == module
+    return callable(getattr(type(value), "runner", None))

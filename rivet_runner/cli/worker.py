@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -44,6 +44,13 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     """The descriptor of a socket for reports, if the command answers probes."""
 
 
+@runtime_checkable
+class _HasActions(Protocol):
+    """A runner of typed actors. Their package needs an extra, so it is not imported here."""
+
+    def action_parameters(self) -> dict[str, dict[str, list[str]]]: ...
+
+
 def main(arguments: list[str]) -> int:
     """Load the runner, run it until it is down, and return the exit status."""
     target, descriptor, text = arguments
@@ -70,7 +77,8 @@ def main(arguments: list[str]) -> int:
 async def _work(runner: Runner, end: socket.socket) -> int:
     channel = await Channel.open(end, msgspec.json.Decoder(ToWorker))
     config = runner.config
-    channel.send(Loaded(config.runner_name, config.runner_key, [*config.prepopulate_actor_names]))
+    actions = runner.action_parameters() if isinstance(runner, _HasActions) else None
+    channel.send(Loaded(config.runner_name, config.runner_key, [*config.prepopulate_actor_names], actions))
     work = _Work(runner, channel)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,6 +16,7 @@ import pytest
 from rivet_runner.testing import EngineApi, HttpExchangeFailed
 from rivet_runner.testing.engine_binary import find_engine_binary
 from rivet_runner.testing.engine_config import choose_ports
+from tests.cli.reader import Reader
 from tests.cli.support import Terminal, command, module, run_command
 from tests.engine.support import Program, answered
 from tests.support.waiting import eventually
@@ -110,6 +111,58 @@ async def test_lines_work_as_they_are_printed(folder: Path, port: int, engine: s
     assert (folder / ".rivet" / ".gitignore").read_text() == "*\n"
     async with developing(folder, port, engine=engine) as (program, _, same):
         assert same == actor_id, "the data is kept"
+        await nothing_is_left(program, port)
+
+
+TYPED = """
+    from rivet_runner.actors import App, DurableActor, action
+
+    class Room(DurableActor[list[str]]):
+        @action
+        async def say(self, text: str, times: int = 1) -> int:
+            self.state.extend([text] * times)
+            return len(self.state)
+
+    class Counter(DurableActor[int]):
+        @action
+        async def increment(self, by: int = 1) -> int:
+            self.state += by
+            return self.state
+
+    class Silent(DurableActor[None]):
+        pass
+
+    app = App(Room, Counter, Silent{options})
+    silent = App(Silent)
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("options", ["", ", runner_name='a room'"])
+async def test_calls_of_typed_actors_work_as_they_are_printed(tmp_path: Path, port: int, engine: str, options: str) -> None:
+    module(tmp_path, TYPED.format(options=options))
+    arguments = ["app:app", "--engine", engine, "--port", str(port)]
+    async with command("dev", *arguments, folder=tmp_path, environment=environment(engine)) as program:
+        await program.printed("Press Ctrl-C to stop")
+        say, increment = [line.strip() for line in program.out if "rivet-runner call " in line]
+        assert "Give the arguments in capitals as JSON." in program.out
+        reader = Reader(tmp_path, port)
+        assert await reader.runs(say.replace("TEXT", "'\"hi\"'")) == "1\n"
+        assert await reader.runs(increment) == "1\n"
+        assert await reader.runs(increment) == "2\n"
+        await nothing_is_left(program, port)
+
+
+async def test_no_call_is_shown_of_actors_without_actions(tmp_path: Path, port: int) -> None:
+    module(tmp_path, TYPED.format(options=""))
+    arguments = ["app:silent", "--engine", "simulated", "--port", str(port)]
+    async with command("dev", *arguments, folder=tmp_path) as program:
+        await program.printed("Press Ctrl-C to stop")
+        assert program.out == [
+            f"The engine is at http://127.0.0.1:{port} (a simulated engine, its data is in .rivet/simulated.sqlite).",
+            'The runner "default" is connected.',
+            "Save a file to reload. Press Ctrl-C to stop.",
+        ]
         await nothing_is_left(program, port)
 
 

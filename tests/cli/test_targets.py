@@ -105,8 +105,12 @@ def test_runner_is_made_when_the_target_is_one_or_makes_one(name: str, runner_na
             "nowhere_of_test:Counter",
             "there is no module nowhere_of_test: run the command in the folder of nowhere_of_test.py",
         ),
-        ("app_of_test:Countr", "app_of_test has no Countr: it has the runners Counter, Room"),
-        ("app_of_test:Outer", "app_of_test:Outer is the class Outer, not a Runner subclass"),
+        ("app_of_test:Countr", "app_of_test has no Countr: it has the runners Counter, Room, program"),
+        (
+            "app_of_test:Outer",
+            "app_of_test:Outer is the class Outer, not a Runner subclass, a Runner, an App, or a function that makes one: "
+            "it has the runners Counter, Room, program",
+        ),
         ("app_of_test:number", "app_of_test:number is a value of type int, not a Runner subclass"),
         ("app_of_test:make_later", "app_of_test:make_later is an async function, not a Runner subclass"),
         ("app_of_test:make_nothing", "app_of_test:make_nothing makes a value of type NoneType, not a Runner"),

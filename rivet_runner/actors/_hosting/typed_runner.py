@@ -53,6 +53,13 @@ class TypedRunner(Runner):
         self.__client: Client | None = None
         self.__new_id = environment.get().new_id
 
+    def action_parameters(self) -> dict[str, dict[str, list[str]]]:
+        """The actions by actor name, each with the names of the parameters that a caller has to give."""
+        return {
+            name: {action.name: action.signature.required() for action in kind.actions.values()}
+            for name, kind in self.__kinds.items()
+        }
+
     # Hooks
 
     async def on_actor_start(self, actor: Actor) -> None:

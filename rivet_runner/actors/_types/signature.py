@@ -54,6 +54,10 @@ class Signature:
         if parameter.default is parameter.empty:
             self._required = len(self._parameters)
 
+    def required(self) -> list[str]:
+        """The names of the parameters without a default."""
+        return [name for name, _ in self._parameters[: self._required]]
+
     def first(self) -> ValueType[Any]:
         """The type of the first parameter. It is anything if there are only ``*args``."""
         return self._parameters[0][1] if self._parameters else ValueType(Any)
