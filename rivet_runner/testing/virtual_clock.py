@@ -7,6 +7,7 @@ takes microseconds, in the same order of events as in real time. You can use the
 from __future__ import annotations
 
 import asyncio
+import heapq
 import math
 import selectors
 from collections.abc import Callable
@@ -29,7 +30,10 @@ OWN_FILES: Final = 1
 """The number of files that every loop watches: its own wake-up pipe."""
 
 UNSEEN_TURNS: Final = 100
-"""Turns of a loop without sockets that has more to do, before it looks for signals and the ends of calls in threads."""
+"""Turns of a loop without sockets, before it looks for signals."""
+
+KEPT_TIMERS: Final = 64
+"""Cancelled timers that are kept at least, before the heap is rebuilt without them."""
 
 QUIET_SECONDS: Final = 0.001
 """Real seconds to wait for bytes before a jump, if there are sockets at all."""
@@ -40,23 +44,36 @@ class NothingLeftToDo(RuntimeError):
 
 
 class JumpingSelector(selectors.DefaultSelector):
-    """Advances the clock instead of sleeping."""
+    """Advances the clock instead of sleeping. The loop's timers are here, since they are all that it can jump to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now: float = START
+        self.timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        """A heap. The number in the middle keeps timers of the same time in the order in which they were set."""
         self.calls_in_threads: int = 0
         self.idle: list[asyncio.Future[None]] = []
+        self._files = 0
         self._unseen = 0
 
+    def register(self, *args: Any, **kwargs: Any) -> selectors.SelectorKey:
+        key = super().register(*args, **kwargs)
+        self._files += 1
+        return key
+
+    def unregister(self, *args: Any, **kwargs: Any) -> selectors.SelectorKey:
+        key = super().unregister(*args, **kwargs)
+        self._files -= 1
+        return key
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        due = timeout is not None and timeout <= 0
-        if due and self._unseen < UNSEEN_TURNS and len(self.get_map()) <= OWN_FILES:
-            self._unseen += 1
-            return []
-        self._unseen = 0
-        ready = super().select(0)
-        if ready or due:
+        """Return the files that are ready. If the loop has nothing to do, ``timeout`` is `None`, and the clock jumps."""
+        self._unseen += 1
+        ready = []
+        if self._unseen > UNSEEN_TURNS or self._files > OWN_FILES:
+            self._unseen = 0
+            ready = super().select(0)
+        if ready or timeout is not None:
             return ready
         if self.calls_in_threads:
             return self.wait_for_bytes()
@@ -64,11 +81,19 @@ class JumpingSelector(selectors.DefaultSelector):
             return ready
         if self.idle:
             self._tell_idle()
-        elif timeout is None:
-            return self.wait_for_bytes()
-        else:
-            self.now = round((self.now + timeout) * TICKS) / TICKS
+        elif not self._jump():
+            return super().select(0) or self.wait_for_bytes()
         return []
+
+    def _jump(self) -> bool:
+        """Jump to the next timer. Return whether there is one."""
+        timers = self.timers
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        if not timers or timers[0][0] == math.inf:
+            return False
+        self.now = max(self.now, timers[0][0])
+        return True
 
     def really_select(self, seconds: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait in real time."""
@@ -76,11 +101,11 @@ class JumpingSelector(selectors.DefaultSelector):
 
     def look_again(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Look before a jump whether something has come meanwhile."""
-        return super().select(QUIET_SECONDS) if len(self.get_map()) > OWN_FILES else []
+        return super().select(QUIET_SECONDS) if self._files > OWN_FILES else []
 
     def wait_for_bytes(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for sockets, or for a call in a thread. Raises `NothingLeftToDo` if there is neither."""
-        if not self.calls_in_threads and len(self.get_map()) <= OWN_FILES:
+        if not self.calls_in_threads and self._files <= OWN_FILES:
             raise NothingLeftToDo("the program waits for something that nothing is going to do: no timer is set")
         return super().select(None)
 
@@ -100,7 +125,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, selector: JumpingSelector | None = None) -> None:
         self.__selector = JumpingSelector() if selector is None else selector
+        self.__number = 0
+        self.__cancelled = 0
         super().__init__(self.__selector)
+
+    def close(self) -> None:
+        """Close the loop, as every loop, and forget its timers."""
+        super().close()
+        self.__selector.timers.clear()
 
     def time(self) -> float:
         """Virtual seconds."""
@@ -109,19 +141,37 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     @property
     def timers(self) -> list[asyncio.TimerHandle]:
         """The timers that are set, for a test that looks whether one was left behind."""
-        scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        return [timer for timer in scheduled if not timer.cancelled()]
+        return [timer for _, _, timer in self.__selector.timers if not timer.cancelled()]
 
     def call_at(
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call ``callback`` at ``when`` seconds, as every loop does, at the next whole tick."""
-        if math.isinf(when):
-            return super().call_at(when, callback, *args, context=context)
-        ticks = round(when * TICKS)
-        if ticks / TICKS < when:
-            ticks += 1
-        return super().call_at(ticks / TICKS, callback, *args, context=context)
+        self._check_closed()  # type: ignore[attr-defined]
+        if not math.isinf(when):
+            ticks = round(when * TICKS)
+            when = (ticks if ticks / TICKS >= when else ticks + 1) / TICKS
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self.__number += 1
+        heapq.heappush(self.__selector.timers, (when, self.__number, timer))
+        return timer
+
+    def _process_events(self, event_list: list[Any]) -> None:
+        """Called in each turn, after the selector."""
+        if event_list:
+            super()._process_events(event_list)  # type: ignore[misc]
+        timers, now = self.__selector.timers, self.__selector.now
+        while timers and timers[0][0] <= now:
+            self._ready.append(heapq.heappop(timers)[2])  # type: ignore[attr-defined]
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Called by a timer that is cancelled."""
+        timers = self.__selector.timers
+        self.__cancelled += 1
+        if self.__cancelled > KEPT_TIMERS and self.__cancelled > len(timers) // 2:
+            timers[:] = [entry for entry in timers if not entry[2].cancelled()]
+            heapq.heapify(timers)
+            self.__cancelled = 0
 
     async def settle(self) -> None:
         """Wait until there is no more to do at this moment of the clock. Cancelling is safe."""
