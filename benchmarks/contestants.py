@@ -43,6 +43,8 @@ class Contestant(NamedTuple):
     dialect: type[V3]
     sockets: type[OpenSockets] = OpenSockets
     requests: type[HttpRequests] = HttpRequests
+    package: str = ""
+    """The package of Node.js that it needs."""
 
 
 _PYTHON: Final = (sys.executable, "-m", "benchmarks.python_runner")
@@ -51,7 +53,7 @@ _TYPESCRIPT: Final = ("node", str(TYPESCRIPT / "runner.mjs"))
 CONTESTANTS: Final = {
     "python": Contestant("python", "Python", _PYTHON, V3),
     "uvloop": Contestant("uvloop", "Python + uvloop", (*_PYTHON, "--uvloop"), V3),
-    "typescript": Contestant("typescript", "TypeScript", _TYPESCRIPT, V7),
+    "typescript": Contestant("typescript", "TypeScript", _TYPESCRIPT, V7, package="@rivetkit/engine-runner"),
     "floor": Contestant("floor", "floor", (sys.executable, "-m", "benchmarks.floor"), V3),
 }
 
@@ -61,21 +63,19 @@ TYPED: Final = Contestant("typed", "typed actors", _TYPED, V3, ActionSockets, Ac
 TYPED_HIBERNATABLE: Final = TYPED._replace(
     name="typed-hibernatable", title="typed actors, hibernatable", command=(*_TYPED, "--hibernatable")
 )
-RIVETKIT: Final = TYPED._replace(name="rivetkit", title="RivetKit", command=("node", str(TYPESCRIPT / "rivetkit.mjs")))
+RIVETKIT: Final = TYPED._replace(
+    name="rivetkit", title="RivetKit", command=("node", str(TYPESCRIPT / "rivetkit.mjs")), package="rivetkit"
+)
 PROTOCOL_7: Final = Contestant("python-7", "Python, protocol 7", (*_PYTHON, "--protocol", "7"), V7)
-
-
-_PACKAGES: Final = {"typescript": "@rivetkit/engine-runner", "rivetkit": "rivetkit"}
 
 
 def missing(contestant: Contestant) -> str | None:
     """Why a contestant cannot take part here, or `None` if it can."""
     if contestant.name == "uvloop" and importlib.util.find_spec("uvloop") is None:
         return "uvloop is not installed"
-    package = _PACKAGES.get(contestant.name)
-    if package is not None and shutil.which("node") is None:
+    if contestant.package and shutil.which("node") is None:
         return "Node.js is not installed"
-    if package is not None and not (TYPESCRIPT / "node_modules" / package).is_dir():
+    if contestant.package and not (TYPESCRIPT / "node_modules" / contestant.package).is_dir():
         return "its packages are not installed; `make bench` does that"
     return None
 

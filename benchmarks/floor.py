@@ -75,7 +75,7 @@ class Floor(asyncio.Protocol):
         self.protocol.receive_data(data)
         for event in self.protocol.events_received():
             if not isinstance(event, Frame):
-                self._introduce()
+                self.send(v3.encode_to_server(v3.ToServerInit("floor", 1, 100_000, None, None, None)))
             elif event.opcode is Opcode.BINARY:
                 self._message(bytes(event.data))
         if self.protocol.state is not State.OPEN:
@@ -92,9 +92,6 @@ class Floor(asyncio.Protocol):
         self._flushing = False
         self._transport.write(b"".join(self.protocol.data_to_send()))
 
-    def _introduce(self) -> None:
-        self.send(v3.encode_to_server(v3.ToServerInit("floor", 1, 100_000, None, None, None)))
-
     def _message(self, body: bytes) -> None:
         if body[0] == 5 and body[11] == 5:
             socket = self.sockets[body[1:9]]
@@ -103,8 +100,7 @@ class Floor(asyncio.Protocol):
                 socket.waiter.set_result(None)
         elif body[0] == 5 and body[11] == 4:
             socket = self.sockets[body[1:9]] = Socket(self, body[1:9])
-            task = self.loop.create_task(socket.echo())
-            self.tasks.add(task)
+            self.tasks.add(self.loop.create_task(socket.echo()))
         elif body[0] == 2:
             self._start_actor(body)
 

@@ -170,7 +170,6 @@ async def hibernation(run: Run) -> None:
     async with _alive(run, [CONTESTANTS["python"], HIBERNATABLE], min(run.settings.sockets)) as runners:
         # Records are stored four times a second: a turn must be long enough for a few.
         await run.turns("hibernatable", runners, run.echoes(seconds=1.0))
-        say(f"    {runners[1].connection.acknowledgements:,} acknowledgements, {runners[1].connection.kv_requests:,} puts")
 
 
 async def typed(run: Run) -> None:

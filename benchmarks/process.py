@@ -33,7 +33,6 @@ class RunnerProcess:
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )
-
         self.pid: Final = self._popen.pid
 
     def __enter__(self) -> Self:
@@ -64,8 +63,7 @@ def uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         import uvloop
     except ImportError:
         return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+    return uvloop.new_event_loop
 
 
 async def standard_input_ended() -> None:

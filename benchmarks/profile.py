@@ -24,32 +24,17 @@ from benchmarks.measure import Sample, window
 
 __all__ = ["main", "sample_between_signals"]
 
-LAYERS: Final = {
-    "rivet_runner/_connection/": "connection",
-    "rivet_runner/_session/": "session",
-    "rivet_runner/protocol/": "codec",
-    "rivet_runner/_hosting/": "hosting",
-    "rivet_runner/_sockets/": "sockets",
-    "rivet_runner/actors/_wire/": "typed actors, wire",
-    "rivet_runner/actors/_types/": "typed actors, types",
-    "rivet_runner/actors/": "typed actors",
-    "rivet_runner/websocket.py": "WebSocket",
-    "rivet_runner/": "other of the SDK",
-    "/websockets/": "websockets library",
-    "/asyncio/": "asyncio",
-    "/selectors.py": "asyncio",
-    "benchmarks/python_runner.py": "the echo hook",
-}
-"""By a part of the path. The first that fits counts."""
+RUNNERS: Final = {one.name: one for one in (CONTESTANTS["python"], HIBERNATABLE, TYPED, TYPED_HIBERNATABLE)}
+IN_FLIGHT: Final = 100
+
+PACKAGES: Final = ("rivet_runner", "websockets", "asyncio", "benchmarks")
+"""Their functions have a layer: a room of the SDK, or else the package."""
 
 OTHER: Final = "anything else"
 FUNCTIONS_SHOWN: Final = 30
 
 INTERVAL_SECONDS: Final = 0.001
 """As asked for. The system gives one sample a tick, which may be 4 ms."""
-
-DEEPEST: Final = 40
-"""Functions kept of one stack."""
 
 
 def sample_between_signals(path: Path) -> None:
@@ -58,7 +43,7 @@ def sample_between_signals(path: Path) -> None:
 
     def take(_: int, frame: FrameType | None) -> None:
         stack: list[str] = []
-        while frame is not None and len(stack) < DEEPEST:
+        while frame is not None:
             stack.append(f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}")
             frame = frame.f_back
         stacks[tuple(stack)] += 1
@@ -76,14 +61,12 @@ def sample_between_signals(path: Path) -> None:
 
 async def profile(options: argparse.Namespace, path: Path) -> Sample:
     """Load a runner that samples itself into ``path``; return the figures of the load."""
-    raw, typed = (HIBERNATABLE, TYPED_HIBERNATABLE) if options.hibernatable else (CONTESTANTS["python"], TYPED)
-    contestant = typed if options.typed else raw
-    async with connected(contestant, "--profile", str(path)) as runner:
+    async with connected(RUNNERS[options.runner], "--profile", str(path)) as runner:
         await runner.sockets.open(options.sockets)
         load = runner.http if options.http else runner.sockets
-        await window(runner, load, options.in_flight, 0.5)
+        await window(runner, load, IN_FLIGHT, 0.5)
         os.kill(runner.process.pid, signal.SIGUSR1)
-        sample = await window(runner, load, options.in_flight, options.seconds)
+        sample = await window(runner, load, IN_FLIGHT, options.seconds)
         os.kill(runner.process.pid, signal.SIGUSR2)
         async with asyncio.timeout(30):
             while not path.exists():  # noqa: ASYNC240
@@ -97,8 +80,7 @@ def tables(stacks: list[tuple[int, list[str]]], cpu: float) -> str:
     functions: Counter[str] = Counter()
     for count, stack in stacks:
         layers[next((layer for layer in map(_layer, stack) if layer != OTHER), OTHER)] += count
-        path, name = stack[0].rsplit(":", 1)
-        functions[f"{_layer(path):20} {Path(path).stem}.{name}"] += count
+        functions[f"{_layer(stack[0]):20} {Path(stack[0]).name.replace('.py:', '.')}"] += count
     total = layers.total()
     lines = [f"{total} samples, {cpu:.2f} us of CPU a message"]
     for title, counts in (("layer", layers), ("function, own time", functions)):
@@ -107,20 +89,23 @@ def tables(stacks: list[tuple[int, list[str]]], cpu: float) -> str:
     return "\n".join(lines)
 
 
-def _layer(path: str) -> str:
-    return next((layer for part, layer in LAYERS.items() if part in path), OTHER)
+def _layer(function: str) -> str:
+    parts = function.partition(".py:")[0].split("/")
+    package = next((package for package in PACKAGES if package in parts), OTHER)
+    if package != "rivet_runner":
+        return package
+    *rooms, module = parts[parts.index(package) + 1 :]
+    return "/".join(rooms) or module
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.profile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("runner", nargs="?", choices=RUNNERS, default="python", help="which runner (default: python)")
     parser.add_argument("--http", action="store_true", help="requests instead of WebSocket messages")
-    parser.add_argument("--sockets", type=int, default=100, help="open WebSockets (default: 100)")
-    parser.add_argument("--in-flight", type=int, default=100, help="messages under way (default: 100)")
+    parser.add_argument("--sockets", type=int, default=100, help="open WebSockets, at least 100 (default: 100)")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long to sample (default: 8)")
-    parser.add_argument("--hibernatable", action="store_true", help="profile hibernatable WebSockets")
-    parser.add_argument("--typed", action="store_true", help="profile actions of typed actors")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "samples.json"

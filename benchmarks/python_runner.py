@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -38,14 +39,9 @@ class HibernatableEcho(Echo):
         return True
 
 
-async def serve(runner: Runner) -> None:
-    """Run until standard input ends."""
-    await runner.start()
-    await standard_input_ended()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(plain: Callable[..., Runner], hibernatable: Callable[..., Runner]) -> None:
+    """Serve one of the two until standard input ends, as the options of the process say."""
+    parser = argparse.ArgumentParser()
     parser.add_argument("--uvloop", action="store_true")
     parser.add_argument("--hibernatable", action="store_true")
     parser.add_argument("--protocol", type=int, default=3)
@@ -56,10 +52,15 @@ def main() -> None:
         from benchmarks.profile import sample_between_signals
 
         sample_between_signals(options.profile)
-    kind = HibernatableEcho if options.hibernatable else Echo
+    runner = (hibernatable if options.hibernatable else plain)(protocol=options.protocol)
+
+    async def serve() -> None:
+        await runner.start()
+        await standard_input_ended()
+
     with asyncio.Runner(loop_factory=uvloop_factory() if options.uvloop else None) as loop_runner:
-        loop_runner.run(serve(kind(protocol=options.protocol)))
+        loop_runner.run(serve())
 
 
 if __name__ == "__main__":
-    main()
+    main(Echo, HibernatableEcho)

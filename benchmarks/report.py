@@ -10,7 +10,6 @@ import os
 import platform
 import shutil
 import subprocess
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -66,10 +65,10 @@ class Records:
     """All samples, by load, contestant and turn."""
 
     def __init__(self) -> None:
-        self._samples: defaultdict[tuple[str, str], dict[int, Sample]] = defaultdict(dict)
+        self.turns: list[dict[str, Any]] = []
 
     def add(self, load: str, runner: str, turn: int, sample: Sample) -> None:
-        self._samples[load, runner][turn] = sample
+        self.turns.append({"load": load, "runner": runner, "turn": turn, **sample})
 
     def spread(self, load: str, runner: str, metric: str, scale: float = 1.0) -> Spread | None:
         """One metric over all turns, times ``scale``."""
@@ -91,17 +90,10 @@ class Records:
             return None
         return Spread(large.median / small.median, large.low / small.high, large.high / small.low)
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """Every sample with its load, contestant and turn."""
-        return [
-            {"load": load, "runner": runner, "turn": turn, **sample}
-            for (load, runner), turns in self._samples.items()
-            for turn, sample in turns.items()
-        ]
-
     def _turns(self, load: str, runner: str, metric: str) -> dict[int, float]:
-        turns = self._samples.get((load, runner), {})
-        return {turn: sample[metric] for turn, sample in turns.items() if metric in sample}
+        """One metric by turn."""
+        mine = (turn for turn in self.turns if (turn["load"], turn["runner"]) == (load, runner) and metric in turn)
+        return {turn["turn"]: turn[metric] for turn in mine}
 
 
 class Row(NamedTuple):
@@ -257,16 +249,12 @@ def write(records: Records, rows: Sequence[Row], sockets: Sequence[int]) -> None
 
 def machine() -> dict[str, str]:
     """The machine that the run was on."""
+    node = shutil.which("node")
     return {
         "processors": str(os.cpu_count()),
         "python": platform.python_version(),
-        "node": _node_version(),
+        "node": subprocess.check_output([node, "--version"], text=True).strip() if node else "none",
         "websockets": importlib.metadata.version("websockets"),
         "system": f"{platform.system()} {platform.machine()}",
         "load average at the end": f"{os.getloadavg()[0]:.1f}",
     }
-
-
-def _node_version() -> str:
-    node = shutil.which("node")
-    return subprocess.check_output([node, "--version"], text=True).strip() if node else "none"

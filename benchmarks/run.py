@@ -1,7 +1,7 @@
 """Measures the Python runner beside the TypeScript one and beside the floor, and prints one table.
 
-A full run takes up to 11 minutes, and replaces results/latest.md and results/cost.svg. With --quick, --loads, --runners or
---rounds the table is only printed. `make bench` installs everything that is needed first, and `make bench ARGS="--quick"`
+A full run takes up to 11 minutes, and replaces results/latest.md and results/cost.svg. With --quick, --loads or --runners
+the table is only printed. `make bench` installs everything that is needed first, and `make bench ARGS="--quick"`
 passes options on. The benchmark needs Linux, for the clocks of other processes, and two processors that are otherwise idle.
 """
 
@@ -34,7 +34,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="under a minute: fewer sockets, no real engine, rough figures")
     parser.add_argument("--loads", nargs="+", choices=PHASES, metavar="NAME", help="only these loads")
     parser.add_argument("--runners", nargs="+", choices=CONTESTANTS, metavar="NAME", help="only these runners")
-    parser.add_argument("--rounds", type=int, metavar="N", help="turns of each runner at each load (5; with --quick 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures of every turn to FILE")
     return parser.parse_args()
 
@@ -62,8 +61,6 @@ async def measure(loads: Sequence[str], contestants: Sequence[Contestant], setti
 def main() -> None:
     options = arguments()
     settings = QUICK if options.quick else FULL
-    if options.rounds:
-        settings = settings._replace(rounds=options.rounds)
     contestants = present(options.runners or [*CONTESTANTS])
     # The loop of the synthetic engine is the cheapest that is installed.
     with asyncio.Runner(loop_factory=uvloop_factory()) as loop_runner:
@@ -72,7 +69,7 @@ def main() -> None:
         )
     rows = summarise(records, settings.sockets, settings.actors)
     if options.json:
-        options.json.write_text(json.dumps({"machine": machine(), "turns": records.as_json()}, indent=1))
+        options.json.write_text(json.dumps({"machine": machine(), "turns": records.turns}, indent=1))
     if settings == FULL and not options.loads and not options.runners:
         write(records, rows, settings.sockets)
     print(markdown(rows))

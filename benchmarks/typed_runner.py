@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import logging
-from pathlib import Path
-
-from benchmarks.profile import sample_between_signals
-from benchmarks.python_runner import serve
+from benchmarks.python_runner import main
 from rivet_runner.actors import App, DurableActor, action
 
 __all__ = ["Echo", "HibernatableEcho"]
@@ -30,16 +24,5 @@ class HibernatableEcho(Echo, name="benchmark"):
     hibernate = True
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hibernatable", action="store_true")
-    parser.add_argument("--profile", type=Path)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    if options.profile is not None:
-        sample_between_signals(options.profile)
-    asyncio.run(serve(App(HibernatableEcho if options.hibernatable else Echo).runner()))
-
-
 if __name__ == "__main__":
-    main()
+    main(App(Echo).runner, App(HibernatableEcho).runner)

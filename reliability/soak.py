@@ -3,7 +3,7 @@
 A line is printed every ten seconds, and a verdict at the end. The run passes if everything works within ten seconds after
 the last fault, no acknowledged put and no WebSocket message is lost, no error is logged, no task stays behind and memory
 has not grown. Ctrl-C ends the run early, with a verdict, and a second one at once. Load and runner share a process, and the
-engine has its own.
+engine has its own. It needs Linux, for its memory.
 """
 
 from __future__ import annotations
@@ -89,12 +89,8 @@ class Report:
 
 
 def resident_bytes() -> int:
-    """Memory of this process, or its peak if the system tells no more."""
-    with contextlib.suppress(OSError):
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    """Memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def endless(chance: random.Random) -> Iterator[Fault]:

@@ -12,20 +12,7 @@ from typing import Any, ClassVar, Final
 
 from websockets.frames import Frame, Opcode
 
-from rivet_runner.protocol import v3, v7
-from rivet_runner.protocol.messages import (
-    ActorCheckpoint,
-    ActorConfig,
-    ActorStateRunning,
-    KvDeleteResponse,
-    KvGetRequest,
-    KvListRequest,
-    KvPutRequest,
-    KvPutResponse,
-    ToClientTunnelMessage,
-    ToClientTunnelMessageKind,
-    ToServerKvRequest,
-)
+from rivet_runner.protocol import messages, v3, v7
 from rivet_runner.protocol.tunnel_ids import message_id
 
 __all__ = ["V3", "V7"]
@@ -33,7 +20,7 @@ __all__ = ["V3", "V7"]
 RUNNER_ID: Final = "synthetic-runner"
 LOST_THRESHOLD_MS: Final = 15_000
 STOP_THRESHOLD_MS: Final = 1_800_000
-CONFIG: Final = ActorConfig("benchmark", None, 0, None)
+CONFIG: Final = messages.ActorConfig("benchmark", None, 0, None)
 
 
 class V3:
@@ -68,21 +55,21 @@ class V3:
         """How many actors these events report as running, and how many as stopped."""
         inner = [wrapper.inner for wrapper in events.items]
         states = [event.state for event in inner if isinstance(event, self.codec.EventActorStateUpdate)]
-        running = sum(isinstance(state, ActorStateRunning) for state in states)
+        running = sum(isinstance(state, messages.ActorStateRunning) for state in states)
         return running, len(states) - running
 
-    def tunnel(self, key: bytes, kind: ToClientTunnelMessageKind) -> bytes:
+    def tunnel(self, key: bytes, kind: messages.ToClientTunnelMessageKind) -> bytes:
         """A message of the request or WebSocket with this key. Its index is 0."""
-        return self.frame(ToClientTunnelMessage(message_id(key, 0), kind))
+        return self.frame(messages.ToClientTunnelMessage(message_id(key, 0), kind))
 
-    def kv_response(self, request: ToServerKvRequest) -> bytes:
+    def kv_response(self, request: messages.ToServerKvRequest) -> bytes:
         """The answer to any key-value request: nothing was found, everything was stored."""
         answers = {
-            KvGetRequest: self.codec.KvGetResponse([], [], []),
-            KvListRequest: self.codec.KvListResponse([], [], []),
-            KvPutRequest: KvPutResponse(),
+            messages.KvGetRequest: self.codec.KvGetResponse([], [], []),
+            messages.KvListRequest: self.codec.KvListResponse([], [], []),
+            messages.KvPutRequest: messages.KvPutResponse(),
         }
-        answer = answers.get(type(request.data), KvDeleteResponse())
+        answer = answers.get(type(request.data), messages.KvDeleteResponse())
         return self.frame(self.codec.ToClientKvResponse(request.request_id, answer))
 
 
@@ -103,5 +90,5 @@ class V7(V3):
     def commands(self, actor_ids: Sequence[str], first_index: int, *, stop: bool) -> bytes:
         # An actor's first command is its start, and the second its stop.
         command = v7.CommandStopActor() if stop else v7.CommandStartActor(CONFIG, [])
-        places = [ActorCheckpoint(actor_id, 1, int(stop)) for actor_id in actor_ids]
+        places = [messages.ActorCheckpoint(actor_id, 1, int(stop)) for actor_id in actor_ids]
         return self.frame(v7.ToClientCommands([v7.CommandWrapper(place, command) for place in places]))

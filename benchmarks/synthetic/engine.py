@@ -49,20 +49,18 @@ class EngineConnection(asyncio.Protocol):
         self.on_tunnel: Callable[[bytes], None] = self.unexpected
         self.running = self.stopped = 0
         """How many actors the runner has reported as running, and how many as stopped."""
-        self.kv_requests = 0
         self.acknowledgements = 0
         self._commands = 0
-        self._started = 0
         self._events_acknowledged = 0
         self._lost = False
         self._read = asyncio.Event()
 
     async def start_actors(self, count: int) -> list[str]:
         """Start ``count`` actors at once; return their ids when the runner has reported all of them as running."""
-        ids = [f"actor-{number:012d}" for number in range(self._started, self._started + count)]
-        self._started += count
+        running = self.running + count
+        ids = [f"actor-{number:012d}" for number in range(self.running, running)]
         self._command(ids, stop=False)
-        await self.until(lambda: self.running >= self._started)
+        await self.until(lambda: self.running >= running)
         return ids
 
     async def stop_actors(self, ids: list[str]) -> None:
@@ -152,7 +150,6 @@ class EngineConnection(asyncio.Protocol):
     def _take(self, message: Any) -> None:
         codec = self.dialect.codec
         if isinstance(message, ToServerKvRequest):
-            self.kv_requests += 1
             self.out.append(self.dialect.kv_response(message))
         elif isinstance(message, codec.ToServerEvents):
             self._count_states(message)

@@ -15,6 +15,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from rivet_runner.testing import EngineApi, EngineApiError, HttpExchangeFailed
 from rivet_runner.testing.engine_types import decode_answer
 
-__all__ = ["OldSocket", "Outcome", "Probe", "Sample", "outcome_of", "probes_for"]
+__all__ = ["OldSocket", "Outcome", "Sample", "look", "outcome_of", "probes_for"]
 
 EVERY_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 2.0
@@ -34,6 +35,10 @@ STABLE_SECONDS: Final = 2.0
 """Successes for so long, without a failure between them, count as stable."""
 
 ENGINE_ERROR: Final = re.compile(rb'"group":"([^"]*)","code":"([^"]*)"')
+
+
+Attempt = Callable[[], Awaitable[object]]
+"""Raises if it fails."""
 
 
 class Sample(NamedTuple):
@@ -48,7 +53,7 @@ class Outcome(NamedTuple):
     """Times in seconds after the kill, or `None` if it did not happen."""
 
     first_failure: float | None
-    failures: dict[str, int]
+    failures: Counter[str]
     first_success: float | None
     """When the first answer came to an attempt that was made after the first failure."""
     stable_success: float | None
@@ -59,10 +64,10 @@ def outcome_of(samples: Sequence[Sample]) -> Outcome:
     """The outcome of ``samples``, which are in the order in which they began."""
     failures = Counter(sample.failure for sample in samples if sample.failure is not None)
     if not failures:
-        return Outcome(None, {}, 0.0, 0.0)
+        return Outcome(None, failures, 0.0, 0.0)
     first = next(sample.at for sample in samples if sample.failure is not None)
     successes = (sample.at + sample.took for sample in samples if sample.at > first and sample.failure is None)
-    return Outcome(first, dict(failures.most_common()), next(successes, None), _stable(samples))
+    return Outcome(first, failures, next(successes, None), _stable(samples))
 
 
 def _stable(samples: Sequence[Sample]) -> float | None:
@@ -72,32 +77,23 @@ def _stable(samples: Sequence[Sample]) -> float | None:
     return run[-1].at + run[-1].took
 
 
-class Probe:
-    """Makes one attempt after the other, until it is cancelled.
+async def look(attempt: Attempt, samples: list[Sample], kill_time: float) -> None:
+    """Add to ``samples`` until cancelled. The attempt that is under way then does not count.
 
     Attempts never run side by side. An engine that answers nothing for half a minute would have hundreds of requests and
     actors to see to first, and the harness would measure itself.
     """
-
-    def __init__(self, name: str, attempt: Callable[[], Awaitable[None]], kill_time: float) -> None:
-        self.name = name
-        self._attempt = attempt
-        self._kill_time = kill_time
-        self.samples: list[Sample] = []
-
-    async def run(self) -> None:
-        """Probe until cancelled. The attempt that is under way then does not count."""
-        while True:
-            began = time.monotonic()
-            failure: str | None = None
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await self._attempt()
-            except Exception as error:
-                failure = code_of(error)
-            took = time.monotonic() - began
-            self.samples.append(Sample(began - self._kill_time, took, failure))
-            await asyncio.sleep(max(0.0, EVERY_SECONDS - took))
+    while True:
+        began = time.monotonic()
+        failure: str | None = None
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await attempt()
+        except Exception as error:
+            failure = code_of(error)
+        took = time.monotonic() - began
+        samples.append(Sample(began - kill_time, took, failure))
+        await asyncio.sleep(max(0.0, EVERY_SECONDS - took))
 
 
 def code_of(error: Exception) -> str:
@@ -108,17 +104,14 @@ def code_of(error: Exception) -> str:
         case EngineApiError():
             # The group is http if the answer was none of the engine's own errors.
             return str(error.status) if error.group == "http" else f"{error.status} {error.group}.{error.code}"
-        case HttpExchangeFailed():
-            return "refused" if "cannot connect" in str(error) else "cut off"
         case InvalidStatus():
             found = ENGINE_ERROR.search(error.response.body or b"")
             return f"{error.response.status_code} {b'.'.join(found.groups()).decode() if found else ''}".strip()
         case ConnectionClosed():
             return _close_code(error.rcvd.code, error.rcvd.reason) if error.rcvd else "closed 1006"
-        case OSError():  # several of them at once, if the host has several addresses
-            return "refused" if "refused" in str(error).lower() else "cut off"
-        case InvalidHandshake() | EOFError():
-            return "cut off"
+        case HttpExchangeFailed() | OSError() | InvalidHandshake() | EOFError():
+            # The text may be that of several errors, if the host has several addresses.
+            return "refused" if re.search("cannot connect|connect call|refused", str(error), re.IGNORECASE) else "cut off"
         case _:
             return type(error).__name__
 
@@ -127,19 +120,16 @@ def _close_code(code: int | None, reason: str | None) -> str:
     return f"closed {code} {(reason or '').partition('#')[0]}".strip()
 
 
-def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float) -> list[Probe]:
-    """All that make attempts."""
+def probes_for(api: EngineApi, runner_name: str, actor_id: str) -> dict[str, Attempt]:
+    """The attempts of each probe, by its name."""
 
-    async def health() -> None:
-        await api.health()
-
-    async def same_actor() -> None:
+    async def request(actor_id: str) -> None:
         decode_answer(await api.request(actor_id, "GET", "/probe"), msgspec.Raw)
 
     async def new_actor() -> None:
         created = await api.create_actor("probe", runner_name=runner_name, crash_policy="destroy")
         try:
-            decode_answer(await api.request(created.actor_id, "GET", "/probe"), msgspec.Raw)
+            await request(created.actor_id)
         finally:
             with contextlib.suppress(EngineApiError, HttpExchangeFailed):
                 await asyncio.shield(api.destroy_actor(created.actor_id))
@@ -149,13 +139,12 @@ def probes_for(api: EngineApi, runner_name: str, actor_id: str, kill_time: float
             await ws.send("ping")
             await ws.recv()
 
-    attempts = {
-        "management API, health": health,
-        "HTTP to the same actor (wakes it)": same_actor,
+    return {
+        "management API, health": api.health,
+        "HTTP to the same actor (wakes it)": partial(request, actor_id),
         "HTTP to a new actor": new_actor,
         "fresh WebSocket (wakes the actor)": fresh_socket,
     }
-    return [Probe(name, attempt, kill_time) for name, attempt in attempts.items()]
 
 
 class OldSocket:

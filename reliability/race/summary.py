@@ -31,7 +31,7 @@ def _probe_table(trials: Sequence[Trial]) -> Iterable[str]:
     yield "|---|---|---|---|---|"
     for name in trials[0].outcomes:
         outcomes = [trial.outcomes[name] for trial in trials]
-        failures = sum((Counter(outcome.failures) for outcome in outcomes), Counter[str]())
+        failures = sum((outcome.failures for outcome in outcomes), Counter[str]())
         cells = ["-"] * 4
         if failures:
             cells[0] = _spread([outcome.first_failure for outcome in outcomes])

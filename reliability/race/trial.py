@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from reliability.background import in_background
 from reliability.race.heart import HEART, HELD, Heart, Journal
-from reliability.race.probes import OldSocket, Outcome, Probe, Sample, outcome_of, probes_for
+from reliability.race.probes import OldSocket, Outcome, Sample, look, outcome_of, probes_for
 from rivet_runner.serverless import serverless_app
 from rivet_runner.testing import EngineApi, LocalEngine
 from tests.support.uvicorn_server import served
@@ -53,11 +53,12 @@ async def run_trial(signal: str, offset: float, lost_threshold: int | None) -> T
             await asyncio.wait_for(old_socket.beat.wait(), 30)
             await asyncio.sleep(offset)
             kill_time = time.monotonic()
-            probes = probes_for(api, POOL, actor.actor_id, kill_time)
-            async with in_background(*(probe.run() for probe in probes)):
+            probes = probes_for(api, POOL, actor.actor_id)
+            looks: dict[str, list[Sample]] = {name: [] for name in probes}
+            async with in_background(*(look(attempt, looks[name], kill_time) for name, attempt in probes.items())):
                 exited, ready = await _restart(engine, signal, kill_time)
-                await _until_stable(probes, journal, kill_time)
-            outcomes = {probe.name: outcome_of(probe.samples) for probe in probes}
+                await _until_stable([*looks.values()], journal, kill_time)
+            outcomes = {name: outcome_of(samples) for name, samples in looks.items()}
             outcomes["old WebSocket"] = outcome_of(old_socket.samples(kill_time))
             outcomes["heartbeat in KV"] = outcome_of(_heartbeat(journal, kill_time))
             facts = {
@@ -79,11 +80,11 @@ async def _restart(engine: LocalEngine, name: str, kill_time: float) -> tuple[fl
     return exited, time.monotonic() - kill_time
 
 
-async def _until_stable(probes: Sequence[Probe], journal: Journal, kill_time: float) -> None:
+async def _until_stable(looks: Sequence[Sequence[Sample]], journal: Journal, kill_time: float) -> None:
     while time.monotonic() - kill_time < LONGEST_LOOK:
         await asyncio.sleep(0.5)
-        looks = [probe.samples for probe in probes] + [_heartbeat(journal, kill_time)]
-        if all(outcome_of(look).stable_success is not None for look in looks):
+        outcomes = map(outcome_of, [*looks, _heartbeat(journal, kill_time)])
+        if all(outcome.stable_success is not None for outcome in outcomes):
             return
 
 
