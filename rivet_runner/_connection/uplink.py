@@ -16,6 +16,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from rivet_runner._connection.environment import Link
@@ -39,11 +40,12 @@ class Uplink:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._encode = session.encode
+        self._offer = session.offer
         self._loop = asyncio.get_running_loop()
         self._socket: Link | None = None
         self._flush_due = False
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: deque[tuple[asyncio.Future[None], bytes, Callable[[bytes], None]]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[None], Callable[[], None]]] = deque()
         self._leaving: list[tuple[asyncio.Future[None], Mark]] = []
         self._events_leaving: list[asyncio.Future[None]] = []
         self._backlog_warned = False
@@ -103,9 +105,9 @@ class Uplink:
 
     def post(self, message: ToServerTunnelMessage) -> Coroutine[Any, Any, None] | None:
         """Do as `send`, but return its wait, which must be awaited at once. ``None``: there is nothing to wait for."""
-        frame = self._encode(message)
-        if self._waiting or not self._session.offer(frame):
-            return self._wait_for_room(frame, self._session.queue)
+        frame, gateway = self._encode(message), message.message_id.gateway_id
+        if self._waiting or not self._offer(gateway, frame):
+            return self._wait_for_room(partial(self._session.queue, gateway, frame))
         if not self._flush_due:
             self.flush_soon()
         return None
@@ -113,13 +115,14 @@ class Uplink:
     async def send_answer(self, message: ToServerTunnelMessage) -> None:
         """Hand over an HTTP answer as `send` does. It is sent again if the connection breaks soon after it has left."""
         if self.congested:
-            await self._wait_for_room(self._encode(message), self._session.queue_answer)
+            frame = self._encode(message)
+            await self._wait_for_room(partial(self._session.queue_answer, message.message_id.gateway_id, frame))
         else:
             self.answer_now(message)
 
-    async def _wait_for_room(self, frame: bytes, queue: Callable[[bytes], None]) -> None:
+    async def _wait_for_room(self, queue: Callable[[], None]) -> None:
         turn = self._loop.create_future()
-        entry = (turn, frame, queue)
+        entry = (turn, queue)
         self._waiting.append(entry)
         try:
             await turn
@@ -134,12 +137,12 @@ class Uplink:
 
         Each request has a fixed number of these, so they do not grow without bound.
         """
-        self._session.queue(self._encode(message))
+        self._session.queue(message.message_id.gateway_id, self._encode(message))
         self.flush_soon()
 
     def answer_now(self, message: ToServerTunnelMessage) -> None:
         """Hand over a small HTTP answer without waiting, beyond the bound. It is sent again as that of `send_answer`."""
-        self._session.queue_answer(self._encode(message))
+        self._session.queue_answer(message.message_id.gateway_id, self._encode(message))
         self.flush_soon()
 
     @property
@@ -234,10 +237,10 @@ class Uplink:
     def _admit(self) -> None:
         """Let waiting senders in while there is room. Wake the callers of `flushed` and `events_flushed` that are done."""
         while self._waiting and not self._session.outbox_full:
-            turn, frame, queue = self._waiting.popleft()
+            turn, queue = self._waiting.popleft()
             if turn.done():
                 continue
-            queue(frame)
+            queue()
             turn.set_result(None)
             self.flush_soon()
         if not self._session.events_pending:

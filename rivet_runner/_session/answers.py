@@ -23,10 +23,11 @@ MAX_AGE: Final = 10
 
 
 class _Answer:
-    __slots__ = ("age", "frame", "mark")
+    __slots__ = ("age", "frame", "gateway", "mark")
 
-    def __init__(self, mark: Mark, frame: bytes) -> None:
+    def __init__(self, mark: Mark, gateway: bytes, frame: bytes) -> None:
         self.mark = mark
+        self.gateway = gateway
         self.frame = frame
         self.age = 0
         """How often it has grown older since it has left."""
@@ -42,9 +43,9 @@ class SentAnswers:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def add(self, mark: Mark, frame: bytes) -> None:
-        """Keep an encoded answer. ``mark`` is its place in the outbox."""
-        self._answers.append(_Answer(mark, frame))
+    def add(self, mark: Mark, gateway: bytes, frame: bytes) -> None:
+        """Keep an encoded answer to ``gateway``. ``mark`` is its place in the outbox."""
+        self._answers.append(_Answer(mark, gateway, frame))
         self._bytes += len(frame)
         while len(self._answers) > MAX_ANSWERS or (self._bytes > MAX_BYTES and len(self._answers) > 1):
             self._bytes -= len(self._answers.popleft().frame)
@@ -55,9 +56,9 @@ class SentAnswers:
             answer.age += answer.mark.passed
         self._keep([answer for answer in self._answers if answer.age < MAX_AGE])
 
-    def take_lost(self) -> list[bytes]:
-        """The connection has broken: take out the answers that had left, oldest first."""
-        lost = [answer.frame for answer in self._answers if answer.mark.passed]
+    def take_lost(self) -> list[tuple[bytes, bytes]]:
+        """The connection has broken: take out the answers that had left, oldest first, each after its gateway."""
+        lost = [(answer.gateway, answer.frame) for answer in self._answers if answer.mark.passed]
         self._keep([answer for answer in self._answers if not answer.mark.passed])
         return lost
 

@@ -18,9 +18,6 @@ __all__ = ["Mark", "Outbox"]
 FRAME_OVERHEAD: Final = 64
 """Bytes added to the size of each frame, so that the bound also holds for many tiny messages."""
 
-GATEWAY: Final = slice(1, 5)
-"""The place of the gateway's id in an encoded tunnel message: right behind the tag, in protocol versions 3 to 7."""
-
 MAX_GATEWAYS: Final = 64
 """Empty queues are forgotten beyond this number of gateways."""
 
@@ -84,19 +81,22 @@ class Outbox:
         """Whether every message before ``mark`` was taken or dropped."""
         return mark.passed
 
-    def add(self, frame: bytes) -> None:
-        """Append a message, beyond the bound if need be. Look at `full` before you call this."""
+    def offer(self, gateway: bytes, frame: bytes, beyond_bound: bool = False) -> bool:
+        """Append a message to ``gateway``, unless the outbox is full. Return whether it was appended."""
+        if self.full and not beyond_bound:
+            return False
         try:
-            self._queues[frame[GATEWAY]].append(frame)
+            self._queues[gateway].append(frame)
         except KeyError:
-            self._open(frame[GATEWAY]).append(frame)
+            self._open(gateway).append(frame)
         self._bytes += len(frame) + FRAME_OVERHEAD
         self.full = self._bytes >= self.max_bytes
+        return True
 
-    def add_marked(self, frame: bytes) -> Mark:
-        """Append a message, and return the place behind it."""
-        self.add(frame)
-        return Mark([self._queues[frame[GATEWAY]]])
+    def add(self, gateway: bytes, frame: bytes) -> Mark:
+        """Append a message to ``gateway``, beyond the bound if need be. Return the place behind it."""
+        self.offer(gateway, frame, beyond_bound=True)
+        return Mark([self._queues[gateway]])
 
     def gateways(self) -> list[bytes]:
         """The gateways for which messages wait."""

@@ -79,6 +79,8 @@ class Session:
         engine has not told."""
         self._kv = KvLedger(dialect.encode)
         self._outbox = Outbox(max_buffered)
+        self.offer: Callable[[bytes, bytes], bool] = self._outbox.offer
+        """Queue an encoded tunnel message to a gateway, unless the outbox is full. Return whether it was queued."""
         self._answers = SentAnswers()
         self._pace = pace
 
@@ -152,8 +154,8 @@ class Session:
             self.drop_tunnel_messages()
         else:
             self._kv.resume()
-            for http_answer in self._answers.take_lost():
-                self.queue_answer(http_answer)
+            for gateway, frame in self._answers.take_lost():
+                self.queue_answer(gateway, frame)
         self.lost_threshold = answer.lost_threshold
         self.stop_threshold = answer.stop_threshold
         self.drain_grace = answer.drain_grace
@@ -205,21 +207,13 @@ class Session:
         """Number of key-value calls without an answer."""
         return len(self._kv)
 
-    def offer(self, frame: bytes) -> bool:
-        """Queue an encoded tunnel message if the outbox is not full. Return whether it was queued."""
-        outbox = self._outbox
-        if outbox.full:
-            return False
-        outbox.add(frame)
-        return True
+    def queue(self, gateway: bytes, frame: bytes) -> None:
+        """Queue an encoded tunnel message to ``gateway``, beyond the bound if need be."""
+        self._outbox.add(gateway, frame)
 
-    def queue(self, frame: bytes) -> None:
-        """Queue an encoded tunnel message, beyond the bound if need be."""
-        self._outbox.add(frame)
-
-    def queue_answer(self, frame: bytes) -> None:
+    def queue_answer(self, gateway: bytes, frame: bytes) -> None:
         """Queue an encoded HTTP answer. It is sent again if the connection breaks soon after it has left."""
-        self._answers.add(self._outbox.add_marked(frame), frame)
+        self._answers.add(self._outbox.add(gateway, frame), gateway, frame)
 
     @property
     def outbox_full(self) -> bool:

@@ -69,7 +69,7 @@ class DistantEngine:
         """Let messages wait in the outbox."""
         frame = message(0, gateway, data)
         for _ in range(count):
-            self.outbox.add(frame)
+            self.outbox.add(gateway, frame)
 
     def look(self) -> None:
         """Send what may leave now."""

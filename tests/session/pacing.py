@@ -34,7 +34,7 @@ def engine_at(round_trip: float, rate: float, pace: Pace | None = None) -> Dista
 def filled(count: int, gateway: bytes = GATEWAY, data: bytes = b"") -> Outbox:
     outbox = Outbox(2**40)
     for number in range(count):
-        outbox.add(message(number, gateway, data))
+        outbox.add(gateway, message(number, gateway, data))
     return outbox
 
 

@@ -17,9 +17,11 @@ from tests.support.virtual_time import virtual_time
 pytestmark = pytest.mark.both_protocols
 
 
-def frame(number: int, gateway: bytes = b"gate", size: int = 0) -> bytes:
-    """An encoded tunnel message: its tag, its gateway, and the rest."""
-    return b"\x06" + gateway + number.to_bytes(4, "big") + bytes(size)
+GATEWAY = b"gate"
+
+
+def frame(number: int, size: int = 0) -> bytes:
+    return number.to_bytes(4, "big") + bytes(size)
 
 
 class Sender:
@@ -29,31 +31,31 @@ class Sender:
         self.outbox = Outbox(10**9)
         self.answers = SentAnswers()
 
-    def add(self, frame: bytes) -> None:
-        self.answers.add(self.outbox.add_marked(frame), frame)
+    def add(self, frame: bytes, gateway: bytes = GATEWAY) -> None:
+        self.answers.add(self.outbox.add(gateway, frame), gateway, frame)
 
-    def leave(self, count: int, gateway: bytes = b"gate") -> None:
+    def leave(self, count: int, gateway: bytes = GATEWAY) -> None:
         self.outbox.take(gateway, count, 10**9)
 
 
 def test_only_answers_that_had_left_are_lost_when_the_connection_breaks() -> None:
     sender = Sender()
     for number in range(3):
-        sender.outbox.add(frame(100 + number))
+        sender.outbox.add(GATEWAY, frame(100 + number))
         sender.add(frame(number))
     sender.leave(5)
-    assert sender.answers.take_lost() == [frame(0), frame(1)]
+    assert sender.answers.take_lost() == [(GATEWAY, frame(0)), (GATEWAY, frame(1))]
     sender.leave(1)
-    assert sender.answers.take_lost() == [frame(2)]
+    assert sender.answers.take_lost() == [(GATEWAY, frame(2))]
     assert sender.answers.take_lost() == []
 
 
 def test_each_gateway_counts_for_itself_when_the_connection_breaks() -> None:
     sender = Sender()
-    sender.add(frame(1, b"near"))
-    sender.add(frame(2, b"away"))
+    sender.add(frame(1), b"near")
+    sender.add(frame(2), b"away")
     sender.leave(1, b"away")
-    assert sender.answers.take_lost() == [frame(2, b"away")]
+    assert sender.answers.take_lost() == [(b"away", frame(2))]
 
 
 def test_the_oldest_are_forgotten_when_there_are_too_many() -> None:
@@ -62,7 +64,7 @@ def test_the_oldest_are_forgotten_when_there_are_too_many() -> None:
         sender.add(frame(number))
     assert len(sender.answers) == MAX_ANSWERS
     sender.leave(10**9)
-    assert sender.answers.take_lost()[0] == frame(5)
+    assert sender.answers.take_lost()[0] == (GATEWAY, frame(5))
 
 
 @given(sizes=st.lists(st.integers(0, MAX_BYTES), max_size=12))
@@ -71,7 +73,7 @@ def test_kept_bytes_are_bounded_but_for_a_single_larger_answer(sizes: list[int])
     for number, size in enumerate(sizes):
         sender.add(frame(number, size=size))
         sender.leave(1)
-    kept = sender.answers.take_lost()
+    kept = [frame for _, frame in sender.answers.take_lost()]
     assert sum(map(len, kept)) <= MAX_BYTES or len(kept) == 1
 
 
@@ -85,7 +87,7 @@ def test_an_answer_is_forgotten_when_it_left_long_ago() -> None:
     sender.leave(1)
     assert len(sender.answers) == 2
     sender.answers.grow_older()
-    assert sender.answers.take_lost() == [frame(2)]
+    assert sender.answers.take_lost() == [(GATEWAY, frame(2))]
 
 
 def test_an_answer_that_has_not_left_stays_when_time_goes_by() -> None:

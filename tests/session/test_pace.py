@@ -191,7 +191,7 @@ def test_everything_leaves_at_once_when_there_is_no_rate() -> None:
 def test_messages_to_another_gateway_leave_when_one_is_at_its_window() -> None:
     pace, outbox = pace_at(FAST), filled(1000)
     all_that_may_leave(pace, outbox, 1.0)
-    outbox.add(message(7, OTHER))
+    outbox.add(OTHER, message(7, OTHER))
     assert split(pace.take(outbox, 2.0))[0] == [(OTHER, 7)]
 
 
@@ -199,7 +199,7 @@ def test_messages_to_another_gateway_leave_when_one_is_at_its_rate() -> None:
     pace, outbox = pace_at(1.0), filled(2 * BURST)
     pace.take(outbox, 1.0)
     for number in range(BURST):
-        outbox.add(message(number, OTHER))
+        outbox.add(OTHER, message(number, OTHER))
     assert split(pace.take(outbox, 1.0))[0] == [(OTHER, number) for number in range(BURST)]
 
 
@@ -241,7 +241,7 @@ def test_each_gateway_gets_its_messages_once_and_in_order_when_some_wait_for_oth
     for which, how_many in added:
         gateway = b"gw-%d" % which
         for _ in range(how_many):
-            outbox.add(message(number, gateway))
+            outbox.add(gateway, message(number, gateway))
             wanted.setdefault(gateway, []).append(number)
             number += 1
         if which in heard:

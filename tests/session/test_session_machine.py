@@ -248,7 +248,7 @@ class SessionMachine(RuleBasedStateMachine):
             number = next(self.counter)
             self.tunnel_added.append(number)
             response = ToServerResponseStart(200, {}, str(number).encode(), False)
-            self.session.queue(self.session.encode(ToServerTunnelMessage(MessageId(b"gate", b"requ", 0), response)))
+            self.session.queue(b"gate", self.session.encode(ToServerTunnelMessage(MessageId(b"gate", b"requ", 0), response)))
 
     @rule()
     def keep_alive(self) -> None:
