@@ -27,8 +27,9 @@ LOST_SECONDS: Final = 5.0
 
 KILLS: Final = 2
 
-RECORDED_SECONDS: Final = 1.0
-"""After which the record of a new connection is stored. A client whose runner is killed before that has to connect anew."""
+RECORDED_SECONDS: Final = 3.0
+"""After which the record of a new connection is stored, also on a busy machine: usually it takes 0.25 s. A client whose
+runner is killed before that has to connect anew."""
 
 PROGRAM: Final = """
 import asyncio, json, sys
