@@ -17,8 +17,9 @@ from rivet_runner.config import RunnerConfig, RunnerOptions
 from rivet_runner.http import Request, Response
 from rivet_runner.websocket import WebSocket
 
-__all__ = ["Runner", "RunnerSource"]
+__all__ = ["Runner", "RunnerSource", "make_runner"]
 
+RunnerT = TypeVar("RunnerT", bound="Runner")
 RunnerT_co = TypeVar("RunnerT_co", bound="Runner", covariant=True)
 
 _HOOKS: Final = (
@@ -261,3 +262,18 @@ class RunnerSource(Protocol[RunnerT_co]):
     def runner(self, **options: Any) -> RunnerT_co:
         """Return a new runner that was not started. ``options`` are the runner's, and replace those of the program."""
         ...
+
+
+def make_runner(
+    source: type[RunnerT] | RunnerSource[RunnerT],
+    options: Mapping[str, Any],
+    *,
+    of_class: Mapping[str, Any] = MappingProxyType({}),
+) -> RunnerT:
+    """Return a new runner of ``source`` with ``options``.
+
+    A class takes ``of_class`` too, beneath ``options``. Any other source may have such options of its own, which win.
+    """
+    if isinstance(source, type):
+        return source(**{**of_class, **options})
+    return source.runner(**options)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from rivet_runner._asgi_types import Receive, Scope, Send
 from rivet_runner._tasks import TaskGroup
-from rivet_runner.runner import Runner, RunnerSource
+from rivet_runner.runner import Runner, RunnerSource, make_runner
 from rivet_runner.serverless.asgi import answer, answer_error, path_within
 from rivet_runner.serverless.endpoints import AllowedEndpoints
 from rivet_runner.serverless.hosted import HostedRunner
@@ -181,9 +181,7 @@ class ServerlessApp:
         return self._new_runner(options)
 
     def _new_runner(self, options: dict[str, Any]) -> Runner:
-        if isinstance(self._source, type):
-            return self._source(**options)
-        return self._source.runner(**{"runner_key": str(uuid4()), **options})
+        return make_runner(self._source, {"runner_key": str(uuid4()), **options})
 
     async def _host(self, hosted: HostedRunner) -> None:
         self._hosted.add(hosted)

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from rivet_runner.actor import Actor
 from rivet_runner.http import Headers
-from rivet_runner.runner import Runner, RunnerSource
+from rivet_runner.runner import Runner, RunnerSource, make_runner
 from rivet_runner.testing.engine_api import CrashPolicy, EngineApi
 from rivet_runner.testing.engine_types import ActorInfo
 from rivet_runner.testing.http_client import HttpResponse
@@ -76,11 +76,8 @@ class RealEngine:
         The runner is made with the engine's endpoint and namespace, and waits until the engine lists it. Raises the errors
         of `rivet_runner.Runner.start`.
         """
-        fixed = {"endpoint": self.endpoint, "namespace": self.namespace}
-        if isinstance(runner, type):
-            hosted = runner(**{**fixed, "runner_name": "default", **options})
-        else:
-            hosted = runner.runner(**{**fixed, **options})
+        options = {"endpoint": self.endpoint, "namespace": self.namespace, **options}
+        hosted = make_runner(runner, options, of_class={"runner_name": "default"})
         await self.api.upsert_runner_config(hosted.config.runner_name)
         async with hosted:
             await self._until_listed(hosted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import time
@@ -13,12 +12,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 from uuid import UUID
 
-import msgspec
-
 from rivet_runner._connection.environment import Environment, Link, environment
 from rivet_runner.actor import Actor
 from rivet_runner.config import RunnerConfig
-from rivet_runner.runner import Runner, RunnerSource
+from rivet_runner.runner import Runner, RunnerSource, make_runner
 from rivet_runner.testing._simulated.actor_spec import CrashPolicy
 from rivet_runner.testing._simulated.actor_state import SimulatedActor
 from rivet_runner.testing._simulated.engine import RunningEngine
@@ -27,11 +24,11 @@ from rivet_runner.testing._simulated.handles import SimulatedActorHandle, api_er
 from rivet_runner.testing._simulated.memory_transport import MemoryTransport
 from rivet_runner.testing._simulated.namespaces import DEFAULT
 from rivet_runner.testing._simulated.port_api import PortApi
-from rivet_runner.testing._simulated.settings import EngineSettings
+from rivet_runner.testing._simulated.settings import EngineSettings, engine_settings
 from rivet_runner.testing._simulated.storage import Storage
 from rivet_runner.testing._simulated.trace import Trace
 from rivet_runner.testing.faults import Faults
-from rivet_runner.testing.virtual_clock import VirtualLoop
+from rivet_runner.testing.virtual_clock import running_virtual_loop
 
 if TYPE_CHECKING:
     from rivet_runner.actors.client import Client
@@ -89,7 +86,7 @@ class SimulatedEngine:
         self._faults = faults
         self._data = None if data is None else Path(data)
         self._virtual = clock == "virtual"
-        self._settings = _settings(settings)
+        self._settings = engine_settings(settings)
         self._engine: RunningEngine | None = None
         self._transport: MemoryTransport | None = None
         self._client: Client | None = None
@@ -105,7 +102,7 @@ class SimulatedEngine:
         if self._engine is not None:
             raise RuntimeError("this SimulatedEngine runs already")
         if self._virtual:
-            _require_virtual_loop()
+            running_virtual_loop()
         epoch_ms = VIRTUAL_EPOCH_MS if self._virtual else time.time_ns() // 1_000_000
         storage = None if self._data is None else Storage(self._data)
         self._engine = RunningEngine(
@@ -254,10 +251,8 @@ class SimulatedEngine:
                 raise TypeError("options go with a class; an instance has them already")
             return runner
         self._runner_keys += 1
-        fixed = {**self._connection, "runner_key": f"runner-{self._runner_keys}"}
-        if isinstance(runner, type):
-            return runner(**{**fixed, "runner_name": "default", **options})
-        return runner.runner(**{**fixed, **options})
+        options = {**self._connection, "runner_key": f"runner-{self._runner_keys}", **options}
+        return make_runner(runner, options, of_class={"runner_name": "default"})
 
     def _environment(self, engine: RunningEngine) -> Environment:
         return Environment(
@@ -354,8 +349,7 @@ class SimulatedEngine:
         delta = timedelta(seconds=seconds, **fields).total_seconds()
         if delta < 0:
             raise ValueError("time does not go backwards")
-        loop = _require_virtual_loop()
-        await loop.advance(delta)
+        await running_virtual_loop().advance(delta)
 
     # Faults by hand
 
@@ -398,19 +392,3 @@ def _port(host: str, port: int) -> Port:
             f'listen() requires uvicorn: pip install "rivet-runner[simulated]" ({error})', name=error.name
         ) from None
     return Port(host, port)
-
-
-def _settings(given: Mapping[str, Any] | EngineSettings | None) -> EngineSettings:
-    if isinstance(given, EngineSettings):
-        return given
-    return msgspec.convert(dict(given or {}), EngineSettings)
-
-
-def _require_virtual_loop() -> VirtualLoop:
-    loop = asyncio.get_running_loop()
-    if not isinstance(loop, VirtualLoop):
-        raise RuntimeError(
-            'clock="virtual" needs an event loop of rivet_runner.testing.virtual_loop(), for example '
-            "asyncio.Runner(loop_factory=virtual_loop)"
-        )
-    return loop

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
-__all__ = ["JumpingSelector", "NothingLeftToDo", "VirtualLoop", "virtual_loop"]
+__all__ = ["JumpingSelector", "NothingLeftToDo", "VirtualLoop", "running_virtual_loop", "virtual_loop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -225,3 +225,14 @@ def virtual_loop() -> VirtualLoop:
     If your program would wait for ever, its run raises `NothingLeftToDo`.
     """
     return VirtualLoop()
+
+
+def running_virtual_loop() -> VirtualLoop:
+    """The event loop of the caller. Raises `RuntimeError` if it is on real time."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualLoop):
+        raise RuntimeError(
+            'clock="virtual" needs an event loop of rivet_runner.testing.virtual_loop(), for example '
+            "asyncio.Runner(loop_factory=virtual_loop)"
+        )
+    return loop

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
-__all__ = ["EngineSettings"]
+__all__ = ["EngineSettings", "engine_settings"]
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,3 +66,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_input_size: int = 4 * 1024 * 1024
     """Bytes of an actor's input, as base64."""
     strict_kv: bool = False
+
+
+def engine_settings(given: Mapping[str, Any] | EngineSettings | None) -> EngineSettings:
+    """The settings, or the defaults with those changed that ``given`` names. Raises `msgspec.ValidationError`."""
+    return given if isinstance(given, EngineSettings) else msgspec.convert(dict(given or {}), EngineSettings)
