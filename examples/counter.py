@@ -1,4 +1,4 @@
-"""The counter of the README. Its value survives sleep, restarts and moves of the actor."""
+"""The counter of ``docs/raw.md``. Its value survives sleep, restarts and moves of the actor."""
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 

@@ -48,7 +48,7 @@ Press Ctrl-C to stop the runner and the engine.
 
 
 class SleepyCounter(Counter):
-    """The counter of the README, with a path that puts it to sleep."""
+    """The counter of ``examples/counter.py``, with a path that puts it to sleep."""
 
     async def fetch(self, actor: Actor, request: Request) -> Response:
         if request.path == "/sleep":

@@ -19,7 +19,7 @@ ALARM = timedelta(seconds=1)
 
 
 class TouredCounter(Counter):
-    """The counter of the README, with paths to sleep and to set an alarm, and with WebSockets that hibernate."""
+    """The counter of ``examples/counter.py``, with paths to sleep and to set an alarm, and hibernating WebSockets."""
 
     def can_hibernate(self, actor: Actor, request: Request) -> bool:
         return True

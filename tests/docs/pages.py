@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.support.markdown import Block, blocks
 
-__all__ = ["DOCS", "GUIDES", "PAGES", "PROJECT", "README", "Program", "named", "programs", "save_programs", "shell_blocks"]
+__all__ = ["DOCS", "PAGES", "PROJECT", "RAW", "README", "Program", "named", "programs", "save_programs", "shell_blocks"]
 
 PROJECT = Path(__file__).parents[2]
 README = PROJECT / "README.md"
@@ -25,8 +25,9 @@ OTHERS = [
     )
 ]
 PAGES = [README, *DOCS, *OTHERS]
-GUIDES = [page for page in PAGES if page != README]
-"""The pages but the README, which a test of its own follows from its first line to its last."""
+RAW = PROJECT / "docs" / "raw.md"
+FOLLOWED = (README, RAW)
+"""Tests of their own follow these pages from their first line to their last. Other pages import their programs."""
 
 NEEDS_ENGINE = ("LocalEngine", "rivet_engine")
 """The names by which a program shows that it needs the real engine."""
@@ -58,8 +59,6 @@ def programs(*pages: Path) -> Iterator[Program]:
         for number, block in enumerate(block for block in blocks(page) if block.language == "python"):
             saved_as = _SAVED_AS.findall(block.before)
             name = saved_as[-1] if saved_as else f"{_kind(block.text)}_{page.stem}_{number}"
-            if name == "counter" and page != README:  # a runner to begin with, and other pages import that of the README
-                name = f"counter_of_{page.stem}"
             yield Program(page, name, block.text)
 
 
@@ -71,14 +70,15 @@ def _kind(text: str) -> str:
 def save_programs(folder: Path, *, needs_engine: bool) -> list[str]:
     """Save the programs of all guides that need the real engine, or those that need none, and return their names.
 
-    The README's runner is there too, as many of them import it.
+    Those of the followed pages are there too, as many of them import one. They are not returned, since some run when
+    they are imported.
     """
-    counter = next(program for program in programs(README) if program.name == "counter")
-    saved = [program for program in programs(*GUIDES) if program.needs_engine == needs_engine]
-    for name, _, text in [(program.name, program.page, program.text) for program in (counter, *saved)]:
-        path = folder / f"{name}.py"
+    guides = [page for page in PAGES if page not in FOLLOWED]
+    saved = [program for program in programs(*guides) if program.needs_engine == needs_engine]
+    for program in (*programs(*FOLLOWED), *saved):
+        path = folder / f"{program.name}.py"
         assert not path.exists(), f"two pages have their readers save {path.name}"
-        path.write_text(text)
+        path.write_text(program.text)
     return [program.name for program in saved]
 
 

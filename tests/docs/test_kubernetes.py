@@ -37,7 +37,7 @@ def options() -> dict[str, Any]:
     (call,) = (
         node
         for node in ast.walk(ast.parse(program.text))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Counter"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "App"
     )
     return {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg}
 

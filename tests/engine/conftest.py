@@ -7,6 +7,7 @@ the real engine can run. Waiting takes no real time on the simulated one, unless
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,7 +18,9 @@ from uuid import uuid4
 import pytest
 
 from rivet_runner.testing import EngineApi, LocalEngine, SimulatedEngine
+from tests.conftest import engine_is_required
 from tests.engine.support import Engine, OwnEngine, RestartableEngine
+from tests.support.javascript.installation import JavaScriptNotFound, find_client
 from tests.support.virtual_time import VirtualTimeLoop
 
 _HERE: Final = Path(__file__).parent
@@ -110,6 +113,12 @@ def _is_real(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
+def on_real_engine(request: pytest.FixtureRequest) -> bool:
+    """Whether this run of the test is the one for the real engine. It is for tests that start a program with an engine."""
+    return _is_real(request)
+
+
+@pytest.fixture
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     """The shared real engine, or a simulated one of the test's own."""
     if _is_real(request):
@@ -130,6 +139,17 @@ def own_engine(request: pytest.FixtureRequest) -> OwnEngine:
         return _simulated_engine({"admin_token": admin_token, **settings})
 
     return start
+
+
+@pytest.fixture(scope="session")
+def javascript_folder() -> Path:
+    """Where npm installed the client. A run that does without the engine does not install it either."""
+    try:
+        return find_client(install=os.environ.get("RIVET_REQUIRE_ENGINE") != "0")
+    except JavaScriptNotFound as error:
+        if engine_is_required():
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from rivet_runner.testing import EngineApi, HttpResponse
 from rivet_runner.testing.engine_types import RunnerInfo
+from tests.docs.pages import RAW, programs
 from tests.engine.support import PROJECT, Engine, Program
 from tests.support.waiting import eventually
 
@@ -18,9 +19,9 @@ pytestmark = pytest.mark.real_time("the example is a process of its own")
 COUNTER = PROJECT / "examples" / "counter.py"
 
 
-def first_program_of_the_readme() -> str:
-    _, _, rest = (PROJECT / "README.md").read_text().partition("```python\n")
-    return rest.partition("```\n")[0]
+def counter_of_the_guide() -> str:
+    (text,) = (program.text for program in programs(RAW) if program.name == "raw_counter")
+    return text
 
 
 def without_docstring(source: str) -> list[str]:
@@ -32,8 +33,8 @@ def without_docstring(source: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def test_readme_begins_with_the_counter() -> None:
-    assert without_docstring(first_program_of_the_readme()) == without_docstring(COUNTER.read_text())
+def test_guide_begins_with_the_counter() -> None:
+    assert without_docstring(counter_of_the_guide()) == without_docstring(COUNTER.read_text())
 
 
 @pytest.mark.parametrize("example", ["counter", "kv_notes", "guestbook", "chat", "agent", "lobby", "reminders"])
@@ -55,10 +56,10 @@ async def stop(program: Program) -> None:
 
 
 async def test_counter_goes_on_counting_when_its_process_is_another(engine: Engine, api: EngineApi, tmp_path: Path) -> None:
-    """First as a script, then as a module, then as the README prints it."""
+    """First as a script, then as a module, then as the guide prints it."""
     await api.upsert_runner_config("counter")
     printed = tmp_path / "printed.py"
-    printed.write_text(first_program_of_the_readme())
+    printed.write_text(counter_of_the_guide())
     counts = []
     actor_id = ""
     for arguments in ([str(COUNTER)], ["-m", "examples.counter"], [str(printed)]):

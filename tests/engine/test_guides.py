@@ -16,8 +16,8 @@ from tests.engine.support import hosting
 
 pytestmark = pytest.mark.real_engine("a reader has it")
 
-FOLLOWED_ELSEWHERE = {"actors.md", "command.md"}
-"""Pages whose commands start engines themselves: `tests/cli` follows them."""
+FOLLOWED_ELSEWHERE = {"actors.md", "command.md", "raw.md"}
+"""Pages whose commands start engines themselves, and which tests of their own follow."""
 
 
 def test_programs_pass_when_they_are_copied_and_there_is_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

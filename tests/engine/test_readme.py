@@ -3,163 +3,151 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import re
 import shlex
 import signal
-import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pytest
 
-from rivet_runner.testing import EngineApi
 from rivet_runner.testing.engine_binary import BINARY_VARIABLE, find_engine_binary
 from rivet_runner.testing.engine_config import choose_ports, is_free
-from tests.engine.support import PROJECT, Program
+from tests.cli.reader import Reader
+from tests.cli.support import command
+from tests.engine.support import PROJECT
 from tests.support.markdown import blocks
-from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.real_engine("the README and the page start a real engine")
+pytestmark = pytest.mark.real_time("the command is a process of its own")
 
-PORT = 6420
-"""The engine's, in the README. Where another program has it, every block is run with a free one instead."""
+PORT: Final = 6420
+"""The engine's, in the README. If another program has it, every block is run with a free one instead."""
 
-INSTALLS = ("pip install ", "npm install ")
-ENGINE, RUNNER, CALL = "python engine.py", "python counter.py", 'curl -X POST "http://127.0.0.1:6420/gateway/'
+DEV: Final = "rivet-runner dev "
+SIMULATED: Final = "a simulated engine, its data is in .rivet/simulated.sqlite"
+REAL: Final = "a real engine, its data is in .rivet/engine"
 
-_FILE_NAME = re.compile(r"as\s+`(\w+\.py)`")
-_ACTOR_ID = re.compile(r"\b[0-9a-z]{30}\b")
-_END_OF_BLOCK = "--- end of block ---"
+_FILE_NAME: Final = re.compile(r"as\s+`(\w+\.(?:py|mjs))`")
 
 
-class Command(NamedTuple):
-    """A shell block, and the output that the README shows after it, if it shows one."""
+class Step(NamedTuple):
+    """A block that a reader runs, the output that the README shows after it, and the prose before it."""
 
     text: str
-    output: str | None
+    output: str
+    before: str
 
 
 class Readme:
-    """The README's programs by file name, and its commands in order, for an engine on ``port``."""
+    """The README's programs by file name, and what is run in order, for an engine on ``port``."""
 
     def __init__(self, port: int) -> None:
         self.programs: dict[str, str] = {}
-        self.commands: list[Command] = []
+        self.steps: list[Step] = []
         for block in blocks(PROJECT / "README.md"):
             text = block.text.replace(str(PORT), str(port))
-            if block.language == "python":
+            if block.language in ("python", "typescript"):
                 self.programs[_FILE_NAME.findall(block.before)[-1]] = text
-            elif block.language == "sh":
-                self.commands.append(Command(text, None))
+            if block.language in ("sh", "typescript"):
+                self.steps.append(Step(text, "", block.before))
             elif block.language == "text":
-                self.commands[-1] = Command(self.commands[-1].text, text)
+                self.steps[-1] = self.steps[-1]._replace(output=text)
             else:
-                raise AssertionError(f"no reader can run a block of language {block.language!r}: {block.text}")
+                assert block.language == "python", f"no reader can run a block of language {block.language!r}: {block.text}"
 
-    def save_programs(self, folder: Path) -> None:
-        for name, text in self.programs.items():
-            (folder / name).write_text(text)
+    @property
+    def install(self) -> Step:
+        return self.steps[0]
 
-    def output_of(self, command: str) -> str:
-        (output,) = (known.output for known in self.commands if known.text.strip() == command)
-        return output or ""
+    @property
+    def dev(self) -> Step:
+        return self.steps[1]
 
-    def third_terminal(self) -> list[Command]:
-        """The commands that come back; the two programs that stay up have terminals of their own."""
-        return [
-            command
-            for command in self.commands
-            if command.text.strip() not in (ENGINE, RUNNER) and not command.text.startswith(INSTALLS)
-        ]
+    @property
+    def calls(self) -> list[Step]:
+        """The second terminal."""
+        return self.steps[2:-1]
+
+    @property
+    def javascript(self) -> Step:
+        return self.steps[-1]
 
 
 class Terminals:
-    """A folder with the README's programs in it, and the environment in which its commands run."""
+    """The folder of a reader who has saved the README's programs."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder = folder
-        # The package of this checkout, the Python of this run, an engine without a download, and no proxy for loopback.
-        self.environment = {
-            "PYTHONPATH": str(PROJECT),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "NO_PROXY": "*",
-            BINARY_VARIABLE: str(find_engine_binary()),
-        }
-        if port != PORT:
-            self.environment["RIVET_ENDPOINT"] = f"http://127.0.0.1:{port}"
+    def __init__(self, folder: Path, *, real: bool) -> None:
+        # On the simulated engine nothing is changed, if nothing else is in the way.
+        port = PORT if is_free(PORT) and not real else choose_ports().guard
+        self.readme = Readme(port)
+        self._folder = folder
+        self._reader = Reader(folder, port)
+        self._port_options = [] if port == PORT else ["--port", str(port)]
+        self._call_options = "" if port == PORT else f" --endpoint http://127.0.0.1:{port}"
+        self._real = real
+        for name, text in self.readme.programs.items():
+            (folder / name).write_text(text)
 
-    def start(self, command: str) -> Program:
-        """A program that stays up, to be used as ``async with``."""
-        python, *arguments = shlex.split(command)
-        assert python == "python"
-        return Program(*arguments, environment=self.environment, folder=self.folder)
+    @contextlib.asynccontextmanager
+    async def engine_and_runner(self) -> AsyncIterator[None]:
+        """The first terminal. Its end is that of Ctrl-C."""
+        dev = self.readme.dev
+        expected = dev.output.replace("--create", f"--create{self._call_options}")
+        environment = {}
+        if self._real:
+            expected = expected.replace(SIMULATED, REAL)
+            environment[BINARY_VARIABLE] = str(find_engine_binary())
+        arguments = [*shlex.split(dev.text)[1:], *self._port_options]
+        async with command(*arguments, folder=self._folder, environment=environment) as program:
+            await program.printed("Press Ctrl-C to stop")
+            assert program.out == expected.splitlines()
+            yield
+            program.signal(signal.SIGINT)
+            assert await program.exit_code() == 0
+            told = [line for line in program.err if not line.endswith(" …")]
+            assert told == ["Stopping the runner and the engine. Press Ctrl-C again to hurry."]
 
-    async def run(self, commands: list[Command]) -> list[str]:
-        """Run the commands one after another in one shell, and return the output of each."""
-        script = "".join(f"{command.text}\necho; echo '{_END_OF_BLOCK}'\n" for command in commands)
-        shell = await asyncio.create_subprocess_exec(
-            "bash",
-            "-euo",
-            "pipefail",
-            "-c",
-            script,
-            cwd=self.folder,
-            env={**os.environ, **self.environment},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await shell.communicate()
-        assert shell.returncode == 0, (out.decode(), err.decode())
-        *outputs, rest = out.decode().split(f"{_END_OF_BLOCK}\n")
-        assert rest == ""
-        return outputs
+    async def run(self, steps: list[Step]) -> None:
+        """The second terminal."""
+        for step in steps:
+            assert (await self._reader.runs(step.text)).strip() == step.output.strip(), step.text
 
 
 @pytest.fixture
-def port() -> int:
-    return PORT if is_free(PORT) else choose_ports().guard
+def terminals(tmp_path: Path, on_real_engine: bool) -> Terminals:
+    return Terminals(tmp_path, real=on_real_engine)
 
 
-async def test_every_block_does_as_shown_when_the_readme_is_followed(port: int, tmp_path: Path) -> None:
-    readme = Readme(port)
-    readme.save_programs(tmp_path)
-    terminals = Terminals(tmp_path, port)
-    commands = readme.third_terminal()
-    calls = [index for index, command in enumerate(commands) if command.text.startswith(CALL.replace("6420", str(port)))]
-    async with terminals.start(ENGINE) as engine:
-        await engine.printed(readme.output_of(ENGINE).strip())
-        async with terminals.start(RUNNER) as runner:
-            await _runner_is_listed(port)
-            outputs = await terminals.run(commands)
-            for command, output in zip(commands, outputs, strict=True):
-                if command.output is not None:
-                    assert _without_ids(output) == _without_ids(command.output), command.text
-            await _interrupt(runner)
-            assert runner.out == readme.output_of(RUNNER).splitlines() == []
-            assert runner.err == []
-        async with terminals.start(RUNNER) as runner:
-            actor = _ACTOR_ID.search("".join(outputs))
-            assert actor is not None
-            (again,) = await terminals.run([Command(f"ACTOR_ID={actor[0]}\n{commands[calls[-1]].text}", None)])
-            assert again.strip() == f'{{"count":{len(calls) + 1}}}'
-            await _interrupt(runner)
-        await _interrupt(engine)
-        assert engine.out == readme.output_of(ENGINE).splitlines()
-        assert engine.err == []
+async def test_every_block_does_as_shown_when_the_readme_is_followed(terminals: Terminals) -> None:
+    readme = terminals.readme
+    assert readme.install.text.startswith("pip install ")
+    assert readme.dev.text.startswith(DEV)
+    (restart,) = [index for index, step in enumerate(readme.calls) if "start them again" in step.before]
+    async with terminals.engine_and_runner():
+        await terminals.run(readme.calls[:restart])
+    async with terminals.engine_and_runner():
+        await terminals.run(readme.calls[restart:])
 
 
-async def _interrupt(program: Program) -> None:
-    """What Ctrl-C does."""
-    program.signal(signal.SIGINT)
-    assert await program.exit_code() == 0, program.err
+async def test_javascript_does_as_shown_when_it_comes_last(
+    terminals: Terminals, tmp_path: Path, javascript_folder: Path
+) -> None:
+    (tmp_path / "node_modules").symlink_to(javascript_folder / "node_modules")
+    expected = terminals.readme.javascript.output.splitlines()
+    async with terminals.engine_and_runner():
+        await terminals.run(terminals.readme.calls)
+        assert await _first_lines_of_node(tmp_path / "client.mjs", len(expected)) == expected
 
 
-async def _runner_is_listed(port: int) -> None:
-    """Return once a reader who types quickly would have got to the next terminal."""
-    api = EngineApi(f"http://127.0.0.1:{port}")
-    await eventually(lambda: api.list_runners("counter"), seconds=30)
-
-
-def _without_ids(text: str) -> str:
-    return _ACTOR_ID.sub("ACTOR_ID", text.strip())
+async def _first_lines_of_node(program: Path, lines: int) -> list[str]:
+    """Run a program that goes on, until it has printed so many lines."""
+    node = await asyncio.create_subprocess_exec("node", str(program), stdout=asyncio.subprocess.PIPE)
+    assert node.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            return [(await node.stdout.readline()).decode().strip() for _ in range(lines)]
+    finally:
+        node.kill()
+        await node.wait()

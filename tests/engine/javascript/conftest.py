@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -10,11 +9,9 @@ from typing import Final
 import pytest
 
 from rivet_runner import Runner
-from tests.conftest import engine_is_required
 from tests.engine.javascript.rooms import app
 from tests.engine.support import Engine
 from tests.support.javascript.client import JavaScript, JsClient, JsHandle
-from tests.support.javascript.installation import JavaScriptNotFound, find_client
 
 _HERE: Final = Path(__file__).parent
 _LEFT_OUT: Final = ({"simulated", "v3", "json"}, {"simulated", "v3", "cbor"}, {"simulated", "v7", "bare"})
@@ -30,17 +27,6 @@ def _is_left_out(item: pytest.Item) -> bool:
     if case is None or not item.path.is_relative_to(_HERE):
         return False
     return any(left_out.issubset(case.id.split("-")) for left_out in _LEFT_OUT)
-
-
-@pytest.fixture(scope="session")
-def javascript_folder() -> Path:
-    """Where npm installed the client. A run that does without the engine does not install it either."""
-    try:
-        return find_client(install=os.environ.get("RIVET_REQUIRE_ENGINE") != "0")
-    except JavaScriptNotFound as error:
-        if engine_is_required():
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture
