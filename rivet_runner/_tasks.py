@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -57,27 +56,16 @@ class TaskGroup:
         *,
         name: str,
         on_error: Callable[[BaseException], None] | None = None,
-        eager: bool = False,
     ) -> asyncio.Task[Any]:
         """Start ``coroutine`` as a task of this group.
 
         If the task raises, the exception goes to ``on_error``, or to the log with its traceback. A cancellation does
         not. Raises `RuntimeError` if the group is closed, after closing the coroutine.
-
-        With ``eager``, the coroutine runs to its first wait before this returns, as long as Python can (3.12 and newer). A
-        task that does not wait then costs no turn of the event loop.
         """
         if self._closed:
             coroutine.close()
             raise RuntimeError(f"the task group {self.name!r} is closed; {name!r} was not started")
-        loop = asyncio.get_running_loop()
-        if eager and sys.version_info >= (3, 12):
-            task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, name=name, eager_start=True)
-            if task.done():
-                self._finished(task, on_error)
-                return task
-        else:
-            task = loop.create_task(coroutine, name=name)
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._tasks[task] = None
         if on_error is None:
             task.add_done_callback(self._finished)

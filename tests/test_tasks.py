@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -377,30 +376,3 @@ async def test_tasks_are_cancelled_in_the_order_of_their_spawn() -> None:
     await asyncio.sleep(0)
     assert await group.cancel_all(1)
     assert order == list(range(50))
-
-
-@pytest.mark.parametrize("waits", [False, True])
-async def test_eager_task_has_run_to_its_first_wait_when_python_can_do_that(waits: bool) -> None:
-    tasks, happened = group(), list[str]()
-
-    async def work() -> None:
-        happened.append("began")
-        if waits:
-            await asyncio.sleep(0)
-        happened.append("ended")
-
-    task = tasks.spawn(work(), name="work", eager=True)
-    at_once = ["began"] if waits else ["began", "ended"]
-    assert happened == (at_once if sys.version_info >= (3, 12) else [])
-    assert len(tasks) == (not task.done())
-    assert await tasks.wait_idle(1)
-    assert (happened, len(tasks)) == (["began", "ended"], 0)
-
-
-async def test_eager_task_that_raises_is_logged_as_any_other(caplog: pytest.LogCaptureFixture) -> None:
-    tasks = group()
-    tasks.spawn(fail(), name="failing", eager=True)
-    assert await tasks.wait_idle(1)
-    await asyncio.sleep(0)
-    assert "in a task" in caplog.text
-    assert len(tasks) == 0

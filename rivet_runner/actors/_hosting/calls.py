@@ -13,6 +13,7 @@ from rivet_runner.actor import Actor
 from rivet_runner.actors._declaring.declaration import ActionSpec
 from rivet_runner.actors._hosting.connections import HostedConnection
 from rivet_runner.actors._hosting.refusals import Refusal
+from rivet_runner.actors._hosting.shared_tasks import SharedTasks
 from rivet_runner.actors._hosting.unprocessed import UnprocessedMessages
 from rivet_runner.actors._types.convert import ConversionError
 from rivet_runner.actors._types.plain import plain
@@ -40,13 +41,17 @@ class Call:
     ``acknowledged_at`` are on the event loop's clock.
     """
 
-    __slots__ = ("acknowledged_after", "acknowledged_at", "deadline", "ended", "messages", "task", "timed_out")
+    __slots__ = ("acknowledged_after", "acknowledged_at", "deadline", "ended", "messages", "task", "timed_out", "timeout")
 
-    def __init__(self, acknowledged_after: float = math.inf) -> None:
-        self.task: asyncio.Task[Any] | None = None
-        self.deadline = math.inf
-        self.acknowledged_at = math.inf
+    deadline: float
+    acknowledged_at: float
+
+    def __init__(self, acknowledged_after: float = math.inf, task: asyncio.Task[Any] | None = None) -> None:
+        self.task = task
+        """The one that runs this call alone. A call that has not waited yet shares its task."""
         self.acknowledged_after = acknowledged_after
+        self.timeout: float | None = None
+        """In seconds, while the action runs."""
         self.ended = False
         self.messages: UnprocessedMessages | None = None
         """Those of its connection, if it is one of them."""
@@ -62,8 +67,8 @@ class Call:
 class Calls:
     """The calls of one actor generation that are running.
 
-    One timer watches all of them, because nearly every call ends long before its time is over. ``released`` is called when a
-    message counts as processed before its action has ended.
+    One timer watches all that have to wait, because nearly every call ends long before its time is over. ``released`` is
+    called when a message counts as processed before its action has ended.
     """
 
     __slots__ = (
@@ -73,9 +78,8 @@ class Calls:
         "_look_at",
         "_loop",
         "_released",
-        "_room",
         "_running",
-        "_tasks",
+        "_shared",
         "_timer",
     )
 
@@ -88,32 +92,30 @@ class Calls:
         self._running: dict[Call, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._look_at = 0.0
-        self._tasks: TaskGroup | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._shared: SharedTasks[Call] | None = None
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a call in a task of its own, for a connection on which further messages arrive meanwhile."""
-        if self._tasks is None:
-            self._tasks = TaskGroup(f"actor {self._actor.id}: actions", self._actor.log)
-        self._tasks.spawn(coroutine, name=self._tasks.name, eager=True)
+    def begin(self, call: Call, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a call beside this task, for a connection on which further messages arrive meanwhile."""
+        if self._shared is None:
+            tasks = TaskGroup(f"actor {self._actor.id}: actions", self._actor.log)
+            self._shared = SharedTasks(tasks, MAX_CALLS, self._has_to_wait)
+        self._shared.begin(call, coroutine)
 
     @property
     def full(self) -> bool:
         """Whether so many calls run that no more may begin."""
-        return self._tasks is not None and len(self._tasks) >= MAX_CALLS
+        return self._shared is not None and self._shared.full
 
     async def room(self) -> None:
         """Return once few enough calls run. Cancelling is safe."""
-        while self.full:
-            if self._room is None:
-                self._room = self._loop.create_future()
-            await asyncio.shield(self._room)
+        if self._shared is not None:
+            await self._shared.room()
 
     async def run(self, call: Call, connection: HostedConnection, name: str, arguments: list[Any]) -> Any:
-        """Run the action ``name`` in this task, which runs nothing else, and return its output as plain data.
+        """Run the action ``name`` and return its output as plain data.
 
         Raises a `Refusal`, or what the action raises. If the task is cancelled, so is the action.
         """
@@ -125,24 +127,30 @@ class Calls:
         except ConversionError as error:
             raise Refusal("actor", "validation_error", f"{name}: {error}") from None
         caller.set(connection)
-        self._begin(call, spec.timeout)
+        call.timeout = spec.timeout
+        if call.task is not None:
+            self._watch(call, spec.timeout)
         try:
             return plain(await getattr(self._instance, spec.attribute)(*bound))
         except asyncio.CancelledError as error:
-            assert call.task is not None
-            if call.timed_out and call.task.uncancel() == 0:
+            if call.timed_out and call.task is not None and call.task.uncancel() == 0:
                 raise Refusal("actor", "action_timed_out", f"Action `{name}` took longer than {spec.timeout:g} s.") from None
             if is_being_cancelled():
                 raise
             raise RuntimeError(f"the action {name} has awaited something that was cancelled") from error
         finally:
-            del self._running[call]
-            if self._room is not None:
-                self._loop.call_soon(self._room.set_result, None)
-                self._room = None
+            call.timeout = None
+            if call.task is not None:
+                del self._running[call]
 
-    def _begin(self, call: Call, timeout: float) -> None:
-        call.task = asyncio.current_task()
+    def _has_to_wait(self, call: Call) -> None:
+        """The task that runs ``call`` is its own from now on."""
+        if call.timeout is not None:
+            call.task = asyncio.current_task()
+            self._watch(call, call.timeout)
+
+    def _watch(self, call: Call, timeout: float) -> None:
+        """Cancel the action when its time is over."""
         now = self._loop.time()
         call.deadline = now + timeout
         call.acknowledged_at = now + call.acknowledged_after

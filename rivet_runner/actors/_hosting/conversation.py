@@ -173,16 +173,17 @@ def _change_subscription(generation: TypedGeneration, connection: HostedConnecti
 def _begin_call(
     generation: TypedGeneration, connection: HostedConnection, request: ActionRequest, *, hibernatable: bool
 ) -> Coroutine[Any, Any, None] | None:
-    """Start the action in a task of its own. Return what to wait for if too many are under way."""
+    """Let the action begin. Return what to wait for if too many are under way."""
     calls = generation.calls
     if not hibernatable:
-        calls.spawn(_call(generation, connection, Call(), request))
+        call = Call()
+        calls.begin(call, _call(generation, connection, call, request))
         return calls.room() if calls.full else None
     assert connection.ws is not None
     repeated = connection.ws.restored and _may_repeat(generation)
     call = Call(REPEATED_ACKNOWLEDGED_AFTER if repeated else ACKNOWLEDGED_AFTER)
     unprocessed = call.messages = generation.connection_table.received(connection, call)
-    calls.spawn(_call(generation, connection, call, request))
+    calls.begin(call, _call(generation, connection, call, request))
     if unprocessed.hurries():
         generation.saving.hurry()
     if unprocessed.full or calls.full:

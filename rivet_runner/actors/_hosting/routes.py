@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
@@ -71,7 +72,7 @@ async def _action(
     if generation.is_stopping:
         raise Refusal("actor", "stopping", "The actor is stopping.")
     try:
-        output = await generation.calls.run(Call(), connection, name, arguments)
+        output = await generation.calls.run(Call(task=asyncio.current_task()), connection, name, arguments)
     except Exception as error:
         raise generation.for_caller(error, f"action {name}") from error
     finally:
