@@ -222,7 +222,7 @@ async def _call(generation: TypedGeneration, connection: HostedConnection, call:
         await connection.ws.send(_frame(generation, connection.codec, answer, request.id))
     except WebSocketClosed:
         pass
-    if not call.ended:
+    if call.messages is not None and not call.ended:
         call.end()
         generation.saving.soon()
 

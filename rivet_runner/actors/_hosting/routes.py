@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
-from multidict import CIMultiDict
-
 from rivet_runner.actors._hosting.calls import Call
 from rivet_runner.actors._hosting.connections import HostedConnection
 from rivet_runner.actors._hosting.generation import TypedGeneration
@@ -26,7 +24,6 @@ RAW: Final = "/request"
 
 _ENCODINGS: Final = {encoding.value: codec(encoding) for encoding in Encoding}
 _DEFAULT: Final = codec(Encoding.JSON)
-_HEADERS: Final = {each: CIMultiDict({"content-type": each.content_type}) for each in _ENCODINGS.values()}
 
 
 async def answer(generation: TypedGeneration, request: Request) -> Response:
@@ -47,7 +44,13 @@ async def answer(generation: TypedGeneration, request: Request) -> Response:
 def _failure(generation: TypedGeneration, encoding: Codec, request: Request, error: Exception) -> Response:
     told = generation.error_for(generation.for_caller(error, "the answer of an action"))
     body = encoding.encode_error(told, _version(encoding, request))
-    return Response(body, status_of(told), _HEADERS[encoding])
+    return _response(encoding, body, status_of(told))
+
+
+def _response(encoding: Codec, body: bytes, status: int = 200) -> Response:
+    response = Response(body, status)
+    response.headers["content-type"] = encoding.content_type
+    return response
 
 
 # Actions
@@ -77,9 +80,9 @@ async def _action(
         raise generation.for_caller(error, f"action {name}") from error
     finally:
         generation.saving.soon()
-    body = encoding.encode_action_response(output, _version(encoding, request))
+    body = encoding.encode_action_response(output, encoding.version_of(request.body))
     generation.check_outgoing(body)
-    return Response(body, 200, _HEADERS[encoding])
+    return _response(encoding, body)
 
 
 def _version(encoding: Codec, request: Request) -> int:

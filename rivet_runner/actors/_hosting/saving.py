@@ -44,18 +44,20 @@ class Saving:
         self._store = store
         self._failed = failed
         self._interval = interval
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._running: asyncio.Task[Exception | None] | None = None
         self._next: asyncio.Task[Exception | None] | None = None
         self._closed = False
 
     def soon(self) -> None:
         """Something may have changed the state: store it after the interval."""
-        if self._timer is None and not self._closed:
-            if self._store is None:
-                self._without_state()
-            else:
-                self._timer = asyncio.get_running_loop().call_later(self._interval, self._due)
+        if self._timer is not None or self._closed:
+            return
+        if self._store is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._interval, self._due)
+        elif self._connections.may_have_changed:
+            # At the end of the turn, for all of its actions together.
+            self._timer = asyncio.get_running_loop().call_soon(self._due)
 
     def hurry(self) -> None:
         """Store it as soon as the save that runs has ended."""
@@ -92,7 +94,10 @@ class Saving:
 
     def _due(self) -> None:
         self._timer = None
-        self._actor.spawn(self._save_by_itself(), keep_awake=False)
+        if self._store is None:
+            self._without_state()
+        else:
+            self._actor.spawn(self._save_by_itself(), keep_awake=False)
 
     async def _save_by_itself(self) -> None:
         error = await asyncio.shield(self._begin())

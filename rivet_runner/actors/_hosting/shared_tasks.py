@@ -87,16 +87,13 @@ class SharedTasks(Generic[T]):
                 except StopIteration:
                     pass
                 finally:
-                    self._ended()
+                    self._under_way -= 1
+                    if self._room is not None:
+                        self._room.set_result(None)
+                        self._room = None
         finally:
             if self._sharing is task:
                 self._pass_on()
-
-    def _ended(self) -> None:
-        self._under_way -= 1
-        if self._room is not None:
-            self._room.set_result(None)
-            self._room = None
 
 
 @types.coroutine

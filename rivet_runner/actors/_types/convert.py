@@ -35,21 +35,21 @@ class ValueType(Generic[T]):
     Raises `TypeError` with the reason if nothing can be converted to ``annotation``.
     """
 
-    __slots__ = ("_exact", "annotation")
+    __slots__ = ("annotation", "exact")
 
     def __init__(self, annotation: Any) -> None:
         reason = unsupported_reason(annotation)
         if reason is not None:
             raise TypeError(reason)
         self.annotation: Any = annotation
-        # A value of exactly this type is right as it is.
-        self._exact = annotation if isinstance(annotation, type) and annotation in _SCALARS else None
+        self.exact: type | None = annotation if isinstance(annotation, type) and annotation in _SCALARS else None
+        """A value of exactly this type is right as it is."""
 
     def convert(self, value: Any) -> T:
         """Convert plain data. Raises `ConversionError`."""
-        if type(value) is self._exact:
+        if type(value) is self.exact:
             return cast(T, value)
-        if self._exact is int:
+        if self.exact is int:
             value = _with_whole_floats(value)  # at once, because raising and trying again takes far longer
         return cast(T, convert(value, self.annotation))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,7 +23,7 @@ class Signature:
     arguments cannot be given to, or an annotation that no value can be converted to.
     """
 
-    __slots__ = ("_parameters", "_required", "_rest", "_result")
+    __slots__ = ("_exact", "_parameters", "_required", "_rest", "_result")
 
     def __init__(self, method: Callable[..., Any], names: Names | None = None) -> None:
         hints = annotations_of(method, names or {})
@@ -32,6 +32,8 @@ class Signature:
         self._rest: tuple[str, ValueType[Any]] | None = None
         for parameter in _without_self(method):
             self._add(parameter, hints.get(parameter.name, Any))
+        # Arguments of exactly these types are right as they are.
+        self._exact = [kind.exact for _, kind in self._parameters]
         result = hints.get("return", Any)
         self._result: ValueType[Any] = ValueType(Any if unsupported_reason(result) else result)
 
@@ -62,11 +64,13 @@ class Signature:
         """The type of the first parameter. It is anything if there are only ``*args``."""
         return self._parameters[0][1] if self._parameters else ValueType(Any)
 
-    def bind(self, arguments: Sequence[Any]) -> list[Any]:
+    def bind(self, arguments: list[Any]) -> list[Any]:
         """Convert plain ``arguments``, in the order of the parameters. Defaults are left to the call.
 
         Raises `ConversionError` if there are too many or too few, or one does not fit. The path begins with the parameter.
         """
+        if [*map(type, arguments)] == self._exact:
+            return arguments
         given, parameters = len(arguments), self._parameters
         if given < self._required or (given > len(parameters) and self._rest is None):
             raise ConversionError("", f"takes {self._count()}, got {given}")

@@ -25,6 +25,7 @@ __all__ = ["BareCodec"]
 
 _HEADS: Final = {version: version.to_bytes(2, "little") for version in VERSIONS}
 _HEAD: Final = _HEADS[VERSION]
+_VERSION_OF: Final = {head: version for version, head in _HEADS.items()}
 
 
 class BareCodec(Codec):
@@ -107,8 +108,8 @@ def _bytes(data: str | bytes) -> bytes:
 
 
 def _version(data: bytes) -> int:
-    version = int.from_bytes(data[:2], "little")
-    if len(data) < 2 or version not in VERSIONS:
+    version = _VERSION_OF.get(data[:2])
+    if version is None:
         raise DecodeError(f"the message does not begin with a version from 1 to {VERSION}")
     return version
 

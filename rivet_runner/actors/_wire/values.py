@@ -119,6 +119,8 @@ def load_native_cbor(data: bytes) -> Any:
         value = cbor2.loads(data, semantic_decoders=_TAGS, tag_hook=_unknown_tag, max_depth=MAX_DEPTH)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DecodeError(f"this is not CBOR: {error.__cause__ or error}") from None
+    if data[1:].isascii() and data[0] not in _UNUSUAL:
+        return value  # the shortest way to know it of short arguments
     return value if len(data.translate(None, _UNUSUAL)) == len(data) else native(value)
 
 
