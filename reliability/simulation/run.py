@@ -49,6 +49,7 @@ async def _run(seed: int, protocol: int, faults: Faults, lines: int | None, *, t
     checker.read(trace.since(before))
     violations = [str(violation) for violation in checker.broken]
     shown = trace.last(TRACE_LINES if lines is None else lines) if violations or lines is not None else ""
+    trace.clear()  # at once, and not when the garbage collector comes by
     return Outcome(seed, violations, shown, trace.added, checker.faults)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -55,6 +56,10 @@ class TraceEntry(NamedTuple):
         return f"{self.time / 1000:12.3f} {self.part:<8} {self.subject:<30} {self.what} {details}".rstrip()
 
 
+_entry: Final[Callable[[_Raw], TraceEntry]] = functools.partial(tuple.__new__, TraceEntry)
+"""Makes an entry, a few times as fast as ``_make`` does."""
+
+
 class Trace:
     """The last 100,000 entries of a run. You can print it, iterate over it, or ask for the `last` lines."""
 
@@ -78,11 +83,20 @@ class Trace:
         self.added += 1
         self._entries.append((self._now() - self._began, "link", runner_id, direction, (kept, version)))
 
+    @property
+    def time(self) -> int:
+        """Milliseconds since the engine began, as in the entries."""
+        return self._now() - self._began
+
+    def clear(self) -> None:
+        """Forget all entries. `added` still counts them."""
+        self._entries.clear()
+
     def __len__(self) -> int:
         return len(self._entries)
 
     def __iter__(self) -> Iterator[TraceEntry]:
-        return iter(list(map(TraceEntry._make, self._entries)))
+        return iter(list(map(_entry, self._entries)))
 
     def __str__(self) -> str:
         return self.last(len(self))
@@ -92,7 +106,7 @@ class Trace:
         new = min(self.added - added, len(self._entries))
         newest = list(itertools.islice(reversed(self._entries), new))
         newest.reverse()
-        return list(map(TraceEntry._make, newest))
+        return list(map(_entry, newest))
 
     def last(self, lines: int = 50) -> str:
         """The newest lines as text. Show them if your test fails."""
