@@ -58,6 +58,11 @@ class Checker:
             reader(now)
 
     @property
+    def waits(self) -> bool:
+        """Whether a promise can still be broken by nothing more than time."""
+        return any(invariant.waits for invariant in self._all)
+
+    @property
     def broken(self) -> list[Violation]:
         """Every complaint so far."""
         return [violation for invariant in self._all for violation in invariant.broken]

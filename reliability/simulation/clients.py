@@ -38,6 +38,8 @@ class Client:
         self.sent = 0
         self.received = 0
         self.is_open = True
+        self._news = asyncio.Event()
+        """Set with each message and with the end."""
         self._handle = handle
         self._socket: _Socket | None = None
 
@@ -49,10 +51,18 @@ class Client:
             while True:
                 self.received = int(await self._socket.recv())
                 self._note("receives", self.received)
+                self._news.set()
         except WebSocketClosed as closed:
             self._note("is closed", closed.code, closed.reason.partition("#")[0])
         finally:
             self.is_open = False
+            self._news.set()
+
+    async def wait_for_reply(self, after: int) -> None:
+        """Wait until it has a reply with a higher number than ``after``, or is closed."""
+        while self.is_open and self.received <= after:
+            self._news.clear()
+            await self._news.wait()
 
     async def send(self, count: int) -> None:
         if self._socket is None:

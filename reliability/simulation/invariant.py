@@ -73,6 +73,11 @@ class Invariant:
     def tunnel(self, key: bytes, index: int, kind: Any) -> None:
         """An open or a message to an actor's WebSocket passed, or an acknowledgement of one. ``key`` is the client's."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the promise can still be broken by nothing more than time."""
+        return False
+
     def tick(self, now: int) -> None:
         """Time passed, also without anything in the trace. ``now`` is in milliseconds, as in its lines."""
 

@@ -282,6 +282,10 @@ class Alarms(Invariant):
         if alarm not in self.set:
             self.complain(f"{alarm[0]}: the engine was told of an alarm at {alarm[1]}, which the actor has not set")
 
+    @property
+    def waits(self) -> bool:
+        return bool(self.waiting)
+
     def tick(self, now: int) -> None:
         for actor, (due, alarm_ts, place) in list(self.waiting.items()):
             if now < due:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
-from datetime import timedelta
+from itertools import accumulate
 from typing import Any, ClassVar, Final, cast
 
 from reliability.simulation.checker import Checker
@@ -44,13 +44,13 @@ class Load(ABC):
         self._world = World(engine, seed)
         self._random = self._world.random
         self._checker = checker
-        self._began = engine.now()
         self._read = 0
         self._handles: list[SimulatedActorHandle] = []
         self._processes: list[Process] = []
         self._names = 0
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._actions = [getattr(self, name) for name in self.ACTIONS]
+        self._shares = [*accumulate(self.ACTIONS.values())]
 
     async def run(self) -> None:
         """Do everything, and stop early at the first promise that is broken."""
@@ -63,7 +63,7 @@ class Load(ABC):
             await self._connect()
         calm_at = loop.time() + FAULTY_SECONDS
         while loop.time() < calm_at and not self._checker.broken:
-            [action] = self._random.choices(self._actions, [*self.ACTIONS.values()])
+            [action] = self._random.choices(self._actions, cum_weights=self._shares)
             await action()
             await asyncio.sleep(self._random.uniform(0, self._random.choice(STEP)))
             await self.check()
@@ -78,7 +78,7 @@ class Load(ABC):
         trace = self._world.trace
         new, self._read = trace.since(self._read), trace.added
         self._checker.read(new)
-        self._checker.tick((self._engine.now() - self._began) // timedelta(milliseconds=1))
+        self._checker.tick(trace.time)
 
     # Of each kind of load
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from reliability.simulation.checker import Checker
 from reliability.simulation.clients import Client, request
-from reliability.simulation.invariants import ALARM_SECONDS, OK, RECOVERY_SECONDS
+from reliability.simulation.invariants import OK, RECOVERY_SECONDS
 from reliability.simulation.load import Load
 from reliability.simulation.processes import options_of
 from reliability.simulation.subject import VALUE_KEY, Subject
@@ -21,6 +21,9 @@ BURST: Final = 1_100
 """Messages at once, more than the engine's ring holds."""
 
 LATEST_ALARM: Final = 40.0
+
+QUIET_SECONDS: Final = 45.0
+"""Longer than the engine takes to give a runner up, and than any alarm is away."""
 
 
 class PlainLoad(Load):
@@ -112,13 +115,16 @@ class PlainLoad(Load):
     # The calm
 
     async def _calm(self) -> None:
-        """Wait until everything works, and until every alarm was due."""
+        """Wait until everything works, and until every alarm has woken its actor or is too late."""
         for handle in self._handles:
             await self._works(handle)
         await self._clients_work()
         await self.check()
-        await asyncio.sleep(LATEST_ALARM + ALARM_SECONDS + 1)
+        await asyncio.sleep(QUIET_SECONDS)
         await self.check()
+        while self._checker.waits:
+            await asyncio.sleep(1)
+            await self.check()
 
     async def _works(self, handle: SimulatedActorHandle) -> None:
         loop = asyncio.get_running_loop()
@@ -141,12 +147,13 @@ class PlainLoad(Load):
                 continue
             asked = self._world.replies[client.name]
             await client.send(1)
-            while client.is_open and client.received <= asked:
-                if loop.time() > deadline:
-                    text = f"no reply to message {client.sent} of {client.name}"
-                    self._world.note("calm", client.actor_id, "does not work", text)
-                    return
-                await asyncio.sleep(0.1)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await client.wait_for_reply(asked)
+            except TimeoutError:
+                text = f"no reply to message {client.sent} of {client.name}"
+                self._world.note("calm", client.actor_id, "does not work", text)
+                return
 
     async def _clients_leave(self) -> None:
         for client in self._open_clients():
