@@ -265,6 +265,24 @@ class TestFaultsByHand:
                 await asking
 
     @virtual
+    async def test_clients_are_refused_while_the_engine_is_down_and_leave_no_task_behind(self) -> None:
+        async with SimulatedEngine(clock="virtual") as engine, engine.host(Room):
+            actor = await engine.create("room", crash_policy="restart")
+            await actor.wake()
+            restarting = asyncio.create_task(engine.restart(outage=5))
+            await engine.advance(1)
+            with pytest.raises(HttpExchangeFailed, match="the engine is down"):
+                await actor.request("GET", "/")
+            ws = await actor.websocket("/room")
+            assert await ws.wait_closed() == (1006, "")
+            await engine.advance(5)
+            await restarting
+            assert engine.open_requests == 0
+            await engine.advance(60)
+            assert (await actor.request("GET", "/")).status == 200
+        assert not [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+    @virtual
     async def test_runner_is_told_that_the_engine_goes_away(self) -> None:
         closes: list[tuple[int, str]] = []
 

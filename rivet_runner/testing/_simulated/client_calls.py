@@ -12,6 +12,7 @@ from rivet_runner.testing._simulated.cluster import Cluster
 from rivet_runner.testing._simulated.errors import EngineError
 from rivet_runner.testing._simulated.gateway_request import ClientRequest
 from rivet_runner.testing._simulated.gateway_websocket import ClientUpgrade
+from rivet_runner.testing._simulated.guard import BROKEN
 from rivet_runner.testing.http_client import HttpExchangeFailed, HttpResponse
 
 __all__ = ["call_actor", "open_websocket"]
@@ -39,9 +40,11 @@ async def call_actor(
 
     Without ``waits`` the request goes to an actor that is not ready yet too.
 
-    Raises `HttpExchangeFailed` if the engine goes down before it answers. Cancelling is a client that leaves.
+    Raises `HttpExchangeFailed` if the engine is down, or goes down before it answers. Cancelling is a client that leaves.
     """
     cluster.trace.add("client", actor_id, method, path)
+    if cluster.guard.is_closed:
+        raise HttpExchangeFailed(f"{method} {path}: the engine is down")
     if method.upper() == "OPTIONS":
         return preflight_answer(headers)
     skips = SKIP_WAIT_VALUES.get(headers.get(SKIP_WAIT, "false"))
@@ -68,8 +71,14 @@ async def call_actor(
 def open_websocket(
     cluster: Cluster, actor_id: str, path: str, headers: Mapping[str, str], client: ClientPort, *, waits: bool = True
 ) -> None:
-    """Serve a client's WebSocket, in a task of the guard. ``waits`` is as for `call_actor`."""
+    """Serve a client's WebSocket, in a task of the guard. It breaks at once if the engine is down.
+
+    ``waits`` is as for `call_actor`.
+    """
     cluster.trace.add("client", actor_id, "websocket", path)
+    if cluster.guard.is_closed:
+        client.close(BROKEN, "")
+        return
     offered = [name.strip() for name in headers.get("sec-websocket-protocol", "").split(",")]
     upgrade = ClientUpgrade(actor_id, path, headers, waits and SKIP_WAIT_SUBPROTOCOL not in offered)
     cluster.guard.tasks.spawn(cluster.guard.serve_websocket(upgrade, client), name=f"websocket {path}")

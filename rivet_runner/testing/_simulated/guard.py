@@ -195,8 +195,14 @@ class Guard:
         self.cut()
         return idle
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no clients any more."""
+        return self.tasks.closed
+
     def cut(self) -> None:
-        """Break every client's connection without a close frame, in the order in which they came."""
+        """Break every client's connection without a close frame, in the order in which they came, and take no more."""
+        self.tasks.close()
         for client in list(self._clients):
             client.close(BROKEN, "")
 

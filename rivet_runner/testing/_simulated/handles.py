@@ -92,8 +92,8 @@ class SimulatedActorHandle:
         ``path`` may have a query. You get the engine's errors as responses too, with the statuses of the real engine: check
         ``status``. The engine retries as the real one does, so this can take as long as its timeouts.
 
-        Raises `HttpExchangeFailed` if the engine goes down before it answers. Cancelling is safe, but your actor does not
-        hear of it.
+        Raises `HttpExchangeFailed` if the engine is down, or goes down before it answers. Cancelling is safe, but your actor
+        does not hear of it.
         """
         cluster = self._cluster
         sent = {"content-length": str(len(body))} if body else {}
@@ -103,8 +103,8 @@ class SimulatedActorHandle:
     def websocket(self, path: str, headers: Headers | None = None) -> _Connecting:
         """Open a WebSocket through the gateway. Write ``async with actor.websocket("/") as ws``, or ``await`` it.
 
-        It is open at once, as the engine answers the upgrade by itself. If your actor refuses it, you get a close. With
-        ``await``, close it yourself.
+        It is open at once, as the engine answers the upgrade by itself. If your actor refuses it, you get a close. If the
+        engine is down, the close has the code 1006. With ``await``, close it yourself.
         """
         return _Connecting(lambda: self._connect(path, headers))
 
