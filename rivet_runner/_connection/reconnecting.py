@@ -26,7 +26,7 @@ from typing import Any, Final, Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from rivet_runner._connection.backoff import Backoff
+from rivet_runner._connection.backoff import FIRST_DELAY, Backoff
 from rivet_runner._connection.close_reasons import (
     RUNNER_SHUTDOWN_REASON,
     CloseAction,
@@ -106,7 +106,7 @@ class ReconnectLoop:
         self._uplink = uplink
         self._reading = reading
         self._events = events
-        self._backoff = Backoff(environment.random)
+        self._backoff = Backoff(environment.random, FIRST_DELAY)
         self._task: asyncio.Task[Any] | None = None
         self._socket: Link | None = None
         self._init_timer: asyncio.TimerHandle | None = None
