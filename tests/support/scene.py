@@ -138,14 +138,18 @@ class Scene:
 async def scene(
     hooks: dict[str, Hook] | None = None, *, kind: type[HookedRunner] = HookedRunner, **options: Any
 ) -> AsyncIterator[Scene]:
-    """A runner that was not started. At the end it is taken down, and whatever must be true of each runner is checked."""
+    """A runner that was not started. At the end it is taken down, and whatever must be true of each runner is checked.
+
+    It does not warn of a blocked loop, unless ``block_warning`` says so: on a busy machine any loop is late in real time.
+    """
     errors = _Errors()
     log = logging.getLogger("rivet_runner")
     log.addHandler(errors)
     before = asyncio.all_tasks()
     try:
         async with ScriptedEngine() as engine:
-            runner = kind(hooks=hooks, **{"endpoint": engine.endpoint, "runner_key": "key", **options})
+            defaults = {"endpoint": engine.endpoint, "runner_key": "key", "block_warning": None}
+            runner = kind(hooks=hooks, **{**defaults, **options})
             current = Scene(engine, runner, errors.messages)
             yield current
             await runner.shutdown(immediate=True)
