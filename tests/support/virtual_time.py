@@ -123,9 +123,11 @@ class _PatientSelector(JumpingSelector):
     def _undelivered(self) -> bool:
         """Whether a socket has sent bytes that the other side's kernel has not acknowledged."""
         files = [key.fd for key in self.get_map().values()] if sys.platform == "linux" else []
+        if not any(map(_unacknowledged, files)):
+            return False
         for fd in files:
             _acknowledge(fd)
-        return any(_unacknowledged(fd) for fd in files)
+        return any(map(_unacknowledged, files))
 
 
 def _acknowledge(fd: int) -> None:
