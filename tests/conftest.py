@@ -107,8 +107,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(count)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from looking through thousands of tests, again and again, while more are collected."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from looking through thousands of collected tests, again and again, in each of them."""
+    """Keep it from doing so in each of the tests as well."""
     gc.collect()
     gc.freeze()
 
