@@ -42,9 +42,10 @@ test: $(INSTALLED) ## run every test, with the real engine (ARGS="-k name" goes 
 	@tools/install_javascript_client.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
 	@$(BIN)/python -m pytest $(ARGS)
 
-# Fewer examples of each property, and no test that is marked slow: `make test` and `make coverage` have both.
+# Fewer examples of each property, and no test that is marked slow, as all of tests/engine are: the other targets have both.
 test-fast: $(INSTALLED) ## run the quick tests: no engine, no browser, fewer examples, on every core
-	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine and not slow" --hypothesis-profile=quick $(ARGS)
+	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine and not slow" --ignore=tests/engine \
+	  --hypothesis-profile=quick $(ARGS)
 
 # Of the engine's tests, only those of the testing tools are traced: the others are about time, and tracing doubles their CPU.
 ENGINE_TOOLS := tests/conformance tests/testing tests/engine/test_local_engine.py tests/engine/test_engine_api.py

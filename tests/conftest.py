@@ -9,6 +9,8 @@ commands, events, acknowledgements, pings, drains), or meets such messages on it
 two reasons. Either they have no runner: codecs, configuration, the parts of a room by themselves. Or they test what is above
 the session and the same for every version: payloads, replays, queues, reads, back-off. ``--protocol 7`` runs everything on
 version 7 instead, and ``--protocol 3`` on version 3.
+
+The runs with another version than the default one are ``slow``, except in `TWINS_ARE_QUICK`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -28,6 +31,9 @@ from rivet_runner.testing.engine_binary import find_engine_binary
 
 NEEDS_ENGINE: Final = ("needs", "engine")
 """A user property, as those reach the main process of a parallel run; not a keyword, since those hold folders' names too."""
+
+TWINS_ARE_QUICK: Final = Path(__file__).parent / "session"
+"""Most of the code that differs between the versions of the protocol is in the session."""
 
 # A busy machine is no defect of the code: no example of a property has a time limit. `make test-fast` asks
 # for fewer examples with `--hypothesis-profile=quick`, and `make test` and CI try all.
@@ -91,7 +97,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     chosen = metafunc.config.getoption("protocol")
     versions = [version for version in versions if chosen in (None, version)]
-    metafunc.parametrize("protocol", versions, indirect=True, ids=[f"v{version}" for version in versions])
+    twins_are_slow = DEFAULT_VERSION in versions and not definition.path.is_relative_to(TWINS_ARE_QUICK)
+    slow = {version: twins_are_slow and version != DEFAULT_VERSION for version in versions}
+    cases = [
+        pytest.param(version, id=f"v{version}", marks=[pytest.mark.slow] if slow[version] else []) for version in versions
+    ]
+    metafunc.parametrize("protocol", cases, indirect=True)
 
 
 @pytest.fixture(autouse=True)

@@ -87,6 +87,7 @@ async def test_numbers_are_right_when_a_busy_runner_is_scraped() -> None:
         assert math.isfinite(value(text, "event_loop_blocked_seconds"))
 
 
+@pytest.mark.slow
 async def test_labels_are_bounded_and_name_no_actor_when_there_are_many() -> None:
     registry = CollectorRegistry()
     async with started({"fetch": fetch}, health_port=0, metrics=registry) as (current, connection):

@@ -13,10 +13,16 @@ import pytest
 import uvloop
 
 from rivet_runner import Runner
-from rivet_runner._connection import backoff, engine_socket
+from rivet_runner._connection import engine_socket, reconnecting
 from tests.support.waiting import eventually
 
-LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+LOOPS = pytest.mark.parametrize(
+    "new_loop",
+    [
+        pytest.param(asyncio.new_event_loop, id="asyncio"),
+        pytest.param(uvloop.new_event_loop, id="uvloop", marks=pytest.mark.slow),
+    ],
+)
 
 
 @contextlib.asynccontextmanager
@@ -79,7 +85,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dials that end, pings that are due, and retries that come within a test's time."""
     monkeypatch.setattr(engine_socket, "PING_INTERVAL", 0.02)
     monkeypatch.setattr(engine_socket, "DIAL_TIMEOUT", 0.1)
-    monkeypatch.setattr(backoff, "FIRST_DELAY", 0.05)
+    monkeypatch.setattr(reconnecting, "FIRST_DELAY", 0.05)
 
 
 def run(new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any, None]) -> list[dict[str, Any]]:

@@ -139,6 +139,7 @@ async def test_messages_are_delivered_when_the_first_came_along_with_the_upgrade
         await runner.shutdown(immediate=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_messages_of_any_size_come_and_go_when_the_engine_is_behind_tls(
     loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

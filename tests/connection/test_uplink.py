@@ -243,6 +243,7 @@ async def test_a_growing_backlog_of_events_is_warned_of_once_when_it_is_not_conf
     assert [record.levelno for record in caplog.records] == 2 * [logging.WARNING], "it had gone meanwhile"
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_the_connection_is_made_anew_when_too_many_events_are_unconfirmed(caplog: pytest.LogCaptureFixture) -> None:
     wired = await WiredUplink().connected()

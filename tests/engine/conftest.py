@@ -1,7 +1,8 @@
 """Each test here runs against the real engine, and against the simulated one at a port, unless a marker says why not.
 
 The real engine is the oracle: if the two differ, the simulated one is wrong. ``real_engine(reason)`` marks a test that only
-the real engine can run. Waiting takes no real time on the simulated one, unless ``real_time(reason)`` marks the test.
+the real engine can run. Waiting takes no real time on the simulated one, unless ``real_time(reason)`` marks the test. The
+simulated runs are all ``slow``: what they test has quicker tests in the folders of its rooms.
 """
 
 from __future__ import annotations
@@ -57,10 +58,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.path.is_relative_to(_HERE):
             continue
         case = getattr(item, "callspec", None)
-        if case is None or _SIMULATED not in case.id.split("-"):
-            item.add_marker("engine")
-        elif _reason(item, "real_time"):
-            item.add_marker("slow")
+        is_real = case is None or _SIMULATED not in case.id.split("-")
+        item.add_marker("engine" if is_real else "slow")
 
 
 @pytest.fixture(scope="session")

@@ -172,6 +172,7 @@ async def test_runner_config_is_refused_when_a_field_is_unknown(api: EngineApi, 
         await api.upsert_runner_config(runner_name, {"unheard_of": {}})
 
 
+@pytest.mark.slow
 async def test_many_calls_at_once_are_all_answered(api: EngineApi) -> None:
     answers = await asyncio.gather(*(api.health() for _ in range(300)))
     assert {answer.status for answer in answers} == {"ok"}

@@ -130,6 +130,7 @@ async def kill(engine: RestartableEngine) -> None:
     await engine.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.both_protocols
 @pytest.mark.parametrize(("end", "close"), [(stop, (1011, "ws.going_away")), (kill, (1006, ""))], ids=["SIGTERM", "SIGKILL"])
 async def test_actors_go_on_when_the_engine_comes_back_on_the_same_data(

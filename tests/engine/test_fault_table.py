@@ -29,6 +29,7 @@ async def kill(engine: RestartableEngine) -> None:
     await engine.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [stop, kill])
 async def test_each_line_of_the_log_says_what_to_do_when_the_engine_ends_and_returns(
     own_engine: OwnEngine, end: Callable[[RestartableEngine], Awaitable[None]], caplog: pytest.LogCaptureFixture

@@ -31,6 +31,7 @@ async def room(engine: Engine, runner_name: str) -> AsyncIterator[Room]:
         yield runner
 
 
+@pytest.mark.slow
 async def test_every_message_is_delivered_in_order_when_the_actor_sleeps_ten_times(
     room: Room, api: EngineApi, runner_name: str
 ) -> None:
@@ -52,6 +53,7 @@ async def test_every_message_is_delivered_in_order_when_the_actor_sleeps_ten_tim
         assert client.close_code is None
 
 
+@pytest.mark.slow
 async def test_every_message_is_delivered_in_order_when_the_runner_is_replaced_between_cycles(
     engine: Engine, api: EngineApi, runner_name: str
 ) -> None:

@@ -81,6 +81,7 @@ async def test_bodies_arrive_whole_when_they_are_empty_small_or_large(
         assert runner.connected
 
 
+@pytest.mark.slow
 async def test_client_gets_the_whole_body_when_the_response_is_up_to_max_payload(
     engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
@@ -95,6 +96,7 @@ async def test_client_gets_the_whole_body_when_the_response_is_up_to_max_payload
             assert response.headers["content-length"] == str(size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_payload", [1000, 20 * MIB])
 async def test_client_gets_a_500_when_the_response_is_over_max_payload(
     engine: Engine, api: EngineApi, runner_name: str, caplog: pytest.LogCaptureFixture, max_payload: int
@@ -275,6 +277,7 @@ async def test_request_reaches_the_next_generation_when_the_actor_is_stopping(
         assert (response.status, response.text()) == (200, "1")
 
 
+@pytest.mark.slow
 async def test_each_client_gets_its_own_answer_when_200_are_answered_in_reverse(
     engine: Engine, api: EngineApi, runner_name: str
 ) -> None:
@@ -299,6 +302,7 @@ async def test_each_client_gets_its_own_answer_when_200_are_answered_in_reverse(
         assert [response.text() for response in responses] == [f"/{number} body {number}" for number in range(200)]
 
 
+@pytest.mark.slow
 async def test_nothing_else_waits_when_a_fetch_never_returns(engine: Engine, api: EngineApi, runner_name: str) -> None:
     async def fetch(actor: Actor, request: Request) -> Response:
         if request.path == "/never":

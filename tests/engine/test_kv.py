@@ -103,6 +103,7 @@ async def test_list_gives_a_range_in_key_order_when_it_is_asked_for(kv: KV) -> N
     assert len(await kv.list(limit=10**9)) == len(keys)
 
 
+@pytest.mark.slow
 async def test_list_gives_what_the_limit_says_when_it_goes_over_pages(kv: KV) -> None:
     values = {b"%03d" % number: bytes([number % 256]) * (100 * 1024) for number in range(300)}
     for first in range(0, 300, 9):
@@ -335,6 +336,7 @@ async def _same_as_a_dict(kv: KV, steps: list[tuple[Any, ...]]) -> None:
             assert [*found.items()] == [(key, model[key]) for key in expected]
 
 
+@pytest.mark.slow
 async def test_kv_is_like_a_sorted_dict_when_any_calls_follow_each_other(kv: KV) -> None:
     loop = asyncio.get_running_loop()
 

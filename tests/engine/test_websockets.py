@@ -225,6 +225,7 @@ async def test_a_client_is_closed_when_its_text_is_not_utf_8(
             await eventually(lambda: runner.ended == [("/plain", False, 1011, "ws.downstream_closed")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/plain?echo", "/room?echo"])
 async def test_a_client_gets_everything_when_it_does_not_read_for_a_while(
     engine: Engine, api: EngineApi, runner_name: str, path: str

@@ -29,6 +29,7 @@ async def test_a_reminder_comes_in_its_time_while_the_actor_sleeps() -> None:
         assert await ada.call(Reminders.pending) == []
 
 
+@pytest.mark.slow
 @virtual
 async def test_mornings_of_a_month_come_by_the_clocks_of_the_time_zone() -> None:
     async with SimulatedEngine(clock="virtual") as engine, engine.host(app):

@@ -66,6 +66,7 @@ async def test_senders_wait_in_order_when_the_outbox_is_full(caplog: pytest.LogC
         assert len(one_line_each(caplog)) == 1, "the cut alone"
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_a_giant_message_is_refused_before_it_is_sent_and_a_clients_arrives(caplog: pytest.LogCaptureFixture) -> None:
     received: list[int] = []

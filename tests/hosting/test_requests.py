@@ -244,6 +244,7 @@ async def test_the_hook_runs_once_when_the_gateway_repeats_a_request() -> None:
         assert answers(connection) == [(200, b"ok")]
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_further_requests_get_a_503_when_too_many_wait_for_an_answer() -> None:
     go_on = asyncio.Event()

@@ -44,6 +44,7 @@ async def test_the_hook_gets_the_whole_body_when_it_came_in_pieces(first: bytes 
         assert (await other.response()).body == b"other end"
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_an_upload_is_taken_when_it_has_just_the_largest_size() -> None:
     async with started({"fetch": measure}) as (current, connection):

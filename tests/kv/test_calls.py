@@ -161,6 +161,7 @@ async def test_a_call_is_a_timeout_when_no_answer_comes() -> None:
     assert unanswered.under_way == (0, 0)
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_further_calls_wait_within_their_own_timeout_when_too_many_are_under_way() -> None:
     unanswered = UnansweredCalls(timeout=5)

@@ -61,6 +61,7 @@ async def call_all(actor: Actor) -> None:
         assert len(await actor.kv.get_many([b"k"])) == 1
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_calls_have_their_slots_when_thousands_were_cancelled() -> None:
     async with started() as (current, connection):

@@ -225,6 +225,7 @@ def test_only_a_recursive_type_is_left_to_the_garbage_collector() -> None:
     assert not MODULE.Everything.__struct_config__.gc
 
 
+@pytest.mark.slow
 def test_nesting_too_deep_for_python_is_refused() -> None:
     nested = MODULE.Forest([])
     for _ in range(100_000):

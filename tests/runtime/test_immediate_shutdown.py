@@ -85,6 +85,7 @@ async def test_on_actor_stop_runs_and_may_write_when_the_shutdown_is_immediate()
         assert isinstance(await connection.receive(ToServerStopping), ToServerStopping)
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_a_hundred_actors_take_no_longer_than_one_when_the_shutdown_is_immediate() -> None:
     async with started({"on_actor_stop": hang, "fetch": hang}) as (current, connection):

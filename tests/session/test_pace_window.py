@@ -32,6 +32,7 @@ def test_the_window_grows_to_its_largest_when_only_the_wire_is_long(round_trip: 
     assert engine.longest_queue <= STEP
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("round_trip", [0.05, 0.1, 0.3])
 @pytest.mark.parametrize("thinking", [0.0, 0.03])
 def test_most_of_what_the_distance_allows_passes_when_a_thousand_clients_wait_for_their_replies(
@@ -77,6 +78,7 @@ def test_the_window_shrinks_when_a_distant_engine_becomes_slow() -> None:
     assert engine.most_under_way <= 1000 * FAR + ENGINE_QUEUE + 2 * STEP
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("round_trip", [NEAR, FAR])
 def test_the_queue_stays_short_when_the_engine_is_slow_for_much_longer_than_a_minimum_is_kept(round_trip: float) -> None:
     engine = engine_at(round_trip, 1000)
@@ -88,6 +90,7 @@ def test_the_queue_stays_short_when_the_engine_is_slow_for_much_longer_than_a_mi
     assert left >= 0.9 * 6 * KEPT * 1000
 
 
+@pytest.mark.slow
 def test_the_window_follows_when_the_wire_becomes_longer() -> None:
     """A stale minimum expires: at first what the wire has more looks like a queue."""
     engine = engine_at(0.02, 20_000)
@@ -112,6 +115,7 @@ def test_the_window_follows_when_the_wire_becomes_shorter() -> None:
     assert engine.longest_queue <= ENGINE_QUEUE + 2 * STEP
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("round_trip", [NEAR, FAR])
 def test_what_arrives_at_once_fits_into_the_ring_when_the_engine_has_stalled(round_trip: float) -> None:
     engine = engine_at(round_trip, 50_000)

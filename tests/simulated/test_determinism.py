@@ -36,5 +36,6 @@ def test_runs_of_one_seed_are_the_same_when_hashes_differ() -> None:
     assert run_elsewhere(1, "4242") == here
 
 
+@pytest.mark.slow
 def test_runs_differ_when_their_seeds_do() -> None:
     assert run_scenario(1) != run_scenario(2)

@@ -111,6 +111,7 @@ async def test_messages_keep_their_order_when_each_takes_its_time() -> None:
             assert [await ws.recv() for _ in range(200)] == [str(number) for number in range(200)]
 
 
+@pytest.mark.slow
 @virtual
 async def test_burst_is_repaired_when_it_is_longer_than_the_ring() -> None:
     async with SimulatedEngine(clock="virtual", faults=only("cuts", every=0)) as engine, engine.host(Room):

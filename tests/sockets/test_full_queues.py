@@ -73,6 +73,7 @@ async def test_the_client_is_closed_when_too_many_bytes_wait(more: int) -> None:
         assert len(room.received) == (1 if more else 3)
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_one_message_is_taken_when_it_alone_is_over_the_bound() -> None:
     async with held_room() as (room, client):
@@ -83,6 +84,7 @@ async def test_one_message_is_taken_when_it_alone_is_over_the_bound() -> None:
         assert sizes(room) == [5, MAX_QUEUED_BYTES + 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[MAX_QUEUED_BYTES, 2, 3], [MEGABYTE, MAX_QUEUED_BYTES, 3]], ids=["full", "too large"])
 @virtual_time
 async def test_the_gateway_keeps_what_has_no_room_when_the_socket_can_hibernate(more: list[int]) -> None:

@@ -149,6 +149,7 @@ async def test_recv_raises_when_too_many_messages_are_unmarked(monkeypatch: pyte
         ]
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_indexes_wrap_when_messages_are_marked() -> None:
     async with desk() as (_, runner, connection, client):

@@ -72,6 +72,7 @@ async def test_it_is_asked_for_again_at_once_when_a_replay_has_ended_without_its
         assert not given_up(client), "a busy engine loses the beginning several times within a second"
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_the_client_is_closed_when_no_replay_brings_the_next_message_for_seconds() -> None:
     async with rooms(1) as (_, runner, _connection, [client], gateway):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from rivet_runner._sockets.replays import BURST_SECONDS, LOOK_SECONDS, LOOKS, MAX_AT_ONCE
 from rivet_runner._sockets.turns import SAFE_BURST
 from rivet_runner.protocol.v3 import ToServerWebSocketMessage
@@ -13,6 +15,7 @@ from tests.support.virtual_time import virtual_time
 from tests.support.waiting import eventually
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_everything_arrives_when_what_was_missed_is_more_than_the_engine_queues() -> None:
     async with rooms(200) as (current, runner, connection, clients, gateway):
@@ -96,6 +99,7 @@ async def test_everything_arrives_when_the_gateway_is_slower_than_expected() -> 
         assert runner.by_path == everything(30, 40)
 
 
+@pytest.mark.slow
 @virtual_time
 async def test_the_looks_end_when_clients_go_on_talking() -> None:
     async with rooms(150) as (current, runner, connection, clients, gateway):

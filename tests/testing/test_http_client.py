@@ -212,6 +212,7 @@ async def test_connection_is_dropped_when_the_request_is_cancelled() -> None:
             await dropped.wait()
 
 
+@pytest.mark.slow
 async def test_all_are_answered_when_many_requests_are_made_at_once() -> None:
     async with server(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")) as url:
         responses = await asyncio.gather(*(exchange("GET", url) for _ in range(300)))

@@ -62,6 +62,7 @@ async def test_cookies_of_one_actor_do_not_go_to_another() -> None:
             assert (reply.headers["set-cookie"], reply.body) == ("a=b; Path=/", b"")
 
 
+@pytest.mark.slow
 async def test_many_requests_have_as_many_connections_and_leave_few() -> None:
     open_ones: set[asyncio.StreamWriter] = set()
     most, gate = 0, asyncio.Event()

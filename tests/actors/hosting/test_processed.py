@@ -133,6 +133,7 @@ async def test_a_subscription_is_kept_before_its_message_is_acknowledged() -> No
     assert await client.event() == ("told", [1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actor_class", [Seen, Stateless])
 async def test_a_burst_of_messages_is_worked_off(actor_class: type[Seen]) -> None:
     async with hosted(actor_class) as engine:

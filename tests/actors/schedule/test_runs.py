@@ -420,6 +420,7 @@ async def test_adding_that_is_cancelled_schedules_nothing_in_this_generation() -
 # Many
 
 
+@pytest.mark.slow
 @virtual
 async def test_only_so_many_run_side_by_side_and_the_rest_follows() -> None:
     class Counting(Program):

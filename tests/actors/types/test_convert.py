@@ -119,6 +119,7 @@ def test_a_value_that_does_not_fit_says_where(value: Any, annotation: Any, path:
     assert str(caught.value) == (f"{path}: {message}" if path else message)
 
 
+@pytest.mark.slow
 def test_a_value_that_is_nested_too_deeply_is_an_error() -> None:
     deep: Any = {}
     for _ in range(100_000):
