@@ -6,13 +6,13 @@ import asyncio
 import math
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
 from rivet_runner.actor import Actor
 from rivet_runner.actors._declaring.declaration import ActionSpec
 from rivet_runner.actors._hosting.connections import HostedConnection
-from rivet_runner.actors._hosting.refusals import Refusal
+from rivet_runner.actors._hosting.refusals import Refusal, cut_off
 from rivet_runner.actors._hosting.shared_tasks import SharedTasks
 from rivet_runner.actors._hosting.unprocessed import UnprocessedMessages
 from rivet_runner.actors._types.convert import ConversionError
@@ -22,6 +22,8 @@ __all__ = ["ACKNOWLEDGED_AFTER", "REPEATED_ACKNOWLEDGED_AFTER", "Call", "Calls",
 
 caller: Final[ContextVar[HostedConnection | None]] = ContextVar("caller", default=None)
 """Who called the action that is running."""
+
+T = TypeVar("T")
 
 MAX_CALLS: Final = 4096
 """Calls of one actor on its connections. Beyond it no more messages are received until one has ended."""
@@ -41,7 +43,17 @@ class Call:
     ``acknowledged_at`` are on the event loop's clock.
     """
 
-    __slots__ = ("acknowledged_after", "acknowledged_at", "deadline", "ended", "messages", "task", "timed_out", "timeout")
+    __slots__ = (
+        "acknowledged_after",
+        "acknowledged_at",
+        "cut_off",
+        "deadline",
+        "ended",
+        "messages",
+        "task",
+        "timed_out",
+        "timeout",
+    )
 
     deadline: float
     acknowledged_at: float
@@ -56,6 +68,8 @@ class Call:
         self.messages: UnprocessedMessages | None = None
         """Those of its connection, if it is one of them."""
         self.timed_out = False
+        self.cut_off = False
+        """Whether it is cancelled because the actor stops."""
 
     def end(self) -> None:
         """It need not be repeated after a crash."""
@@ -117,7 +131,8 @@ class Calls:
     async def run(self, call: Call, connection: HostedConnection, name: str, arguments: list[Any]) -> Any:
         """Run the action ``name`` and return its output as plain data.
 
-        Raises a `Refusal`, or what the action raises. If the task is cancelled, so is the action.
+        Raises a `Refusal`, or what the action raises. If the task is cancelled, so is the action. If a stop cancels it, that
+        is a `Refusal` by HTTP, and a cancellation on a connection, whose message may come again.
         """
         spec = self._actions.get(name)
         if spec is None:
@@ -135,6 +150,8 @@ class Calls:
         except asyncio.CancelledError as error:
             if call.timed_out and call.task is not None and call.task.uncancel() == 0:
                 raise Refusal("actor", "action_timed_out", f"Action `{name}` took longer than {spec.timeout:g} s.") from None
+            if call.cut_off and connection.ws is None and call.task is not None and call.task.uncancel() == 0:
+                raise cut_off("the action") from None
             if is_being_cancelled():
                 raise
             raise RuntimeError(f"the action {name} has awaited something that was cancelled") from error
@@ -142,6 +159,23 @@ class Calls:
             call.timeout = None
             if call.task is not None:
                 del self._running[call]
+
+    async def run_hook(self, hook: Coroutine[Any, Any, T], what: str) -> T:
+        """Run a hook that may change the state in this task. A stop waits for it as for an action.
+
+        Raises what the hook raises, and a `Refusal` if a stop cancels it.
+        """
+        call = Call(task=asyncio.current_task())
+        call.deadline = call.acknowledged_at = math.inf
+        self._running[call] = None
+        try:
+            return await hook
+        except asyncio.CancelledError:
+            if call.cut_off and call.task is not None and call.task.uncancel() == 0:
+                raise cut_off(what) from None
+            raise
+        finally:
+            del self._running[call]
 
     def _has_to_wait(self, call: Call) -> None:
         """The task that runs ``call`` is its own from now on."""
@@ -196,9 +230,11 @@ class Calls:
         return not self._running
 
     def cancel(self) -> None:
-        """Cancel the calls that are running."""
-        for task in self.tasks:
-            task.cancel()
+        """Cancel the calls that are running, because the actor stops."""
+        for call in self._running:
+            call.cut_off = True
+            assert call.task is not None
+            call.task.cancel()
 
     @property
     def tasks(self) -> list[asyncio.Task[Any]]:

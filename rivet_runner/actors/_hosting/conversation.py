@@ -17,7 +17,7 @@ from rivet_runner.actors._hosting.calls import ACKNOWLEDGED_AFTER, REPEATED_ACKN
 from rivet_runner.actors._hosting.connections import HostedConnection
 from rivet_runner.actors._hosting.generation import TypedGeneration
 from rivet_runner.actors._hosting.offers import offered_codec, offered_params
-from rivet_runner.actors._hosting.refusals import Refusal
+from rivet_runner.actors._hosting.refusals import Refusal, cut_off
 from rivet_runner.actors._hosting.restoring import restored_connection
 from rivet_runner.actors._hosting.unprocessed import ENDED, UnprocessedMessages
 from rivet_runner.actors._wire.encodings import Codec
@@ -115,7 +115,7 @@ async def _connect(generation: TypedGeneration, ws: WebSocket, encoding: Codec) 
 
 async def _call_on_connect(generation: TypedGeneration, connection: HostedConnection) -> None:
     try:
-        await generation.instance.on_connect(connection)
+        await generation.calls.run_hook(generation.instance.on_connect(connection), "on_connect")
     except WebSocketClosed:
         raise
     except Exception as error:
@@ -228,7 +228,7 @@ async def _call(generation: TypedGeneration, connection: HostedConnection, call:
 
 
 async def _tell_of_stop(generation: TypedGeneration, connection: HostedConnection, action_id: int) -> None:
-    told = generation.error_for(Refusal("actor", "stopping", "The actor stopped before the action had ended."), action_id)
+    told = generation.error_for(cut_off("the action"), action_id)
     assert connection.ws is not None
     with contextlib.suppress(WebSocketClosed):
         await connection.ws.send(connection.codec.encode_to_client(told))

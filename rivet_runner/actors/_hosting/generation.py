@@ -7,8 +7,8 @@ A start::
 
 A stop::
 
-    run() and schedules end ─► actions end ─► connections that cannot hibernate are closed ─► on_sleep, or on_destroy
-    ─► the state is stored, and the messages behind it count as processed
+    run() and schedules end ─► actions and raw requests end ─► raw WebSockets, and connections that cannot hibernate, are
+    closed ─► on_sleep, or on_destroy ─► the state is stored, and the messages behind it count as processed
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from rivet_runner.actors.durable_actor import DurableActor
 from rivet_runner.actors.schedule import Schedule
 from rivet_runner.errors import PayloadTooLarge, RunnerShutDown, WebSocketClosed
 from rivet_runner.http import Request
+from rivet_runner.websocket import WebSocket
 
 __all__ = ["TypedGeneration"]
 
@@ -78,6 +79,7 @@ class TypedGeneration(ActorContext):
         "is_stopping",
         "key",
         "kind",
+        "raw_websockets",
         "resources",
         "saving",
         "started_at",
@@ -114,6 +116,8 @@ class TypedGeneration(ActorContext):
         self._store = None if state_type.is_none else StateStore(actor.kv.area("state"), state_type)
         save = None if self._store is None else self._save_state
         self.saving = Saving(actor, self.connection_table, save, self._save_failed, kind.cls.save_interval)
+        self.raw_websockets: dict[WebSocket, asyncio.Task[Any]] = {}
+        """Those that are open, each with the task of its handler."""
         self.calls = Calls(actor, kind.actions, self.instance, self.saving.soon)
         self._scheduler: Scheduler | None = None
         self._runs_schedules = False
@@ -277,16 +281,19 @@ class TypedGeneration(ActorContext):
             except asyncio.CancelledError:
                 self._hurries = True
         if not ended and self.calls:
-            self.actor.log.warning("actions did not finish before the actor stopped; they are cancelled")
+            self.actor.log.warning("actions or hooks did not finish before the actor stopped; they are cancelled")
             self.calls.cancel()
             await self.calls.finish(HURRIED_CLEANUP_SECONDS if self._hurries else CLEANUP_SECONDS)
 
     async def _close_connections(self, *, everything: bool) -> None:
-        closed = [each for each in self.connection_table.all() if everything or not each.hibernatable]
-        for connection in closed:
-            assert connection.ws is not None
-            await connection.ws.close(*CLOSED_BY_STOP)
-        handlers = [connection.task for connection in closed if connection.task is not None]
+        closed: dict[WebSocket, asyncio.Task[Any] | None] = {**self.raw_websockets}
+        for connection in self.connection_table.all():
+            if everything or not connection.hibernatable:
+                assert connection.ws is not None
+                closed[connection.ws] = connection.task
+        for ws in closed:
+            await ws.close(*CLOSED_BY_STOP)
+        handlers = [task for task in closed.values() if task is not None]
         if handlers:
             await asyncio.wait(handlers, timeout=self._stop_seconds / 4)
 

@@ -13,7 +13,7 @@ from rivet_runner.actors._types.plain import plain
 from rivet_runner.actors._wire.messages import ActorSpecifier, Error
 from rivet_runner.actors.errors import ActorError, UserError
 
-__all__ = ["INTERNAL", "Refusal", "error_for_caller", "is_for_caller", "status_of"]
+__all__ = ["INTERNAL", "Refusal", "cut_off", "error_for_caller", "is_for_caller", "status_of"]
 
 INTERNAL: Final = ("core", "internal_error", "An internal error occurred")
 
@@ -33,6 +33,11 @@ _STATUSES: Final = {
 
 class Refusal(ActorError):
     """An error of the hosting itself, such as ``actor.action_not_found``. The caller gets all of it."""
+
+
+def cut_off(what: str) -> Refusal:
+    """The error for the caller of something that a stop has cancelled."""
+    return Refusal("actor", "stopping", f"The actor stopped before {what} had ended.")
 
 
 def is_for_caller(error: BaseException) -> bool:

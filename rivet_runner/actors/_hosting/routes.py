@@ -72,8 +72,7 @@ async def _action(
     params = header_params(generation.kind, headers)
     state = await generation.guard(params, request) if generation.kind.guards else {}
     connection = HostedConnection(generation.connection_table, None, 0, params, state, codec=encoding, ws=None)
-    if generation.is_stopping:
-        raise Refusal("actor", "stopping", "The actor is stopping.")
+    _check_awake(generation)
     try:
         output = await generation.calls.run(Call(task=asyncio.current_task()), connection, name, arguments)
     except Exception as error:
@@ -103,8 +102,9 @@ async def _raw_request(generation: TypedGeneration, request: Request, headers: M
     target, _ = request.wire_form()
     rest = target.removeprefix(RAW)
     inner = Request(request.method, rest if rest.startswith("/") else f"/{rest}", headers, request.body)
+    _check_awake(generation)
     try:
-        response: object = await generation.instance.on_request(inner)
+        response: object = await generation.calls.run_hook(generation.instance.on_request(inner), "the request")
         if not isinstance(response, Response):
             raise TypeError(f"on_request must return a Response, not {type(response).__name__}")
     except Exception as error:
@@ -127,6 +127,12 @@ def _other(path: str, request: Request) -> Response:
         _check_method(request, "GET")
         return Response("This is a Rivet actor.")
     raise _not_found(request)
+
+
+def _check_awake(generation: TypedGeneration) -> None:
+    """A change of the state that is made from now on would be lost."""
+    if generation.is_stopping:
+        raise Refusal("actor", "stopping", "The actor is stopping.")
 
 
 def _check_method(request: Request, method: str) -> None:
