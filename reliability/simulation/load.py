@@ -58,7 +58,8 @@ class Load(ABC):
         for _ in range(PROCESSES):
             self._start_process()
         for key, policy in ACTORS:
-            self._handles.append(await self._engine.create(self.ACTOR, key=key, crash_policy=cast(Any, policy)))
+            name = self._name_of(key)
+            self._handles.append(await self._engine.create(name, key=key, crash_policy=cast(Any, policy)))
         for _ in range(CLIENTS):
             await self._connect()
         calm_at = loop.time() + FAULTY_SECONDS
@@ -81,6 +82,10 @@ class Load(ABC):
         self._checker.tick(trace.time)
 
     # Of each kind of load
+
+    def _name_of(self, key: str) -> str:
+        """The name of the actor with this key."""
+        return self.ACTOR
 
     @abstractmethod
     def _runner(self, process: str) -> Runner:

@@ -8,13 +8,18 @@ from typing import Any, Final
 from reliability.simulation.invariants import OK
 from reliability.simulation.typed_subject import Tally
 from reliability.simulation.world import World
+from rivet_runner import WebSocketClosed
 from rivet_runner.actors import ActorError, ClientError, UserError
 from rivet_runner.actors.client import ActorHandle
 from rivet_runner.actors.live_connection import LiveConnection
+from rivet_runner.testing import SimulatedActorHandle
 
-__all__ = ["LiveClient", "call_by_http", "tell"]
+__all__ = ["LiveClient", "call_by_http", "echo", "request_raw", "tell"]
 
 FAILED: Final = 500
+
+ECHO_SECONDS: Final = 20.0
+"""What does not come back within this time is lost."""
 
 
 class LiveClient:
@@ -71,7 +76,7 @@ class LiveClient:
 
 
 async def call_by_http(world: World, actor_id: str, method: str, *args: Any) -> int:
-    """Call ``add`` or ``later`` and return the status. Cancelling is a client that leaves."""
+    """Call an action that takes an id and its number, and return the status. Cancelling is a client that leaves."""
     world.requests += 1
     number = world.requests
     handle: ActorHandle[Tally] = world.engine.client.get_for_id(Tally, actor_id)
@@ -88,6 +93,43 @@ async def call_by_http(world: World, actor_id: str, method: str, *args: Any) -> 
         return 0
     world.note("client", actor_id, "has answer", method, number, status)
     return status
+
+
+async def request_raw(world: World, actor_id: str, *, saved: bool) -> int:
+    """Send a raw request and return the status. Cancelling is a client that leaves."""
+    world.requests += 1
+    number = world.requests
+    handle: ActorHandle[Tally] = world.engine.client.get_for_id(Tally, actor_id)
+    world.note("client", actor_id, "asks", "raw", number)
+    try:
+        response = await handle.fetch("PUT" if saved else "POST", f"raw.{number}")
+    except (ActorError, ClientError):
+        world.note("client", actor_id, "gets no answer", "raw", number)
+        return 0
+    if response.status == OK and response.body != f"raw.{number}".encode():
+        world.note("client", actor_id, "has a wrong answer", "raw", number)
+    world.note("client", actor_id, "has answer", "raw", number, response.status)
+    return response.status
+
+
+async def echo(world: World, handle: SimulatedActorHandle, name: str, count: int, seconds: float) -> bool:
+    """Send the numbers from 1 to ``count`` over a raw WebSocket, and note what comes back. Return whether all did."""
+    heard = 0
+    socket = await handle.websocket(f"/websocket/{name}")
+    try:
+        async with asyncio.timeout(ECHO_SECONDS):
+            for number in range(1, count + 1):
+                await socket.send(str(number))
+                await asyncio.sleep(seconds)
+            while heard < count:
+                heard = int(await socket.recv())
+                world.note("client", handle.id, "hears", name, heard)
+            await socket.close()
+    except (WebSocketClosed, TimeoutError) as error:
+        world.note("client", handle.id, "is closed", name, type(error).__name__)
+    finally:
+        socket.abort()
+    return heard == count
 
 
 async def tell(world: World, actor_id: str, method: str) -> bool:

@@ -5,6 +5,8 @@
    its acknowledgement none runs again
 10. `Schedules`: what is scheduled runs at least once
 
+`typed_life` has 11 to 13.
+
 Those of plain runners that need no message of their own hold too: 3, 6 and 7.
 """
 
@@ -16,12 +18,15 @@ import cbor2
 
 from reliability.simulation.invariant import Entry, Invariant
 from reliability.simulation.invariants import Generations, Recovery, Shutdowns
+from reliability.simulation.typed_life import FLEETING, Life, RawRoutes, Recurring
 from rivet_runner.protocol.messages import ToClientWebSocketMessage, ToClientWebSocketOpen, ToServerWebSocketMessageAck
 
 __all__ = ["TYPED_INVARIANTS"]
 
 ACKNOWLEDGED_AFTER: Final = 20_000
 """Milliseconds after which a call is acknowledged though it still runs."""
+
+CONNECT: Final = "/connect"
 
 STOP_SECONDS: Final = 9
 """A stop that takes longer may have been cut short before its last save."""
@@ -40,8 +45,11 @@ class Messages:
     def read(self, key: bytes, index: int, kind: Any) -> list[str]:
         """Take note of a message. Return the calls that it acknowledges."""
         if isinstance(kind, ToClientWebSocketOpen):
-            self.opened_at[key] = self.acknowledged[key] = index
-            self.calls.setdefault(key, {})
+            if kind.path.partition("?")[0] == CONNECT:
+                self.opened_at[key] = self.acknowledged[key] = index
+                self.calls.setdefault(key, {})
+        elif key not in self.opened_at:
+            pass  # a raw WebSocket
         elif isinstance(kind, ToClientWebSocketMessage):
             call = self.calls[key][index] = _call_of(kind.data)
             if call is not None:
@@ -146,7 +154,13 @@ class Calls(Invariant):
         """For each connection, process and generation: the index of the message that has started last."""
         self.running: dict[str, int] = {}
         """When each call has started that has not ended, in milliseconds."""
+        self.fleeting: set[str] = set()
+        """Actors whose connections cannot hibernate: what a client sends them while the link is cut is lost."""
         self.now = 0
+
+    def engine(self, entry: Entry) -> None:
+        if entry.part == "actor" and entry.what == "created" and FLEETING in entry.details:
+            self.fleeting.add(entry.subject)
 
     def app(self, entry: Entry) -> None:
         self.now = entry.time
@@ -162,7 +176,8 @@ class Calls(Invariant):
         if index <= self.last.get(place, 0):
             self.complain(f"{call} started after a later call of its connection, or twice")
         self.last[place] = index
-        for earlier in range(self.messages.opened_at[key] + 1, index):
+        known_from = index if entry.subject in self.fleeting else self.messages.opened_at[key] + 1
+        for earlier in range(known_from, index):
             other = self.messages.calls[key].get(earlier, f"the message {earlier}")
             if other is not None and other not in self.started:
                 self.complain(f"{other} was skipped, {call} started")
@@ -208,4 +223,14 @@ class Schedules(Invariant):
                 self.complain(f"{actor}: {name} was scheduled and never ran")
 
 
-TYPED_INVARIANTS: Final = (Generations, Shutdowns, Recovery, Acknowledged, Calls, Schedules)
+TYPED_INVARIANTS: Final = (
+    Generations,
+    Shutdowns,
+    Recovery,
+    Acknowledged,
+    Calls,
+    Schedules,
+    Recurring,
+    Life,
+    RawRoutes,
+)

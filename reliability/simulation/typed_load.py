@@ -10,8 +10,9 @@ from reliability.simulation.checker import Checker
 from reliability.simulation.invariants import ALARM_SECONDS, OK, RECOVERY_SECONDS
 from reliability.simulation.load import Load
 from reliability.simulation.processes import options_of
-from reliability.simulation.typed_clients import LiveClient, call_by_http, tell
-from reliability.simulation.typed_subject import typed_runner
+from reliability.simulation.typed_clients import LiveClient, call_by_http, echo, request_raw, tell
+from reliability.simulation.typed_life import FLEETING
+from reliability.simulation.typed_subject import SHORTEST_INTERVAL, typed_runner
 from rivet_runner import Runner
 from rivet_runner.testing import SimulatedActorHandle, SimulatedEngine
 
@@ -22,13 +23,18 @@ LATEST_RUN: Final = 40.0
 
 
 class TypedLoad(Load):
-    """Three actors of `Tally` and their clients."""
+    """Two actors of `Tally`, one of `Fleeting`, and their clients."""
 
     ACTOR = "tally"
+    FLEETING_KEY = "c"
     ACTIONS: ClassVar[Mapping[str, float]] = {
         "_call": 14,
         "_ask": 6,
         "_later": 3,
+        "_repeat": 1,
+        "_rest": 0.3,
+        "_request_raw": 2,
+        "_echo": 1,
         "_sleep": 3,
         "_connect": 2,
         "_leave": 1,
@@ -44,6 +50,9 @@ class TypedLoad(Load):
 
     def _runner(self, process: str) -> Runner:
         return typed_runner(self._world, process, options_of(process, self._protocol))
+
+    def _name_of(self, key: str) -> str:
+        return FLEETING if key == self.FLEETING_KEY else self.ACTOR
 
     # Actions
 
@@ -76,6 +85,21 @@ class TypedLoad(Load):
     async def _later(self) -> None:
         self._request("later", self._random.uniform(0, LATEST_RUN))
 
+    async def _repeat(self) -> None:
+        longest = 4 * SHORTEST_INTERVAL
+        self._request("repeat", self._random.choice((None, self._random.uniform(SHORTEST_INTERVAL, longest))))
+
+    async def _rest(self) -> None:
+        self._request("rest")
+
+    async def _request_raw(self) -> None:
+        self._spawn(request_raw(self._world, self._handle().id, saved=self._random.random() < 0.5))
+
+    async def _echo(self) -> None:
+        self._names += 1
+        count, seconds = self._random.choice((1, 5)), self._random.choice((0.0, 1.0))
+        self._spawn(echo(self._world, self._handle(), f"raw-{self._names}", count, seconds))
+
     async def _sleep(self) -> None:
         self._spawn(tell(self._world, self._handle().id, "nap"))
 
@@ -92,7 +116,9 @@ class TypedLoad(Load):
         for handle in self._handles:
             await self._works(handle)
         await self._clients_work()
+        await self._raw_routes_work()
         await self.check()
+        self._world.note("calm", "all", "waits")
         await asyncio.sleep(LATEST_RUN + ALARM_SECONDS)
         for handle in self._handles:
             if not await tell(self._world, handle.id, "report"):
@@ -123,6 +149,14 @@ class TypedLoad(Load):
             await asyncio.sleep(1)
             if client.is_open and client.heard < client.told:
                 self._world.note("calm", client.actor_id, "does not work", f"no event for {client.name}")
+
+    async def _raw_routes_work(self) -> None:
+        for handle in self._handles:
+            self._names += 1
+            if await request_raw(self._world, handle.id, saved=True) != OK:
+                self._world.note("calm", handle.id, "does not work", "no answer to a raw request")
+            if not await echo(self._world, handle, f"raw-{self._names}", 3, 0.0):
+                self._world.note("calm", handle.id, "does not work", "no answer over a raw WebSocket")
 
     async def _clients_leave(self) -> None:
         for client in self._open_clients():

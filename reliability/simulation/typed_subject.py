@@ -10,15 +10,21 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from reliability.simulation.world import World
-from rivet_runner import Runner
-from rivet_runner.actors import App, DurableActor, Event, UserError, action
+from rivet_runner import Request, Response, Runner, WebSocket
+from rivet_runner.actors import App, Connection, DurableActor, Event, UserError, action
 
-__all__ = ["State", "Tally", "typed_runner"]
+__all__ = ["SHORTEST_INTERVAL", "Fleeting", "State", "Tally", "typed_runner"]
 
 LONGEST_ACTION: Final = 3.0
 
 RETRIES: Final = 6
 """Of a scheduled call. One in ten raises, so that none is given up."""
+
+TICK: Final = "tick"
+"""The name of the recurring schedule."""
+
+SHORTEST_INTERVAL: Final = 4.0
+CRON: Final = "*/5 * * * * *"
 
 
 class State(msgspec.Struct):
@@ -38,6 +44,7 @@ class Tally(DurableActor[State]):
     """Counts what was asked of it, each by an id of its own."""
 
     sleep_after = 5.0
+    run_keeps_awake = False
     changed = Event[int]()
 
     def note(self, what: str, *details: Any) -> None:
@@ -65,6 +72,17 @@ class Tally(DurableActor[State]):
         self.note("start")
         self.note("holds", *self.state.done)
         await self._trouble("on_start", 0.05)
+        self.note("has started")
+
+    async def run(self) -> None:
+        self.note("loop begins")
+        try:
+            while True:
+                await asyncio.sleep(LONGEST_ACTION)
+                if self._place.world.happens(0.05):
+                    raise RuntimeError("bad luck in run")
+        finally:
+            self.note("loop ends")
 
     async def on_sleep(self) -> None:
         self.note("stop")
@@ -75,6 +93,32 @@ class Tally(DurableActor[State]):
 
     async def on_error(self, error: Exception, where: str) -> None:
         self.note("failed", where, type(error).__name__)
+
+    async def on_connect(self, connection: Connection) -> None:
+        self.note("joins", connection.id)
+
+    async def on_disconnect(self, connection: Connection) -> None:
+        self.note("leaves", connection.id)
+
+    async def on_request(self, request: Request) -> Response:
+        """Note the id in the path in the state, as `add` does. With PUT the state is saved before the answer."""
+        call = request.path.removeprefix("/")
+        self.note("request", call, int(call.rpartition(".")[2]))
+        await self._trouble("on_request", 0.02)
+        self._count(call)
+        if request.method == "PUT":
+            await self.save()
+            self.note("saved", call)
+        return Response(call)
+
+    async def on_websocket(self, ws: WebSocket) -> None:
+        """Send back what comes."""
+        async for message in ws:
+            await ws.send(message)
+
+    def _count(self, call: str) -> None:
+        self.state.done[call] = self.state.done.get(call, 0) + 1
+        self.note("changed", call)
 
     # Actions
 
@@ -94,9 +138,8 @@ class Tally(DurableActor[State]):
         except Exception:
             self.note("raises", call)
             raise
-        self.state.done[call] = self.state.done.get(call, 0) + 1
         caller.state["last"] = max(caller.state.get("last", 0), int(call.rsplit(".", 1)[-1]))
-        self.note("changed", call)
+        self._count(call)
         if saved:
             await self.save()
             self.note("saved", call)
@@ -118,6 +161,35 @@ class Tally(DurableActor[State]):
         self.note("ran later", entry)
 
     @action
+    async def repeat(self, _: str, number: int, seconds: float | None) -> None:
+        """Tick every so many seconds, or by a cron expression. What ticked before is replaced."""
+        self.note("request", "repeat", number)
+        self.note("asks to repeat")
+        if seconds is None:
+            await self.schedule.cron(TICK, CRON, self.tick, retries=RETRIES)
+        else:
+            await self.schedule.every(TICK, seconds, self.tick, retries=RETRIES)
+        self.note("repeats")
+
+    @action
+    async def rest(self, _: str, number: int) -> None:
+        """Tick no more."""
+        self.note("request", "rest", number)
+        self.note("asks to rest")
+        await self.schedule.cancel(TICK)
+        self.note("rests")
+
+    async def tick(self) -> None:
+        """Called by the schedule."""
+        self.note("tick begins")
+        ended = False
+        try:
+            await self._trouble("tick", 0.1)
+            ended = True
+        finally:
+            self.note("tick ends", ended)
+
+    @action
     async def nap(self) -> None:
         """Fall asleep."""
         self.sleep()
@@ -128,6 +200,12 @@ class Tally(DurableActor[State]):
         self.note("reports", *self.state.done)
 
 
+class Fleeting(Tally):
+    """One whose connections keep it awake."""
+
+    hibernate = False
+
+
 def typed_runner(world: World, process: str, options: dict[str, Any]) -> Runner:
     """The runner of one process."""
 
@@ -135,4 +213,4 @@ def typed_runner(world: World, process: str, options: dict[str, Any]) -> Runner:
     async def lifespan(_: Runner) -> AsyncIterator[Place]:
         yield Place(world, process)
 
-    return App(Tally, lifespan=lifespan).runner(**options)
+    return App(Tally, Fleeting, lifespan=lifespan).runner(**options)

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rivet_runner._connection.backoff import Backoff
+from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.generation import Generation
 from rivet_runner._session.events import EventLog
 from rivet_runner._session.kv_ledger import KvLedger
 from rivet_runner._sockets.hold import Hold
 from rivet_runner._sockets.inbound import InboundStream, Verdict, ahead
 from rivet_runner._sockets.journal import Journal
+from rivet_runner.actors._hosting.calls import Calls
 from rivet_runner.actors._hosting.connections import ConnectionTable
 from rivet_runner.actors._hosting.generation import TypedGeneration
 from rivet_runner.actors._hosting.saving import Saving
 from rivet_runner.actors._hosting.unprocessed import UnprocessedMessages
+from rivet_runner.actors._schedule.entry import Entry
 from rivet_runner.actors._schedule.store import EntryStore
 
 __all__ = ["PLANTED", "TYPED_PLANTED", "PlantedFault"]
@@ -93,7 +96,7 @@ PLANTED: Final = {
 
 
 def _async_nothing(_: Any) -> Any:
-    async def nothing(*_: Any) -> None:
+    async def nothing(*_: Any, **__: Any) -> None:
         pass
 
     return nothing
@@ -126,6 +129,18 @@ def _without_subscriptions(restore: Any) -> Any:
     return lambda self, connection, _: restore(self, connection, ())
 
 
+def _await_alone(_: Any) -> Any:
+    return lambda self, hook, what: hook
+
+
+def _send_twice(post: Any) -> Any:
+    def twice(self: Uplink, message: Any) -> Any:
+        wait = post(self, message)
+        return post(self, message) if wait is None else wait
+
+    return twice
+
+
 TYPED_PLANTED: Final = {
     "save stores nothing": (8, PlantedFault(TypedGeneration, "save", _async_nothing)),
     "messages are acknowledged before the state is stored": (8, PlantedFault(Saving, "_save", _acknowledge_first, 55)),
@@ -137,5 +152,11 @@ TYPED_PLANTED: Final = {
     "the state of connections is not stored": (8, PlantedFault(ConnectionTable, "write_records", _nothing)),
     "subscriptions do not come back": (7, PlantedFault(ConnectionTable, "restore", _without_subscriptions)),
     "schedules are not stored": (10, PlantedFault(EntryStore, "put", _async_nothing)),
+    "a stop does not wait for raw requests": (8, PlantedFault(Calls, "run_hook", _await_alone, 6)),
+    "what recurs ends with its first run": (11, PlantedFault(Entry, "following", _nothing)),
+    "what was cancelled stays stored": (11, PlantedFault(EntryStore, "remove", _async_nothing, 25)),
+    "run() goes on during a stop": (12, PlantedFault(TypedGeneration, "_end_run", _async_nothing)),
+    "connections that cannot hibernate stay": (12, PlantedFault(TypedGeneration, "_close_connections", _async_nothing)),
+    "messages leave twice": (13, PlantedFault(Uplink, "post", _send_twice)),
 }
 """Faults in typed actors, each with the number of the promise that it breaks."""
