@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 from typing import Any, Final
@@ -137,7 +138,9 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
         bound.listen()  # a port that is taken is told here at the latest
-    except OSError:
+    except OSError as error:
         bound.close()
-        raise
+        hint = "; another engine may run there, or choose another port" if error.errno == errno.EADDRINUSE else ""
+        text = f"the simulated engine cannot listen on {host}, port {port} ({error.strerror or error}){hint}"
+        raise OSError(error.errno, text) from None
     return bound

@@ -14,7 +14,7 @@ from rivet_runner.actors._wire.messages import ActionRequest, ActionResponse, Er
 from rivet_runner.actors._wire.subprotocols import read_offer
 from rivet_runner.actors.errors import ActorError
 
-__all__ = ["Conversation", "FakeActors"]
+__all__ = ["Conversation", "FakeActors", "echo", "never"]
 
 Act = Callable[..., Awaitable[Any]]
 
@@ -103,3 +103,13 @@ class FakeActors(Runner):
             await conversation.send(Error(error.group, error.code, error.message, error.metadata, message.id))
         else:
             await conversation.send(ActionResponse(message.id, output))
+
+
+async def echo(*args: Any) -> Any:
+    """An action that returns its arguments."""
+    return list(args)
+
+
+async def never() -> None:
+    """An action that does not end."""
+    await asyncio.Event().wait()
