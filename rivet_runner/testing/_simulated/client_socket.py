@@ -45,13 +45,7 @@ class SimulatedWebSocket:
         """
         while not self._messages:
             self._check_open()
-            if self._waiter is not None:
-                raise RuntimeError("another task is waiting in recv already")
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._news()
         return self._messages.popleft()
 
     def __aiter__(self) -> Self:
@@ -81,14 +75,18 @@ class SimulatedWebSocket:
         Raises `RuntimeError` if another task waits here or in `recv`. Cancelling is safe.
         """
         while self.close_code is None:
-            if self._waiter is not None:
-                raise RuntimeError("another task is waiting in recv already")
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._news()
         return self.close_code, self.close_reason or ""
+
+    async def _news(self) -> None:
+        """Wait for a message or the end."""
+        if self._waiter is not None:
+            raise RuntimeError("another task is waiting in recv already")
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
 
     async def __aenter__(self) -> Self:
         return self
