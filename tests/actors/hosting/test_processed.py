@@ -113,12 +113,13 @@ async def test_an_action_of_more_than_20_seconds_is_not_repeated(actor_class: ty
     assert actor_class.begun == ["slow", "after"]
 
 
-async def test_a_client_stays_connected_while_an_action_runs_for_minutes() -> None:
+async def test_a_client_stays_connected_while_an_action_runs_for_minutes(caplog: pytest.LogCaptureFixture) -> None:
     async with hosted(Seen) as engine:
         actor = await engine.create("seen")
         async with connected(actor) as client:
             assert await client.call("see", "slow", 200) == "slow"
             assert await client.call("seen") == ["slow"]
+    assert "unprocessed" not in caplog.text, "its message was acknowledged in time"
 
 
 async def test_a_subscription_is_kept_before_its_message_is_acknowledged() -> None:
