@@ -15,6 +15,7 @@ from typing import Final
 __all__ = ["main"]
 
 BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
 
 EXTRAS: Final = {
     **dict.fromkeys(("typer", "rich", "watchfiles", "dotenv"), "cli"),
@@ -38,3 +39,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f'error: rivet-runner needs {error.name}: run pip install "rivet-runner[{extra}]"', file=sys.stderr)
         return BAD_INPUT
+    except KeyboardInterrupt:  # while modules were imported
+        return INTERRUPTED

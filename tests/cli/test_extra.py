@@ -16,6 +16,19 @@ from rivet_runner.cli import main
 sys.exit(main({arguments!r}))
 """
 
+INTERRUPTED = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Finder())
+from rivet_runner.cli import main
+sys.exit(main(["--version"]))
+"""
+
 QUICK = """
 import sys
 import rivet_runner, rivet_runner.testing
@@ -47,6 +60,13 @@ def test_one_line_says_how_to_get_the_command_when_its_extra_is_missing(missing:
     (line,) = ended.stderr.splitlines()
     extra = "actors" if missing in ("httpx", "cbor2") else "cli"
     assert f'pip install "rivet-runner[{extra}]"' in line
+
+
+def test_it_ends_without_a_traceback_when_ctrl_c_comes_during_its_imports() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "")
 
 
 def test_nothing_of_the_command_is_imported_with_the_library() -> None:
