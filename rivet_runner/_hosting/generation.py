@@ -11,6 +11,7 @@ from rivet_runner._alarms.actor_alarm import ActorAlarm
 from rivet_runner._hosting.actor_sockets import ActorSockets
 from rivet_runner._hosting.generation_state import GenerationPhase
 from rivet_runner._hosting.hosted_actor import HostedActor
+from rivet_runner._hosting.restoring import Records
 from rivet_runner._hosting.services import Services
 from rivet_runner._hosting.slow_starts import RUNNING_AT_LATEST
 from rivet_runner._hosting.stop_causes import HURRY_SECONDS, StopCause, StopClock
@@ -117,15 +118,19 @@ class Generation(StoppingGeneration):
             self.phase = GenerationPhase.RUNNING
         self._report_running()
         if self._waking is not None:
-            had_clients = stored or self._waking.count
-            self._waking.restore(stored)
-            self._waking = None
-            if not had_clients and self._sockets is not None and self._sockets.may_be_dropped:
-                self._sockets = None  # an idle actor without clients is small
+            self._restore_clients(self._waking, stored)
         self.open_gate(True)
         self._start_task = None
         if self.phase is GenerationPhase.RUNNING:
             self._begin_features()
+
+    def _restore_clients(self, waking: Waking, stored: Records) -> None:
+        """Restore the sockets of clients that hibernated. Without any, an idle actor keeps nothing for them."""
+        had_clients = stored or waking.count
+        waking.restore(stored)
+        self._waking = None
+        if not had_clients and self._sockets is not None and self._sockets.may_be_dropped:
+            self._sockets = None
 
     def _begin_features(self) -> None:
         """Alarms are called, and idleness counts, from the start on until a stop begins."""
