@@ -9,6 +9,7 @@ import pytest
 
 from rivet_runner.actors._wire.encodings import VERSIONS, Codec, Encoding, codec
 from rivet_runner.actors._wire.messages import ActionRequest, ActorSpecifier, Error, ToClient, ToServer
+from rivet_runner.actors._wire.values import load_cbor
 from tests.actors.wire.examples import TO_CLIENT, TO_SERVER, VALUES
 
 each_encoding = pytest.mark.parametrize(
@@ -68,3 +69,18 @@ def test_an_error_of_http_arrives(wire: Codec, metadata: Any) -> None:
 def test_frames_of_json_are_text_and_the_others_bytes() -> None:
     frames = {encoding: codec(encoding).encode_to_client(TO_CLIENT[0]) for encoding in Encoding}
     assert [type(frame) for frame in frames.values()] == [str, bytes, bytes]
+
+
+@pytest.mark.parametrize(
+    ("encoded", "value"),
+    [
+        (b"\xf7", None),
+        (b"\x81\xf7", [None]),
+        (b"\x82\x01\xf7", [1, None]),
+        (b"\x82\xf7\x61a", [None, "a"]),
+        (b"\x82\x01\x61a", [1, "a"]),
+        (b"\xa1\x61a\xf7", {"a": None}),
+    ],
+)
+def test_undefined_of_javascript_is_none_when_it_stands_anywhere(encoded: bytes, value: Any) -> None:
+    assert load_cbor(encoded) == value
