@@ -32,6 +32,9 @@ _decode_json: Final = msgspec.json.Decoder().decode
 _UNUSUAL: Final = bytes([*range(0xE0, 0xF4), 0xF7, 0xF8])
 """In CBOR: what ``undefined`` or a simple value without a meaning cannot do without."""
 
+_TAG: Final = b"\xc0"
+"""In CBOR: a first byte below it begins an integer, bytes, a text, a list or a map. Only the last two can hold others."""
+
 
 # ---------------------------------------------------------------- JSON
 
@@ -90,17 +93,16 @@ def _check_depth(value: Any) -> None:
 
 def dump_cbor(value: Any) -> bytes:
     """Encode plain data. Raises `TypeError` for other values, and `ValueError` for one that is too deep."""
-    # The walk is for the depth too: the encoder has no bound, and ends the process if its stack does.
-    return _dump(value if type(value) in LEAVES else for_cbor(value))
+    # The walk is for the depth too: the encoder has no bound, and ends the process if its stack does. It leaves no datetime.
+    try:
+        return cbor2.dumps(value if type(value) in LEAVES else for_cbor(value))
+    except cbor2.CBOREncodeError as error:
+        raise TypeError(f"this cannot be sent: {error}") from None
 
 
 def dump_native_cbor(value: Any) -> bytes:
     """Encode plain data without escapes. Raises as `dump_cbor` does."""
     for_cbor(value)
-    return _dump(value)
-
-
-def _dump(value: Any) -> bytes:
     try:
         return cbor2.dumps(value, datetime_as_timestamp=True)
     except cbor2.CBOREncodeError as error:
@@ -116,11 +118,12 @@ def load_cbor(data: bytes) -> Any:
 def load_native_cbor(data: bytes) -> Any:
     """Decode one value, and leave escapes as they are. Raises `DecodeError`. Bytes after it are ignored."""
     try:
+        # Most arguments are a short list of texts and small integers, in which nothing has to be refused or changed.
+        if data[1:].isascii() and data[:1] < _TAG:
+            return cbor2.loads(data)
         value = cbor2.loads(data, semantic_decoders=_TAGS, tag_hook=_unknown_tag, max_depth=MAX_DEPTH)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DecodeError(f"this is not CBOR: {error.__cause__ or error}") from None
-    if data[1:].isascii() and data[0] not in _UNUSUAL:
-        return value  # the shortest way to know it of short arguments
     return value if len(data.translate(None, _UNUSUAL)) == len(data) else native(value)
 
 
