@@ -16,6 +16,7 @@ import pytest
 
 from rivet_runner import RunnerConfig
 from rivet_runner.testing.engine_binary import ENGINE_VERSION, INSTALL_COMMAND
+from tests.cli.support import run_command
 from tests.docs.pages import PAGES, PROJECT, README, named, programs
 from tests.support.markdown import Block, anchors, blocks, links, prose
 
@@ -159,6 +160,13 @@ def test_installation_names_this_package_and_the_tested_engine() -> None:
     (engine,) = (block.text.strip() for block in blocks(TESTING) if " install " in block.text)
     assert engine == INSTALL_COMMAND
     assert engine.rpartition("@")[2] == ENGINE_VERSION
+
+
+async def test_port_of_the_readme_is_the_default_of_the_command_and_of_runners(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RIVET_ENDPOINT", raising=False)
+    assert f"The engine is at {RunnerConfig().endpoint} (" in README.read_text()
+    told = await run_command("dev", "--help")
+    assert f"[default: {RunnerConfig().endpoint.rpartition(':')[2]};" in " ".join(told.out)
 
 
 def test_changelog_tells_of_this_version_when_it_is_released() -> None:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from rivet_runner.testing.engine_binary import BINARY_VARIABLE, find_engine_binary
-from rivet_runner.testing.engine_config import choose_ports, is_free
+from rivet_runner.testing.engine_config import choose_ports
 from tests.cli.reader import Reader
 from tests.cli.support import command
 from tests.engine.support import PROJECT
@@ -23,7 +23,7 @@ from tests.support.markdown import blocks
 pytestmark = pytest.mark.real_time("the command is a process of its own")
 
 PORT: Final = 6420
-"""The engine's, in the README. If another program has it, every block is run with a free one instead."""
+"""The engine's, in the README. Every block is run with a free one instead, as other tests run beside these."""
 
 DEV: Final = "rivet-runner dev "
 SIMULATED: Final = "a simulated engine, its data is in .rivet/simulated.sqlite"
@@ -79,13 +79,11 @@ class Terminals:
     """The folder of a reader who has saved the README's programs."""
 
     def __init__(self, folder: Path, *, real: bool) -> None:
-        # On the simulated engine nothing is changed, if nothing else is in the way.
-        port = PORT if is_free(PORT) and not real else choose_ports().guard
+        port = choose_ports().guard
         self.readme = Readme(port)
         self._folder = folder
         self._reader = Reader(folder, port)
-        self._port_options = [] if port == PORT else ["--port", str(port)]
-        self._call_options = "" if port == PORT else f" --endpoint http://127.0.0.1:{port}"
+        self._port = port
         self._real = real
         for name, text in self.readme.programs.items():
             (folder / name).write_text(text)
@@ -94,12 +92,12 @@ class Terminals:
     async def engine_and_runner(self) -> AsyncIterator[None]:
         """The first terminal. Its end is that of Ctrl-C."""
         dev = self.readme.dev
-        expected = dev.output.replace("--create", f"--create{self._call_options}")
+        expected = dev.output.replace("--create", f"--create --endpoint http://127.0.0.1:{self._port}")
         environment = {}
         if self._real:
             expected = expected.replace(SIMULATED, REAL)
             environment[BINARY_VARIABLE] = str(find_engine_binary())
-        arguments = [*shlex.split(dev.text)[1:], *self._port_options]
+        arguments = [*shlex.split(dev.text)[1:], "--port", str(self._port)]
         async with command(*arguments, folder=self._folder, environment=environment) as program:
             await program.printed("Press Ctrl-C to stop")
             assert program.out == expected.splitlines()
