@@ -15,6 +15,9 @@ from tests.support.markdown import Block, blocks
 
 GUIDE = PROJECT / "docs" / "command.md"
 
+WHOLE_GUIDE = 240.0
+"""Seconds for a dozen commands, each a process of its own, on a busy machine."""
+
 
 async def test_guide_works_when_it_is_followed(tmp_path: Path) -> None:
     install, dev, *rest = blocks(GUIDE)
@@ -24,9 +27,10 @@ async def test_guide_works_when_it_is_followed(tmp_path: Path) -> None:
     port = choose_ports().guard
     endpoint = f"http://127.0.0.1:{port}"
     reader = Reader(tmp_path, port)
-    arguments = dev.text.split()
-    assert arguments[0] == "rivet-runner"
-    async with command(*arguments[1:], "--engine", "simulated", "--port", str(port), folder=tmp_path) as engine:
+    program, *arguments = dev.text.split()
+    assert program == "rivet-runner"
+    options = ["--engine", "simulated", "--port", str(port)]
+    async with command(*arguments, *options, folder=tmp_path, seconds=WHOLE_GUIDE) as engine:
         await engine.printed("Press Ctrl-C to stop")
         for block, following in zip(rest, [*rest[1:], Block("", "", "")], strict=True):
             expected = following.text if following.language == "text" else None

@@ -26,6 +26,9 @@ pytestmark = pytest.mark.real_time("the programs are processes of their own")
 PORT = 6420
 """The engine's, in the guide. Every block is run with a free one instead."""
 
+WHOLE_GUIDE = 240.0
+"""Seconds for all commands of the guide, on a busy machine."""
+
 INSTALLS = ("pip install ", "npm install ")
 ENGINE, RUNNER, CALL = "python engine.py", "python raw_counter.py", 'curl -X POST "http://127.0.0.1:6420/gateway/'
 
@@ -92,7 +95,7 @@ class Terminals:
         """A program that stays up, to be used as ``async with``."""
         python, *arguments = shlex.split(command)
         assert python == "python"
-        return Program(*arguments, environment=self.environment, folder=self.folder)
+        return Program(*arguments, environment=self.environment, folder=self.folder, seconds=WHOLE_GUIDE)
 
     async def run(self, commands: list[Command]) -> list[str]:
         """Run the commands one after another in one shell, and return the output of each."""

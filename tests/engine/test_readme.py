@@ -25,6 +25,9 @@ pytestmark = pytest.mark.real_time("the command is a process of its own")
 PORT: Final = 6420
 """The engine's, in the README. Every block is run with a free one instead, as other tests run beside these."""
 
+WHOLE_README: Final = 240.0
+"""Seconds for half a dozen commands, each a process of its own, on a busy machine."""
+
 DEV: Final = "rivet-runner dev "
 SIMULATED: Final = "a simulated engine, its data is in .rivet/simulated.sqlite"
 REAL: Final = "a real engine, its data is in .rivet/engine"
@@ -98,7 +101,7 @@ class Terminals:
             expected = expected.replace(SIMULATED, REAL)
             environment[BINARY_VARIABLE] = str(find_engine_binary())
         arguments = [*shlex.split(dev.text)[1:], "--port", str(self._port)]
-        async with command(*arguments, folder=self._folder, environment=environment) as program:
+        async with command(*arguments, folder=self._folder, environment=environment, seconds=WHOLE_README) as program:
             await program.printed("Press Ctrl-C to stop")
             assert program.out == expected.splitlines()
             yield
