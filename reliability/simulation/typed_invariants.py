@@ -202,8 +202,12 @@ class Schedules(Invariant):
         self.waiting: dict[str, str] = {}
         """The actor of each entry that has not run."""
         self.ran: dict[str, str] = {}
+        self.destroyed: set[str] = set()
+        """Actors of which nothing is expected, also not what they note while they end."""
 
     def app(self, entry: Entry) -> None:
+        if entry.subject in self.destroyed:
+            return
         if entry.what == "scheduled" and entry.details[2] not in self.ran:
             self.waiting[entry.details[2]] = entry.subject
         elif entry.what == "ran later":
@@ -215,6 +219,7 @@ class Schedules(Invariant):
 
     def engine(self, entry: Entry) -> None:
         if entry.part == "actor" and entry.what == "destroyed":
+            self.destroyed.add(entry.subject)
             for one in (self.waiting, self.ran):
                 for name in [name for name, actor in one.items() if actor == entry.subject]:
                     del one[name]

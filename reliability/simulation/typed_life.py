@@ -39,6 +39,7 @@ class Recurring(Invariant):
         self.first_tick: dict[Place, int] = {}
         self.ticks: Counter[Place] = Counter()
         self.last_tick: dict[str, int] = {}
+        self.destroyed: set[str] = set()
         self.waits_since = 0
 
     def app(self, entry: Entry) -> None:
@@ -83,7 +84,7 @@ class Recurring(Invariant):
             self.repeating.discard(actor)
         elif what == "repeats":
             asking["repeat"] -= 1
-            if not asking["rest"]:
+            if not asking["rest"] and actor not in self.destroyed:
                 self.repeating.add(actor)
         elif what == "rests":
             asking["rest"] -= 1
@@ -92,6 +93,7 @@ class Recurring(Invariant):
 
     def engine(self, entry: Entry) -> None:
         if entry.part == "actor" and entry.what == "destroyed":
+            self.destroyed.add(entry.subject)
             self.repeating.discard(entry.subject)
         elif entry.part == "calm" and entry.what == "waits":
             self.waits_since = entry.time
