@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from random import Random
 
 import pytest
@@ -57,6 +58,20 @@ class TestTimers:
         assert timers.held < 200
         kept.cancel()
         assert timers.next_due is None
+
+    def test_cancelled_timer_lets_go_of_what_it_was_for(self) -> None:
+        class Large:
+            pass
+
+        timers = Timers(ManualClock(0))
+        large = Large()
+        seen = weakref.ref(large)
+        timer = timers.call_at(10, pytest.fail, large)
+        del large
+        assert seen() is not None
+        timer.cancel()
+        assert timers.held == 1
+        assert seen() is None
 
     def test_earliest_timer_is_told(self) -> None:
         earliest: list[int] = []

@@ -12,6 +12,10 @@ COMPACT_ABOVE: Final = 64
 """Cancelled timers that are kept at least before the heap is rebuilt without them."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class Timer:
     """One timer. You may cancel it at any time, also after it has fired."""
 
@@ -29,6 +33,8 @@ class Timer:
     def cancel(self) -> None:
         owner, self._owner = self._owner, None
         if owner is not None:
+            # It may stay in the heap for long, and must not keep what it was for.
+            self.callback, self.args = _nothing, ()
             owner._cancelled_one()
 
     def fire(self) -> None:
