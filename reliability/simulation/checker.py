@@ -30,19 +30,19 @@ class Checker:
         }
 
     def read(self, entries: Iterable[Entry]) -> None:
+        readers, of_others = self._readers, self._readers["engine"]
         for entry in entries:
-            if entry.part == "link":
-                self._read_frame(entry)
+            part = entry.part
+            if part == "link":
+                frame, version = entry.details
+                if is_read(frame, entry.what, version):
+                    self._read_message(entry.message)
             else:
-                self.faults += entry.part == "fault" and entry.what not in ENDS
-                for reader in self._readers.get(entry.part, self._readers["engine"]):
+                self.faults += part == "fault" and entry.what not in ENDS
+                for reader in readers.get(part, of_others):
                     reader(entry)
 
-    def _read_frame(self, entry: Entry) -> None:
-        frame, version = entry.details
-        if not is_read(frame, entry.what, version):
-            return
-        message = entry.message
+    def _read_message(self, message: Any) -> None:
         if isinstance(message, TUNNEL_MESSAGES):
             place = message.message_id
             for reader in self._readers["tunnel"]:

@@ -88,19 +88,19 @@ _ID: Final = MessageId(bytes(4), bytes(4), 0)
 KIND_AT: Final = 11
 """The place of the byte that tells what a tunnel message is about."""
 
-EVENTS: Final = b"\x01"
+EVENTS: Final = 1
 """The first byte of a message of events."""
 
 
-def _kinds() -> frozenset[tuple[int, str, bytes, bytes]]:
+def _kinds() -> frozenset[tuple[int, str, int, int]]:
     """Version, direction and the two bytes of the tunnel messages that are read."""
     kinds = set()
     for version, codec in ((3, v3), (7, v7)):
         for kind in (ToClientWebSocketOpen("", "", {}), ToClientWebSocketMessage(b"", False)):
             frame = codec.encode_to_client(ToClientTunnelMessage(_ID, kind))
-            kinds.add((version, "<-", frame[:1], frame[KIND_AT : KIND_AT + 1]))
+            kinds.add((version, "<-", frame[0], frame[KIND_AT]))
         frame = codec.encode_to_server(ToServerTunnelMessage(_ID, ToServerWebSocketMessageAck(0)))
-        kinds.add((version, "->", frame[:1], frame[KIND_AT : KIND_AT + 1]))
+        kinds.add((version, "->", frame[0], frame[KIND_AT]))
     return frozenset(kinds)
 
 
@@ -109,6 +109,7 @@ KINDS: Final = _kinds()
 
 def is_read(frame: bytes, direction: str, version: int) -> bool:
     """Whether an invariant may look at this message."""
-    if direction == "->" and frame[:1] == EVENTS:
-        return True
-    return (version, direction, frame[:1], frame[KIND_AT : KIND_AT + 1]) in KINDS
+    kind = frame[0]
+    if kind == EVENTS:
+        return direction == "->"
+    return len(frame) > KIND_AT and (version, direction, kind, frame[KIND_AT]) in KINDS

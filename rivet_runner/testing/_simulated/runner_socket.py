@@ -39,6 +39,8 @@ ERROR_CLOSE: Final = 1011
 
 NORMAL_REASONS: Final = frozenset({"ws.eviction", "ws.connection_closed"})
 
+COMMANDS: Final = (v3.ToClientCommands, v7.ToClientCommands)
+
 
 class SocketState(enum.Enum):
     AWAITING_INIT = "awaiting init"
@@ -153,7 +155,7 @@ class RunnerSocket:
         """Send to the runner. Start commands get the hibernating requests of this moment."""
         if self._state is not SocketState.OPEN:
             return
-        if isinstance(message, v3.ToClientCommands | v7.ToClientCommands):
+        if isinstance(message, COMMANDS):
             message = self._with_hibernating_requests(message)
         assert self.runner is not None
         frame = self.wire.codec.encode_to_client(message)
