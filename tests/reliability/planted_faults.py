@@ -84,10 +84,10 @@ def _wait_for_an_hour(_: Any) -> Any:
 
 
 PLANTED: Final = {
-    1: PlantedFault(InboundStream, "receive", _deliver_across_a_gap, first_seed=40),
+    1: PlantedFault(InboundStream, "receive", _deliver_across_a_gap, first_seed=30),
     2: PlantedFault(Hold, "end", _release_twice),
     3: PlantedFault(Generation, "_stop", _report_stopped_first),
-    4: PlantedFault(KvLedger, "resume", _send_calls_again_in_another_order, first_seed=200),
+    4: PlantedFault(KvLedger, "resume", _send_calls_again_in_another_order, first_seed=310),
     5: PlantedFault(EventLog, "resume", _forget_unconfirmed, first_seed=10),
     6: PlantedFault(Journal, "close", _nothing),
     7: PlantedFault(Backoff, "next_delay", _wait_for_an_hour),
@@ -152,7 +152,7 @@ TYPED_PLANTED: Final = {
     "the state of connections is not stored": (8, PlantedFault(ConnectionTable, "write_records", _nothing)),
     "subscriptions do not come back": (7, PlantedFault(ConnectionTable, "restore", _without_subscriptions)),
     "schedules are not stored": (10, PlantedFault(EntryStore, "put", _async_nothing)),
-    "a stop does not wait for raw requests": (8, PlantedFault(Calls, "run_hook", _await_alone, 6)),
+    "a stop does not wait for raw requests": (8, PlantedFault(Calls, "run_hook", _await_alone, 40)),
     "what recurs ends with its first run": (11, PlantedFault(Entry, "following", _nothing)),
     "what was cancelled stays stored": (11, PlantedFault(EntryStore, "remove", _async_nothing, 25)),
     "run() goes on during a stop": (12, PlantedFault(TypedGeneration, "_end_run", _async_nothing)),
