@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 # The tests run in many processes. Without the compiled files, each of them would compile all of it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv engine test test-fast test-engine coverage sdist-test check public-types docs format demo dev dev-chat dev-serverless race bench soak simulate clean
+.PHONY: help venv engine test test-fast test-slow test-engine coverage sdist-test check public-types docs format demo dev dev-chat dev-serverless race bench soak simulate clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,19 +47,28 @@ test-fast: $(INSTALLED) ## run the quick tests: no engine, no browser, fewer exa
 	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "not engine and not slow" --ignore=tests/engine \
 	  --hypothesis-profile=quick $(ARGS)
 
-# Of the engine's tests, only those of the testing tools are traced: the others are about time, and tracing doubles their CPU.
+# Tracing doubles the CPU of a test, so the slow tests, and those that are about time, do without. The command is the exception,
+# whose tests all start programs. Of the engine's tests, only those of the testing tools are traced.
+SLOW_BUT_TRACED := tests/cli
 ENGINE_TOOLS := tests/conformance tests/testing tests/engine/test_local_engine.py tests/engine/test_engine_api.py
 
-coverage: $(INSTALLED) ## check how much of each package the tests cover
+coverage: $(INSTALLED) ## check how much of each package the quick tests cover, with all examples
 	@tools/install_engine.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
-	@tools/install_javascript_client.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
 	@rm -f .coverage .coverage.*
-	@RIVET_REQUIRE_ENGINE=0 $(BIN)/coverage run -m pytest -n auto -m "not engine"
+	@RIVET_REQUIRE_ENGINE=0 $(BIN)/coverage run -m pytest -n auto -m "not engine and not slow" --ignore=tests/engine \
+	  $(addprefix --ignore=,$(SLOW_BUT_TRACED))
+	@RIVET_REQUIRE_ENGINE=0 $(BIN)/coverage run -m pytest -n auto -m "not engine" $(SLOW_BUT_TRACED)
 	@$(BIN)/coverage run -m pytest -m engine $(ENGINE_TOOLS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o - | $(BIN)/python tools/coverage_floor.py
 
+test-slow: $(INSTALLED) ## run the slow tests that need no engine, those that coverage leaves out
+	@tools/install_javascript_client.sh || [ -z "$${RIVET_REQUIRE_ENGINE:-}$${CI:-}" ]
+	@RIVET_REQUIRE_ENGINE=0 $(BIN)/python -m pytest -n auto -m "slow and not engine" \
+	  $(addprefix --ignore=,$(SLOW_BUT_TRACED)) $(ARGS)
+
 test-engine: $(INSTALLED) engine ## run the engine's other tests, those that coverage leaves out
+	@tools/install_javascript_client.sh
 	@$(BIN)/python -m pytest -m engine $(addprefix --ignore=,$(ENGINE_TOOLS)) $(ARGS)
 
 sdist-test: $(INSTALLED) ## build the sdist and the wheel, and run the tests that need no engine from the sdist
