@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
+from types import CoroutineType
 from typing import Any, Final, TypeVar
+
+import msgspec
 
 from rivet_runner._tasks import TaskGroup, is_being_cancelled
 from rivet_runner.actor import Actor
 from rivet_runner.actors._declaring.declaration import ActionSpec
 from rivet_runner.actors._hosting.connections import HostedConnection
 from rivet_runner.actors._hosting.refusals import Refusal, cut_off
-from rivet_runner.actors._hosting.shared_tasks import SharedTasks
+from rivet_runner.actors._hosting.shared_tasks import SharedTasks, rest_of
 from rivet_runner.actors._hosting.unprocessed import UnprocessedMessages
 from rivet_runner.actors._types.convert import ConversionError
 from rivet_runner.actors._types.plain import plain
@@ -36,40 +39,24 @@ REPEATED_ACKNOWLEDGED_AFTER: Final = 5.0
 """The same for a message that is probably repeated. The engine takes 15 s to find that a runner has died."""
 
 
-class Call:
+class Call(msgspec.Struct, eq=False):
     """One call. It is also the client's message that asked for it, if that came on a hibernatable connection.
 
     ``acknowledged_after`` is in seconds, and infinite if there is nothing to acknowledge. ``deadline`` and
     ``acknowledged_at`` are on the event loop's clock.
     """
 
-    __slots__ = (
-        "acknowledged_after",
-        "acknowledged_at",
-        "cut_off",
-        "deadline",
-        "ended",
-        "messages",
-        "task",
-        "timed_out",
-        "timeout",
-    )
-
-    deadline: float
-    acknowledged_at: float
-
-    def __init__(self, acknowledged_after: float = math.inf, task: asyncio.Task[Any] | None = None) -> None:
-        self.task = task
-        """The one that runs this call alone. A call that has not waited yet shares its task."""
-        self.acknowledged_after = acknowledged_after
-        self.timeout: float | None = None
-        """In seconds, while the action runs."""
-        self.ended = False
-        self.messages: UnprocessedMessages | None = None
-        """Those of its connection, if it is one of them."""
-        self.timed_out = False
-        self.cut_off = False
-        """Whether it is cancelled because the actor stops."""
+    acknowledged_after: float = math.inf
+    task: asyncio.Task[Any] | None = None
+    """The one that runs it alone, once it has had to wait."""
+    deadline: float = math.inf
+    acknowledged_at: float = math.inf
+    ended: bool = False
+    messages: UnprocessedMessages | None = None
+    """Those of its connection, if it is one of them."""
+    timed_out: bool = False
+    cut_off: bool = False
+    """Whether it is cancelled because the actor stops."""
 
     def end(self) -> None:
         """It need not be repeated after a crash."""
@@ -106,17 +93,17 @@ class Calls:
         self._running: dict[Call, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._look_at = 0.0
-        self._shared: SharedTasks[Call] | None = None
+        self._shared: SharedTasks | None = None
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def begin(self, call: Call, coroutine: Coroutine[Any, Any, None]) -> None:
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a call beside this task, for a connection on which further messages arrive meanwhile."""
         if self._shared is None:
             tasks = TaskGroup(f"actor {self._actor.id}: actions", self._actor.log)
-            self._shared = SharedTasks(tasks, MAX_CALLS, self._has_to_wait)
-        self._shared.begin(call, coroutine)
+            self._shared = SharedTasks(tasks, MAX_CALLS)
+        self._shared.begin(coroutine)
 
     @property
     def full(self) -> bool:
@@ -142,11 +129,16 @@ class Calls:
         except ConversionError as error:
             raise Refusal("actor", "validation_error", f"{name}: {error}") from None
         caller.set(connection)
-        call.timeout = spec.timeout
-        if call.task is not None:
-            self._watch(call, spec.timeout)
+        action = getattr(self._instance, spec.attribute)(*bound)
+        if not isinstance(action, CoroutineType):
+            action = _awaiting(action)
         try:
-            return plain(await getattr(self._instance, spec.attribute)(*bound))
+            # Most actions end at their first step, and have no time limit to watch then.
+            awaited = action.send(None)
+            self._watch(call, spec.timeout)
+            output = await rest_of(action, awaited)
+        except StopIteration as ended:
+            output = ended.value
         except asyncio.CancelledError as error:
             if call.timed_out and call.task is not None and call.task.uncancel() == 0:
                 raise Refusal("actor", "action_timed_out", f"Action `{name}` took longer than {spec.timeout:g} s.") from None
@@ -156,9 +148,8 @@ class Calls:
                 raise
             raise RuntimeError(f"the action {name} has awaited something that was cancelled") from error
         finally:
-            call.timeout = None
-            if call.task is not None:
-                del self._running[call]
+            self._running.pop(call, None)
+        return plain(output)
 
     async def run_hook(self, hook: Coroutine[Any, Any, T], what: str) -> T:
         """Run a hook that may change the state in this task. A stop waits for it as for an action.
@@ -166,7 +157,6 @@ class Calls:
         Raises what the hook raises, and a `Refusal` if a stop cancels it.
         """
         call = Call(task=asyncio.current_task())
-        call.deadline = call.acknowledged_at = math.inf
         self._running[call] = None
         try:
             return await hook
@@ -177,15 +167,10 @@ class Calls:
         finally:
             del self._running[call]
 
-    def _has_to_wait(self, call: Call) -> None:
-        """The task that runs ``call`` is its own from now on."""
-        if call.timeout is not None:
-            call.task = asyncio.current_task()
-            self._watch(call, call.timeout)
-
     def _watch(self, call: Call, timeout: float) -> None:
-        """Cancel the action when its time is over."""
+        """Cancel the action, which runs in this task, when its time is over."""
         now = self._loop.time()
+        call.task = asyncio.current_task()
         call.deadline = now + timeout
         call.acknowledged_at = now + call.acknowledged_after
         first = min(call.deadline, call.acknowledged_at)
@@ -246,6 +231,11 @@ class Calls:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+async def _awaiting(awaitable: Awaitable[T]) -> T:
+    """What a decorated action returned may be awaitable without being a coroutine."""
+    return await awaitable
 
 
 async def _end_of(task: asyncio.Task[Any]) -> None:

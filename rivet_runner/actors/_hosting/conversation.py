@@ -176,14 +176,13 @@ def _begin_call(
     """Let the action begin. Return what to wait for if too many are under way."""
     calls = generation.calls
     if not hibernatable:
-        call = Call()
-        calls.begin(call, _call(generation, connection, call, request))
+        calls.begin(_call(generation, connection, Call(), request))
         return calls.room() if calls.full else None
     assert connection.ws is not None
     repeated = connection.ws.restored and _may_repeat(generation)
     call = Call(REPEATED_ACKNOWLEDGED_AFTER if repeated else ACKNOWLEDGED_AFTER)
     unprocessed = call.messages = generation.connection_table.received(connection, call)
-    calls.begin(call, _call(generation, connection, call, request))
+    calls.begin(_call(generation, connection, call, request))
     if unprocessed.hurries():
         generation.saving.hurry()
     if unprocessed.full or calls.full:

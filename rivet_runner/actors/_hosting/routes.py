@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
@@ -74,7 +73,7 @@ async def _action(
     connection = HostedConnection(generation.connection_table, None, 0, params, state, codec=encoding, ws=None)
     _check_awake(generation)
     try:
-        output = await generation.calls.run(Call(task=asyncio.current_task()), connection, name, arguments)
+        output = await generation.calls.run(Call(), connection, name, arguments)
     except Exception as error:
         raise generation.for_caller(error, f"action {name}") from error
     finally:

@@ -18,28 +18,24 @@ import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from rivet_runner._tasks import TaskGroup
 
-__all__ = ["SharedTasks"]
+__all__ = ["SharedTasks", "rest_of"]
 
 T = TypeVar("T")
 
 
-class SharedTasks(Generic[T]):
-    """Runs coroutines in tasks of ``tasks``, at most ``bound`` at a time. It is the caller's part to respect `full`.
+class SharedTasks:
+    """Runs coroutines in tasks of ``tasks``, at most ``bound`` at a time. It is the caller's part to respect `full`."""
 
-    ``has_to_wait`` is called with the ``subject`` of a coroutine, in its task, when it first has to wait.
-    """
+    __slots__ = ("_bound", "_queue", "_room", "_sharing", "_tasks", "_under_way")
 
-    __slots__ = ("_bound", "_has_to_wait", "_queue", "_room", "_sharing", "_tasks", "_under_way")
-
-    def __init__(self, tasks: TaskGroup, bound: int, has_to_wait: Callable[[T], None]) -> None:
+    def __init__(self, tasks: TaskGroup, bound: int) -> None:
         self._tasks = tasks
         self._bound = bound
-        self._has_to_wait = has_to_wait
-        self._queue: deque[tuple[T, Coroutine[Any, Any, None], Context]] = deque()
+        self._queue: deque[tuple[Coroutine[Any, Any, None], Context]] = deque()
         self._sharing: asyncio.Task[Any] | None = None
         """The task that works on the queue."""
         self._under_way = 0
@@ -49,10 +45,10 @@ class SharedTasks(Generic[T]):
         """Return the number of coroutines that have not ended."""
         return self._under_way
 
-    def begin(self, subject: T, coroutine: Coroutine[Any, Any, None]) -> None:
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run ``coroutine`` from the next turn of the event loop on, in a copy of this context. Its errors are logged."""
         self._under_way += 1
-        self._queue.append((subject, coroutine, copy_context()))
+        self._queue.append((coroutine, copy_context()))
         if self._sharing is None or self._sharing.done():
             self._pass_on()
 
@@ -78,12 +74,11 @@ class SharedTasks(Generic[T]):
         try:
             # A coroutine may have cancelled the task that it shares. The next ones need another then.
             while self._queue and self._sharing is task and not task.cancelling():
-                subject, coroutine, context = self._queue.popleft()
+                coroutine, context = self._queue.popleft()
                 try:
                     awaited = context.run(coroutine.send, None)
                     self._pass_on()
-                    self._has_to_wait(subject)
-                    await _rest(coroutine, context, awaited)
+                    await rest_of(coroutine, awaited, context)
                 except StopIteration:
                     pass
                 finally:
@@ -97,8 +92,12 @@ class SharedTasks(Generic[T]):
 
 
 @types.coroutine
-def _rest(coroutine: Coroutine[Any, Any, None], context: Context, awaited: Any) -> Generator[Any, Any, None]:
-    """Run a coroutine to its end, as ``await`` does, but in ``context``. It awaits ``awaited`` now."""
+def rest_of(coroutine: Coroutine[Any, Any, T], awaited: Any, context: Context | None = None) -> Generator[Any, Any, T]:
+    """Await a coroutine that has made its first step, in which it came to await ``awaited``.
+
+    It goes on in ``context``, or in that of the task. Cancelling does what it does at any ``await``.
+    """
+    run: Callable[..., Any] = _run_here if context is None else context.run
     while True:
         value: Any = None
         error: BaseException | None = None
@@ -107,6 +106,11 @@ def _rest(coroutine: Coroutine[Any, Any, None], context: Context, awaited: Any) 
         except BaseException as raised:
             error = raised
         try:
-            awaited = context.run(coroutine.send, value) if error is None else context.run(coroutine.throw, error)
-        except StopIteration:
-            return
+            awaited = run(coroutine.send, value) if error is None else run(coroutine.throw, error)
+        except StopIteration as ended:
+            result: T = ended.value
+            return result
+
+
+def _run_here(step: Callable[[Any], Any], given: Any) -> Any:
+    return step(given)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -13,9 +15,19 @@ import pytest
 from rivet_runner.actors import DurableActor, UserError, action
 from tests.actors.hosting.scene import call, failure, hosted, value
 
+T = TypeVar("T")
+
 
 class State(msgspec.Struct):
     count: int = 0
+
+
+def in_a_task(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., asyncio.Task[T]]:
+    @functools.wraps(method)
+    def call(*args: Any) -> asyncio.Task[T]:
+        return asyncio.get_running_loop().create_task(method(*args))
+
+    return call
 
 
 class Counter(DurableActor[State]):
@@ -52,6 +64,12 @@ class Counter(DurableActor[State]):
     @action
     async def cancelled(self) -> None:
         raise asyncio.CancelledError
+
+    @in_a_task
+    @action
+    async def elsewhere(self, text: str) -> str:
+        await asyncio.sleep(0.1)
+        return text
 
     @action
     async def about(self) -> Any:
@@ -120,6 +138,11 @@ async def test_an_action_is_cancelled_when_its_time_is_over() -> None:
         await failure(actor, "hang")
         assert 5 <= (engine.now() - began).total_seconds() < 6
         assert await value(actor, "increment") == 101
+
+
+async def test_a_decorated_action_may_return_anything_to_await() -> None:
+    async with hosted(Counter) as engine:
+        assert await value(await engine.create("counter"), "elsewhere", "there") == "there"
 
 
 async def test_a_call_that_cannot_be_read_is_refused() -> None:

@@ -17,21 +17,17 @@ BOUND = 3
 mark: ContextVar[str] = ContextVar("mark", default="outside")
 
 
-class Shared(SharedTasks[str]):
-    """Notes which of its coroutines had to wait, and their tasks at the beginning and at the end."""
+class Shared(SharedTasks):
+    """Notes the tasks of its coroutines at the beginning and at the end."""
 
     def __init__(self) -> None:
         self.group = TaskGroup("shared", logging.getLogger("test_shared_tasks"))
-        self.waited: list[tuple[str, asyncio.Task[None] | None]] = []
         self.began_in: dict[str, asyncio.Task[None] | None] = {}
         self.ended_in: dict[str, asyncio.Task[None] | None] = {}
-        super().__init__(self.group, BOUND, self._note_wait)
-
-    def _note_wait(self, subject: str) -> None:
-        self.waited.append((subject, asyncio.current_task()))
+        super().__init__(self.group, BOUND)
 
     def run(self, name: str, *waits_for: asyncio.Future[None]) -> None:
-        self.begin(name, self._run(name, waits_for))
+        self.begin(self._run(name, waits_for))
 
     async def _run(self, name: str, waits_for: tuple[asyncio.Future[None], ...]) -> None:
         self.began_in[name] = asyncio.current_task()
@@ -57,7 +53,7 @@ async def test_coroutines_run_in_one_task_and_in_order_when_none_waits() -> None
     assert await shared.group.wait_idle(1)
     assert [*shared.ended_in] == ["a", "b", "c"]
     assert len({*shared.began_in.values()}) == 1
-    assert (len(shared), shared.waited) == (0, [])
+    assert len(shared) == 0
 
 
 @virtual_time
@@ -68,7 +64,6 @@ async def test_the_task_is_its_own_when_a_coroutine_has_to_wait() -> None:
     shared.run("c")
     await asyncio.sleep(1)
     assert (shared.began, [*shared.ended_in], len(shared), len(shared.group)) == (["a", "b", "c"], ["a", "c"], 1, 1)
-    assert shared.waited == [("b", shared.began_in["b"])]
     assert shared.began_in["b"] is not shared.began_in["c"]
     shared.run("d")
     first.set_result(None)
@@ -77,7 +72,7 @@ async def test_the_task_is_its_own_when_a_coroutine_has_to_wait() -> None:
     assert await shared.group.wait_idle(1)
     assert shared.ended_in == shared.began_in
     assert shared.began_in["d"] is not shared.began_in["b"]
-    assert (len(shared), len(shared.waited)) == (0, 1)
+    assert len(shared) == 0
 
 
 @virtual_time
@@ -92,7 +87,7 @@ async def test_a_timeout_ends_the_wait_when_it_was_set_in_a_shared_task() -> Non
             ended.append("timed out")
 
     shared.run("a")
-    shared.begin("b", work())
+    shared.begin(work())
     shared.run("c")
     await asyncio.sleep(4)
     assert (ended, [*shared.ended_in]) == ([], ["a", "c"])
@@ -112,7 +107,7 @@ async def test_an_error_is_raised_in_the_coroutine_when_what_it_awaits_fails() -
         await asyncio.sleep(0)  # a bare yield
         caught.append("went on")
 
-    shared.begin("a", work())
+    shared.begin(work())
     await asyncio.sleep(1)
     failing.set_exception(LookupError("no luck"))
     assert await shared.group.wait_idle(1)
@@ -132,7 +127,7 @@ async def test_each_coroutine_has_a_context_of_its_own_when_they_share_a_task() 
 
     mark.set("around")
     for name in "abc":
-        shared.begin(name, work(name, waits=name == "b"))
+        shared.begin(work(name, waits=name == "b"))
     await asyncio.sleep(1)
     mark.set("later")
     awaited.set_result(None)
@@ -151,7 +146,7 @@ async def test_the_others_go_on_when_one_raises(waits: bool, caplog: pytest.LogC
             await asyncio.sleep(1)
         raise LookupError("of its own")
 
-    shared.begin("a", fail())
+    shared.begin(fail())
     shared.run("b")
     await asyncio.sleep(2)
     assert ([*shared.ended_in], len(shared), len(shared.group)) == (["b"], 0, 0)
@@ -170,7 +165,7 @@ async def test_the_others_go_on_when_one_cancels_the_task_that_they_share(raises
         if raises:
             raise asyncio.CancelledError
 
-    shared.begin("a", cancel())
+    shared.begin(cancel())
     shared.run("b", *[asyncio.ensure_future(asyncio.sleep(1))])
     shared.run("c")
     await asyncio.sleep(2)
