@@ -146,7 +146,8 @@ async def test_a_hibernating_client_stays_when_a_newer_version_drains_a_runner_t
                 await eventually(lambda: actor_id not in joined.actors, seconds=40, what="the drain by the engine")
                 await client.send("after")
                 assert await asyncio.wait_for(client.recv(), 30) == "1 after"
-                assert [runner.config.version for runner in new.runners] == [2]
+                # A busy engine may start more than one.
+                assert {runner.config.version for runner in new.runners} == {2}
             with pytest.raises(RunnerEvicted, match="newer version") as evicted:
                 await joined.wait_closed()
             assert evicted.value.drained
