@@ -17,7 +17,7 @@ from tests.engine.support import OwnEngine, hosting
 ACTORS = int(os.environ.get("RIVET_SCALE_ACTORS", "1000"))
 # Calls under way at a time: the engine is the bottleneck, and more of them only make each one slower.
 AT_ONCE = 8
-SECONDS = 240.0
+SECONDS = 480.0
 RUNNER = "many"
 GIVEN_UP = {"actor_ready_timeout", "route_dispatch_timeout", "route_subscribe_timeout"}
 """What the gateway answers for an actor that was not ready, or not found, in time."""
