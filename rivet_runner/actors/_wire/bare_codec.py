@@ -25,7 +25,7 @@ __all__ = ["BareCodec"]
 
 _HEADS: Final = {version: version.to_bytes(2, "little") for version in VERSIONS}
 _HEAD: Final = _HEADS[VERSION]
-_VERSION_OF: Final[dict[str | bytes, int]] = {head: version for version, head in _HEADS.items()}
+_VERSION_OF: Final = {head: version for version, head in _HEADS.items()}
 
 
 class BareCodec(Codec):
@@ -35,7 +35,7 @@ class BareCodec(Codec):
     content_type = "application/octet-stream"
 
     def version_of(self, data: str | bytes) -> int:
-        return _VERSION_OF.get(data[:2]) or _version(_bytes(data))
+        return _version(_bytes(data))
 
     def encode_to_client(self, message: ToClient, version: int = VERSION) -> bytes:
         if isinstance(message, ActionResponse):
@@ -79,10 +79,7 @@ class BareCodec(Codec):
         return _HEAD + v4.encode_http_action_request(v4.HttpActionRequest(dump_cbor(args)))
 
     def decode_action_request(self, body: bytes) -> list[Any]:
-        if body[:2] not in _VERSION_OF:
-            _version(body)
-        value = load_cbor(v4.decode_http_action_request(body[2:]).args)
-        return value if type(value) is list else args_of({"args": value})
+        return _args(v4.decode_http_action_request(_body(body)).args)
 
     def encode_action_response(self, output: Any, version: int = VERSION) -> bytes:
         return _HEADS[version] + v4.encode_http_action_response(v4.HttpActionResponse(dump_cbor(output)))
