@@ -106,14 +106,19 @@ def test_random_bytes_are_refused_or_a_message(version: Version, root: str, tag:
 @pytest.mark.parametrize(("version", "root", "target"), CASES)
 def test_a_huge_length_anywhere_costs_nothing(version: Version, root: str, target: str) -> None:
     encoded = encode(version.module, root, sample(version.model, version.module, root, target))
-    started = time.monotonic()
+
+    def decode_each() -> None:
+        for at in range(1, len(encoded)):
+            refused_or_the_only_form(version, root, encoded[:at] + HUGE + b"abc")
+
+    decode_each()  # what the first time leaves behind, such as the lines that a coverage run has seen, is not the message's
+    started = time.process_time()
     tracemalloc.start()
-    for at in range(1, len(encoded)):
-        refused_or_the_only_form(version, root, encoded[:at] + HUGE + b"abc")
+    decode_each()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100_000
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @each_version
