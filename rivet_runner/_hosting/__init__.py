@@ -8,5 +8,5 @@
 * `actor_sockets`: the handlers of an actor's WebSockets, with `restoring` for those that hibernated
 * `services`: the parts that all generations share, with `hooks`, `slow_starts` and `socket_table`
 
-Hooks run here and nowhere else, always in a task of the actor's own.
+Hooks that are given an actor run here and nowhere else, always in a task of the actor's own.
 """
