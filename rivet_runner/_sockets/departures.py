@@ -53,7 +53,7 @@ async def end_departed(owed: Iterable[Hibernation], uplink: Uplink, turns: Repla
 async def _probe(silent: list[Hibernation], uplink: Uplink, turns: ReplayTurns, connection: int) -> None:
     seconds = turns.attach_seconds(len(silent))
     for _ in range(PROBES):
-        silent = await _ask(silent, uplink, turns, seconds)
+        silent = await _ask(silent, uplink, turns, connection, seconds)
         if not silent or not uplink.is_on(connection):
             return
         seconds = min(2 * seconds, MAX_PROBE_SECONDS)
@@ -61,9 +61,13 @@ async def _probe(silent: list[Hibernation], uplink: Uplink, turns: ReplayTurns, 
         hibernation.client_departed()
 
 
-async def _ask(silent: list[Hibernation], uplink: Uplink, turns: ReplayTurns, seconds: float) -> list[Hibernation]:
+async def _ask(
+    silent: list[Hibernation], uplink: Uplink, turns: ReplayTurns, connection: int, seconds: float
+) -> list[Hibernation]:
     """Ask once for a replay of each of these clients; return those of which nothing has come."""
     async with turns.turn(sum(hibernation.replayable for hibernation in silent)):
+        if not uplink.is_on(connection):
+            return silent
         arrived = {hibernation: hibernation.stream.arrived for hibernation in silent if not hibernation.is_over}
         for hibernation in arrived:
             hibernation.fetch_missed(seconds)

@@ -130,7 +130,7 @@ class Replays:
                 if not hibernation.is_settled(None if hibernation in asked else heard[hibernation])
             ]
             asked.update(batch)
-            came = await self._fetch_batch(batch)
+            came = await self._fetch_batch(batch, connection)
             if sum(came) > SAFE_BURST and len(came) > 1:
                 size = max(1, min(len(came) // 2, SAFE_BURST // max(came)))
                 continue
@@ -139,13 +139,13 @@ class Replays:
                 size = min(size * 2, MAX_AT_ONCE)
         return asked
 
-    async def _fetch_batch(self, batch: list[Hibernation]) -> list[int]:
+    async def _fetch_batch(self, batch: list[Hibernation], connection: int) -> list[int]:
         """How many messages have come meanwhile, for each client for which the gateway was asked."""
         await asyncio.gather(*(journal.flush_before_replay() for journal in {hibernation.journal for hibernation in batch}))
         async with self._turns.turn(SAFE_BURST):
             batch = [hibernation for hibernation in batch if not hibernation.is_settled(None)]
-            if not batch:
-                return []
+            if not batch or not self._uplink.is_on(connection):
+                return []  # a request that left on another connection would be one too many there
             before = [hibernation.stream.arrived for hibernation in batch]
             seconds = self._turns.attach_seconds(len(batch))
             for hibernation in batch:

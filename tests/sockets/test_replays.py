@@ -10,6 +10,7 @@ from rivet_runner._sockets.replays import BURST_SECONDS, LOOK_SECONDS, LOOKS, MA
 from rivet_runner._sockets.turns import SAFE_BURST
 from rivet_runner.protocol.v3 import ToServerWebSocketMessage
 from tests.support.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts
+from tests.support.rooms import Room
 from tests.support.scene import settle
 from tests.support.virtual_time import virtual_time
 from tests.support.waiting import eventually
@@ -253,3 +254,25 @@ async def test_what_the_actor_sends_is_held_when_a_message_comes_that_may_have_l
         assert not any(isinstance(reply.message_kind, ToServerWebSocketMessage) for reply in client.replies)
         assert await client.receive() == REPLAY
         assert await client.receive() == "an answer"
+
+
+@virtual_time
+async def test_nothing_is_asked_for_without_a_connection_when_it_was_lost_while_another_client_had_the_turn() -> None:
+    async with rooms(2) as (current, runner, connection, [owed, other], gateway):
+        gateway.sockets.clear()
+        owed.send("0")
+        await asyncio.sleep(0.01)
+        second = await reconnected(current, connection, [owed, other])
+        assert await owed.receive() == REPLAY
+        second.abort()
+        await asyncio.sleep(0.5)
+        await send(runner, "/1", "in the outage")
+        await current.reconnected()
+        assert await other.receive() == "in the outage", "it would be lost behind a request"
+        assert await other.receive() == REPLAY
+
+
+async def send(runner: Room, path: str, message: str) -> None:
+    """The actor sends to the client with this path."""
+    (ws,) = (ws for ws in runner.actors["a1"].websockets if ws.path == path)
+    await ws.send(message)
