@@ -146,6 +146,11 @@ class Uplink:
         self.flush_soon()
 
     @property
+    def mark(self) -> Mark:
+        """The place behind every tunnel message that was handed over so far."""
+        return self._session.mark
+
+    @property
     def congested(self) -> bool:
         """Whether `send` would wait."""
         return self._session.outbox_full or bool(self._waiting)

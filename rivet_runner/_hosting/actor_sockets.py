@@ -258,7 +258,7 @@ class ActorSockets:
                 services.uplink,
                 services.turns,
                 services.replays.overrun,
-                Holds(services.kv_calls.is_behind),
+                Holds(services.uplink, services.kv_calls.is_behind),
                 services.config.protocol,
                 services.observer.statistics,
             )
@@ -282,6 +282,11 @@ class ActorSockets:
         """Wait until no socket holds anything back. Cancelling is safe."""
         if self._shared is not None:
             await self._shared.holds.released()
+
+    def end_holds(self) -> None:
+        """Hold nothing back any more. If the engine still listens to the actor, what was held back leaves."""
+        if self._shared is not None:
+            self._shared.holds.end_all(drop=self._state.cut_off)
 
     @property
     def awaits_clients(self) -> bool:

@@ -221,10 +221,10 @@ class Hibernation(Delivery):
         If there is nothing to replay, no sign shows that the gateway has attached the client again. So the actor's messages
         are held back for as many ``seconds`` as that may take.
         """
-        self.hold_back(seconds)
+        self._shared.ask_for_replay(self._ws)
+        self.hold_back(seconds)  # the seconds count from when the request has left
         assert self._ws.hold is not None
         self._ws.hold.for_fetch = True
-        self._shared.ask_for_replay(self._ws)
 
     @property
     def replayable(self) -> int:

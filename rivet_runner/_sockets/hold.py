@@ -4,16 +4,19 @@ While the gateway attaches a client to an actor, it drops the actor's messages t
 client message is the only proof that the client is attached. So after a restore and during a repair, a socket *holds back*
 the actor's messages. A stop of the actor waits until nothing is held back any more.
 
-If no client message comes, time has to tell. It counts only while the engine keeps up: the engine takes the messages of a
-runner in order, and a slow key-value call keeps it from what was sent next.
+If no client message comes, time has to tell. It counts only while the engine keeps up, on one connection, and from when the
+gateway was asked. The request may wait in the outbox for another connection or for a slow engine. And the engine takes the
+messages of a runner in order, so a slow key-value call keeps it from what was sent next.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
+from rivet_runner._connection.uplink import Uplink
+from rivet_runner._session.outbox import Mark
 from rivet_runner.protocol.messages import ToServerTunnelMessage, ToServerWebSocketClose
 
 __all__ = ["Hold", "Holds"]
@@ -22,26 +25,38 @@ MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 """Bytes of messages that one socket holds back. Beyond it the client is closed with 1013."""
 
 
+class _Moment(NamedTuple):
+    """When a hold began to count: the time, on the event loop's clock, and the place behind what was handed over by then."""
+
+    time: float
+    sent: Mark
+
+
 class Holds:
     """The holds of one actor's sockets, so that a stop can wait for their release.
 
-    ``is_behind`` tells whether the engine has not taken yet what was sent at a time, on the event loop's clock.
+    ``is_slow`` tells whether the engine has left a call unanswered that was made before a time on the event loop's clock.
     """
 
-    __slots__ = ("_active", "_released", "is_behind")
+    __slots__ = ("_active", "_is_slow", "_released", "uplink")
 
-    def __init__(self, is_behind: Callable[[float], bool]) -> None:
-        self.is_behind = is_behind
-        self._active: set[Hold] = set()
+    def __init__(self, uplink: Uplink, is_slow: Callable[[float], bool]) -> None:
+        self.uplink = uplink
+        self._is_slow = is_slow
+        self._active: dict[Hold, None] = {}
         self._released: asyncio.Future[None] | None = None
+
+    def is_behind(self, moment: _Moment) -> bool:
+        """Whether the engine has not taken yet what was handed over before ``moment``."""
+        return not moment.sent.passed or self._is_slow(moment.time)
 
     def add(self, hold: Hold) -> None:
         """A socket begins to hold back."""
-        self._active.add(hold)
+        self._active[hold] = None
 
     def remove(self, hold: Hold) -> None:
         """The hold was released. Removing it again changes nothing."""
-        self._active.discard(hold)
+        self._active.pop(hold, None)
         if not self._active and self._released is not None and not self._released.done():
             self._released.set_result(None)
 
@@ -51,17 +66,26 @@ class Holds:
             self._released = asyncio.get_running_loop().create_future()
             await self._released
 
+    def end_all(self, *, drop: bool) -> None:
+        """End every hold now. What was held back leaves, unless it is to ``drop``."""
+        for hold in [*self._active]:
+            if drop:
+                hold.clear()
+            hold.release()
+
 
 class Hold:
-    """The messages that one socket holds back, in order, and the timer that releases them at the latest.
+    """The messages that one socket holds back, in order, and the timer that calls ``release`` at the latest.
 
     ``for_fetch`` tells that the hold began with a replay request for which nothing may come.
     """
 
-    __slots__ = ("_bytes", "_holds", "_messages", "_timer", "for_fetch")
+    __slots__ = ("_bytes", "_holds", "_messages", "_timer", "for_fetch", "release")
 
-    def __init__(self, holds: Holds) -> None:
+    def __init__(self, holds: Holds, release: Callable[[], None]) -> None:
         self._holds = holds
+        self.release = release
+        """End it, and send what it holds back."""
         self._messages: list[ToServerTunnelMessage] = []
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -76,23 +100,32 @@ class Hold:
         self._bytes += len(getattr(message.message_kind, "data", b""))
         return self._bytes <= MAX_HELD_BYTES
 
-    def release_after(self, seconds: float | None, release: Callable[[], None]) -> None:
-        """Call ``release`` after ``seconds``, in place of any timer from before. ``None`` sets no timer.
+    def clear(self) -> None:
+        """Drop the messages that it holds back."""
+        self._messages.clear()
 
-        While the engine is behind, the seconds begin anew.
+    def release_after(self, seconds: float | None) -> None:
+        """Release it after ``seconds``, in place of any timer from before. ``None`` sets no timer.
+
+        The seconds begin anew while what was handed over before this call has not left, or the engine is behind with it, and
+        with another connection.
         """
         self._cancel_timer()
         if seconds is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(seconds, self._due, release, seconds, loop.time(), False)
+            moment = _Moment(asyncio.get_running_loop().time(), self._holds.uplink.mark)
+            self._look_after(seconds, moment, was_behind=False)
 
-    def _due(self, release: Callable[[], None], seconds: float, began: float, was_behind: bool) -> None:
-        behind = self._holds.is_behind(began)
+    def _look_after(self, seconds: float, moment: _Moment, *, was_behind: bool) -> None:
+        connection = self._holds.uplink.connection_number
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds, self._look, seconds, moment, connection, was_behind)
+
+    def _look(self, seconds: float, moment: _Moment, connection: int, was_behind: bool) -> None:
+        behind = not self._holds.uplink.is_on(connection) or self._holds.is_behind(moment)
         if behind or was_behind:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(seconds, self._due, release, seconds, began, behind)
+            self._look_after(seconds, moment, was_behind=behind)
         else:
-            release()
+            self.release()
 
     def end(self) -> list[ToServerTunnelMessage]:
         """End the hold. Return the messages that it held back, in order."""

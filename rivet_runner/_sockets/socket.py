@@ -359,9 +359,9 @@ class ClientSocket(WebSocket):
     def hold_back(self, holds: Holds, seconds: float | None) -> None:
         """Hold back the actor's messages, until `release`, or for ``seconds`` at most."""
         if self.hold is None:
-            self.hold = Hold(holds)
+            self.hold = Hold(holds, self.release)
         self.hold.for_fetch = False
-        self.hold.release_after(seconds, self.release)
+        self.hold.release_after(seconds)
 
     def release(self) -> None:
         """The gateway has attached the client: the messages that were held back leave, in order."""

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from rivet_runner import Actor, WebSocket
 from rivet_runner._sockets.replays import BURST_SECONDS, LOOK_SECONDS, LOOKS, MAX_AT_ONCE
-from rivet_runner._sockets.turns import SAFE_BURST
+from rivet_runner._sockets.turns import ATTACH_SECONDS, SAFE_BURST
 from rivet_runner.protocol.v3 import ToServerWebSocketMessage
 from tests.support.replaying import REPLAY, all_lost, asleep, everything, reconnected, rooms, texts
 from tests.support.rooms import Room
@@ -270,6 +271,105 @@ async def test_nothing_is_asked_for_without_a_connection_when_it_was_lost_while_
         await current.reconnected()
         assert await other.receive() == "in the outage", "it would be lost behind a request"
         assert await other.receive() == REPLAY
+
+
+@virtual_time
+async def test_what_the_actor_sends_is_held_when_its_request_waits_for_the_engine_to_take_other_messages() -> None:
+    async with rooms(2) as (current, runner, connection, [chatty, other], gateway):
+        gateway.sockets.clear()
+        connection.abort()
+        await settle()
+        for number in range(300):
+            await send(runner, "/0", str(number))
+        current.engine.kv.delay = 5.0
+        await reconnected(current, connection, [chatty, other])
+        await asyncio.sleep(0.1)
+        await send(runner, "/1", "held")
+        await asyncio.sleep(1)
+        assert other.replies[1:] == []
+        assert await other.receive() == REPLAY
+        asked_at = current.now
+        assert await other.receive() == "held"
+        assert current.now - asked_at >= ATTACH_SECONDS
+
+
+@virtual_time
+async def test_what_the_actor_sends_is_held_when_the_connection_is_lost_right_after_the_request() -> None:
+    async with rooms(1) as (current, runner, connection, [client], gateway):
+        gateway.sockets.clear()
+        second = await reconnected(current, connection, [client])
+        assert await client.receive() == REPLAY
+        await send(runner, "/0", "held")
+        second.abort()
+        await asyncio.sleep(0.5)
+        client.connection = await current.reconnected()
+        assert await client.receive() == REPLAY
+        asked_at = current.now
+        assert await client.receive() == "held"
+        assert current.now - asked_at >= ATTACH_SECONDS
+
+
+@virtual_time
+async def test_what_is_held_leaves_on_the_next_connection_when_the_actor_stops_in_an_outage() -> None:
+    async with rooms(1) as (current, runner, connection, [client], gateway):
+        gateway.sockets.clear()
+        second = await reconnected(current, connection, [client])
+        assert await client.receive() == REPLAY
+        await send(runner, "/0", "held")
+        runner.actors["a1"].sleep()
+        second.stop_actor("a1")
+        await settle()
+        second.abort()
+        await asyncio.sleep(5)
+        third = await current.reconnected()
+        assert await client.receive() == "held"
+        await third.stopped("a1")
+        current.expect_error("messages held back for a WebSocket did not leave in time")
+
+
+@virtual_time
+async def test_what_is_held_never_leaves_when_the_engine_has_forgotten_the_runner() -> None:
+    async with rooms(1) as (current, runner, connection, [client], gateway):
+        gateway.sockets.clear()
+        second = await reconnected(current, connection, [client])
+        assert await client.receive() == REPLAY
+        await send(runner, "/0", "held")
+        second.abort()
+        third = await current.engine.accept(timeout=60)
+        await third.init("r2")
+        await asyncio.sleep(10)
+        assert [reply.message_kind for reply in client.replies[1:]] == [REPLAY], "another runner may have the client"
+
+
+@virtual_time
+async def test_what_a_restored_socket_sends_is_held_when_the_actor_has_begun_to_run_in_an_outage() -> None:
+    async with rooms(1) as (current, runner, connection, [client], gateway):
+        gateway.sockets.clear()
+        await asleep(runner, connection)
+        go_on = asyncio.Event()
+
+        async def load_and_wait(actor: Actor) -> None:
+            await actor.restored_websockets()
+            await go_on.wait()
+
+        async def greet(ws: WebSocket) -> None:
+            await ws.send("welcome back")
+
+        runner.hooks |= {"on_actor_start": load_and_wait, "restored": greet}
+        connection.start_actor("a1", generation=2, hibernating=[client])
+        await settle()
+        connection.abort()
+        await settle()
+        go_on.set()
+        await asyncio.sleep(0.5)
+        second = await current.engine.accept(timeout=60)
+        client.connection = second
+        await second.init()
+        await second.running("a1")
+        running_at = current.now
+        assert await client.receive() == REPLAY
+        assert await client.receive() == "welcome back"
+        assert current.now - running_at >= ATTACH_SECONDS
 
 
 async def send(runner: Room, path: str, message: str) -> None:
