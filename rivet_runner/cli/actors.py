@@ -15,6 +15,7 @@ from rich.table import Table
 from rivet_runner.cli.connection import Connection
 from rivet_runner.cli.console import note, output, progress, say
 from rivet_runner.cli.errors import REFUSED, CommandError
+from rivet_runner.cli.waiting import told_why
 from rivet_runner.testing import ActorInfo, EngineApi, EngineApiError, HttpExchangeFailed
 from rivet_runner.testing.engine_api import CrashPolicy
 
@@ -132,8 +133,10 @@ async def send_request(
     """Send a request to an actor, print the body of the response, and return the exit status."""
     fields = [_header(header) for header in headers]
     body = None if data is None else _data(data)
-    async with calls(connection, f"Waiting for the answer of {which}") as api:
+    async with calls(connection, f"Looking for {which}") as api:
         actor = await find_actor(api, which)
+    why = told_why(connection, actor.actor_id, which)
+    async with calls(connection, f"Waiting for the answer of {which}") as api, why:
         try:
             response = await api.request(actor.actor_id, method.upper(), path, headers=fields, body=body, timeout=timeout)
         except ValueError as error:

@@ -21,6 +21,7 @@ from rivet_runner.cli.errors import REFUSED, CommandError
 from rivet_runner.cli.interrupts import until_interrupted
 from rivet_runner.cli.standard_input import STANDARD_INPUT, lines
 from rivet_runner.cli.typed_actors import error_line, handle_of, typed_calls
+from rivet_runner.cli.waiting import told_why
 
 __all__ = ["connect"]
 
@@ -46,7 +47,8 @@ async def connect(
     async def work(_: asyncio.Event) -> int:
         async with typed_calls(connection, timeout) as client, contextlib.AsyncExitStack() as ending:
             handle = await handle_of(client, connection, which, params=params, create=create)
-            async with progress(f"Connecting to {which}"):
+            why = told_why(connection, await handle.resolve(), which)
+            async with progress(f"Connecting to {which}"), why:
                 live = await ending.enter_async_context(handle.connect())
             with _library_notes():
                 return await _Conversation(live, which, as_json=as_json).run(events)

@@ -14,6 +14,7 @@ from rivet_runner.cli.actors import as_lines, calls, find_actor, translated
 from rivet_runner.cli.connection import Connection
 from rivet_runner.cli.console import progress, say
 from rivet_runner.cli.errors import REFUSED, CommandError
+from rivet_runner.cli.waiting import told_why
 from rivet_runner.testing import EngineApiError
 
 __all__ = ["call_action", "error_line", "handle_of", "json_of", "typed_calls"]
@@ -71,7 +72,8 @@ async def call_action(
     values = [json_of(arg, "an argument") for arg in args]
     async with typed_calls(connection, timeout) as client:
         handle = await handle_of(client, connection, which, params=params, create=create)
-        async with progress(f"Waiting for {action} of {which}"):
+        why = told_why(connection, await handle.resolve(), which)
+        async with progress(f"Waiting for {action} of {which}"), why:
             result = await handle.call(action, *values)
     say(as_lines(result))
 

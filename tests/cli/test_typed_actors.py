@@ -107,6 +107,30 @@ async def test_a_call_creates_an_actor_only_when_asked(room: SimulatedEngine, ap
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["call", "rom/a", "history", "--create", "--timeout", "10"], id="call"),
+        pytest.param(["connect", "rom/a", "said", "--create", "--timeout", "10"], id="connect"),
+        pytest.param(["request", "rom/a", "GET", "/", "--timeout", "10"], id="request"),
+    ],
+)
+async def test_the_reason_is_told_if_the_actor_does_not_start(room: SimulatedEngine, arguments: list[str]) -> None:
+    await room.get_or_create("rom", key="a")
+    answer = await rivet(room, *arguments)
+    assert answer.status == 1
+    reasons = [line for line in answer.err if "does not start" in line]
+    assert reasons == ["rom/a does not start: LookupError: this app has no actor named 'rom'; it has: room"]
+
+
+async def test_the_reason_is_told_if_no_runner_is_there(engine: SimulatedEngine) -> None:
+    async with engine.host(App(Room, runner_name="default")):
+        pass
+    answer = await rivet(engine, "call", "room/a", "history", "--create", "--timeout", "10")
+    assert answer.status == 1
+    assert "room/a does not start: no runner has room for it, or none is connected (see `rivet-runner doctor`)" in answer.err
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "part"),
     [
         (["room/a", "refuse"], 1, 'error: only up (user.negative) {"by":-1}'),
