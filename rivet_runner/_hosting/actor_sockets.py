@@ -283,10 +283,10 @@ class ActorSockets:
         if self._shared is not None:
             await self._shared.holds.released()
 
-    def end_holds(self) -> None:
-        """Hold nothing back any more. If the engine still listens to the actor, what was held back leaves."""
+    def release(self) -> None:
+        """Hold nothing back any more: what was held back leaves."""
         if self._shared is not None:
-            self._shared.holds.end_all(drop=self._state.cut_off)
+            self._shared.holds.release()
 
     @property
     def awaits_clients(self) -> bool:
@@ -299,6 +299,7 @@ class ActorSockets:
         return self._shared is not None and self._shared.journal.acknowledged_recently
 
     def close(self) -> None:
-        """The actor has stopped: no timer goes on."""
+        """The actor has stopped: no timer goes on, and nothing that is held back leaves."""
         if self._shared is not None:
             self._shared.journal.close()
+            self._shared.holds.close()

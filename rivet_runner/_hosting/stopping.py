@@ -121,7 +121,7 @@ class StoppingGeneration(GenerationState):
     async def _store_sockets(self, sockets: ActorSockets, clock: StopClock) -> None:
         holding = min(clock.remaining_for_step, HOLDING_SECONDS)
         await self._bounded(sockets.released(), holding, "messages held back for a WebSocket did not leave in time")
-        sockets.end_holds()
+        sockets.release()
         if not self.cut_off and not self.destroyed:  # a destroyed actor has no records, nor a store
             await self._bounded(sockets.flush(), clock.remaining_for_step, "the hibernation records were not stored")
 
@@ -141,5 +141,4 @@ class StoppingGeneration(GenerationState):
         self.kv_store.close(cause.value)
         if self._sockets is not None:
             self._sockets.end_all()
-            self._sockets.end_holds()
-            self._sockets.close()  # another runner may write the records by now
+            self._sockets.close()  # another runner may have the clients and write the records by now

@@ -38,13 +38,14 @@ class Holds:
     ``is_slow`` tells whether the engine has left a call unanswered that was made before a time on the event loop's clock.
     """
 
-    __slots__ = ("_active", "_is_slow", "_released", "uplink")
+    __slots__ = ("_active", "_is_slow", "_released", "closed", "uplink")
 
     def __init__(self, uplink: Uplink, is_slow: Callable[[float], bool]) -> None:
         self.uplink = uplink
         self._is_slow = is_slow
         self._active: dict[Hold, None] = {}
         self._released: asyncio.Future[None] | None = None
+        self.closed = False
 
     def is_behind(self, moment: _Moment) -> bool:
         """Whether the engine has not taken yet what was handed over before ``moment``."""
@@ -66,11 +67,16 @@ class Holds:
             self._released = asyncio.get_running_loop().create_future()
             await self._released
 
-    def end_all(self, *, drop: bool) -> None:
-        """End every hold now. What was held back leaves, unless it is to ``drop``."""
+    def release(self) -> None:
+        """End every hold now: what was held back leaves."""
         for hold in [*self._active]:
-            if drop:
-                hold.clear()
+            hold.release()
+
+    def close(self) -> None:
+        """The actor has stopped: what is held back never leaves, and no timer goes on."""
+        self.closed = True
+        for hold in [*self._active]:
+            hold.clear()
             hold.release()
 
 
@@ -111,7 +117,7 @@ class Hold:
         with another connection.
         """
         self._cancel_timer()
-        if seconds is not None:
+        if seconds is not None and not self._holds.closed:
             moment = _Moment(asyncio.get_running_loop().time(), self._holds.uplink.mark)
             self._look_after(seconds, moment, was_behind=False)
 
