@@ -20,8 +20,8 @@ from rivet_runner._session.dialect import (
     StartActor,
     StopActor,
 )
+from rivet_runner._session.event_log import EventLog
 from rivet_runner._session.event_spacing import EventSpacing
-from rivet_runner._session.events import EventLog
 from rivet_runner.protocol import v3
 from rivet_runner.protocol.messages import (
     ActorStateRunning,

@@ -9,8 +9,8 @@ import pytest
 
 from rivet_runner._connection.uplink import EVENT_BACKLOG_WARNING
 from rivet_runner._session.dialect_v3 import MAX_UNCONFIRMED
+from rivet_runner._session.event_log import MAX_BATCH
 from rivet_runner._session.event_spacing import EVENT_SPACING
-from rivet_runner._session.events import MAX_BATCH
 from rivet_runner._session.gateway import ENGINE_QUEUE
 from rivet_runner._session.pace import BARRIER_TIMEOUT
 from rivet_runner.protocol.v3 import (

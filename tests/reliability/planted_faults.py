@@ -10,7 +10,7 @@ from typing import Any, Final
 from rivet_runner._connection.backoff import Backoff
 from rivet_runner._connection.uplink import Uplink
 from rivet_runner._hosting.generation import Generation
-from rivet_runner._session.events import EventLog
+from rivet_runner._session.event_log import EventLog
 from rivet_runner._session.kv_ledger import KvLedger
 from rivet_runner._sockets.hold import Hold
 from rivet_runner._sockets.inbound import InboundStream, Verdict, ahead

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rivet_runner._session.events import MAX_BATCH, EventLog
+from rivet_runner._session.event_log import MAX_BATCH, EventLog
 from rivet_runner.protocol.v3 import ActorIntentSleep, Event, EventActorIntent, EventActorSetAlarm, EventWrapper
 
 
