@@ -63,6 +63,8 @@ class MemoryLink:
         self._down: deque[bytes] = deque()
         self._waiting: deque[bytes] = deque()
         """Messages to the runner that are not on the wire yet."""
+        self._tunnel_waiting = 0
+        """How many of them are of clients, which the engine's ring may drop."""
         self._take_due = False
         self._up_due = self._down_due = False
         self._close_from_engine: tuple[int, str] | None = None
@@ -133,16 +135,20 @@ class MemoryLink:
             self._down.append(frame)
             self._deliver_down_soon()
             return
-        if len(self._waiting) >= ring:
-            self._drop_oldest(ring)
+        if self._tunnel_waiting >= ring:
+            self._drop_oldest()
         self._waiting.append(frame)
+        self._tunnel_waiting += self._is_tunnel(frame)
         self._take_soon()
 
-    def _drop_oldest(self, ring: int) -> None:
+    def _is_tunnel(self, frame: bytes) -> bool:
         assert self._socket is not None
-        tunnel = [place for place, frame in enumerate(self._waiting) if self._socket.is_tunnel_to_runner(frame)]
-        if len(tunnel) >= ring:
-            del self._waiting[tunnel[0]]
+        return self._socket.is_tunnel_to_runner(frame)
+
+    def _drop_oldest(self) -> None:
+        place = next(place for place, frame in enumerate(self._waiting) if self._is_tunnel(frame))
+        del self._waiting[place]
+        self._tunnel_waiting -= 1
 
     def _take_soon(self) -> None:
         if not self._take_due and not (self._down_silent and len(self._down) >= BUFFERED):
@@ -153,7 +159,9 @@ class MemoryLink:
         """Put messages on the wire, which are not lost any more unless it breaks."""
         self._take_due = False
         for _ in range(min(len(self._waiting), TAKEN_AT_ONCE)):
-            self._down.append(self._waiting.popleft())
+            frame = self._waiting.popleft()
+            self._tunnel_waiting -= self._is_tunnel(frame)
+            self._down.append(frame)
         self._deliver_down_soon()
         if self._waiting:
             self._take_soon()
@@ -174,6 +182,7 @@ class MemoryLink:
         self._up.clear()
         self._down.clear()
         self._waiting.clear()
+        self._tunnel_waiting = 0
         if self._socket is not None:
             self._socket.lost()
         self._end(NO_CLOSE_FRAME, "")
