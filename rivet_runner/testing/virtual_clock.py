@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import math
 import selectors
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
@@ -77,7 +78,7 @@ class JumpingSelector(selectors.DefaultSelector):
             return ready
         if self.calls_in_threads:
             return self.wait_for_bytes()
-        if ready := self.look_again():
+        if self._files > OWN_FILES and (ready := self.look_again()):
             return ready
         if self.idle:
             self._tell_idle()
@@ -92,7 +93,8 @@ class JumpingSelector(selectors.DefaultSelector):
             heapq.heappop(timers)
         if not timers or timers[0][0] == math.inf:
             return False
-        self.now = max(self.now, timers[0][0])
+        if timers[0][0] > self.now:
+            self.now = timers[0][0]
         return True
 
     def really_select(self, seconds: float | None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -101,7 +103,7 @@ class JumpingSelector(selectors.DefaultSelector):
 
     def look_again(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Look before a jump whether something has come meanwhile."""
-        return super().select(QUIET_SECONDS) if self._files > OWN_FILES else []
+        return super().select(QUIET_SECONDS)
 
     def wait_for_bytes(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for sockets, or for a call in a thread. Raises `NothingLeftToDo` if there is neither."""
@@ -122,6 +124,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     Computing takes no virtual time. The clock stands while a call runs in a thread, as in `asyncio.to_thread`. The loop does
     not know of other processes: the clock jumps while they work.
     """
+
+    # Of `asyncio.BaseEventLoop`
+    _ready: deque[Any]
+    _stopping: bool
+    _closed: bool
+    _debug: bool
 
     def __init__(self, selector: JumpingSelector | None = None) -> None:
         self.__selector = JumpingSelector() if selector is None else selector
@@ -147,8 +155,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call ``callback`` at ``when`` seconds, as every loop does, at the next whole tick."""
-        self._check_closed()  # type: ignore[attr-defined]
-        if not math.isinf(when):
+        if self._closed:
+            self._check_closed()  # type: ignore[attr-defined]
+        if -math.inf < when < math.inf:
             ticks = round(when * TICKS)
             when = (ticks if ticks / TICKS >= when else ticks + 1) / TICKS
         timer = asyncio.TimerHandle(when, callback, args, self, context)
@@ -156,13 +165,39 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self.__selector.timers, (when, self.__number, timer))
         return timer
 
-    def _process_events(self, event_list: list[Any]) -> None:
-        """Called in each turn, after the selector."""
-        if event_list:
-            super()._process_events(event_list)  # type: ignore[misc]
-        timers, now = self.__selector.timers, self.__selector.now
+    def call_later(
+        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call ``callback`` in ``delay`` seconds, as every loop does, at the next whole tick."""
+        return self.call_at(self.__selector.now + delay, callback, *args, context=context)
+
+    def call_soon(
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Call ``callback`` in the next turn, as every loop does."""
+        if self._debug or self._closed:
+            return super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def _run_once(self) -> None:
+        """One turn: look at the files, jump if there is nothing to do, and call what is ready and due now.
+
+        It does not look for slow callbacks, as no time passes in them.
+        """
+        ready, selector = self._ready, self.__selector
+        events = selector.select(0 if ready or self._stopping else None)
+        if events:
+            self._process_events(events)  # type: ignore[attr-defined]
+        timers, now = selector.timers, selector.now
         while timers and timers[0][0] <= now:
-            self._ready.append(heapq.heappop(timers)[2])  # type: ignore[attr-defined]
+            ready.append(heapq.heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+        handle = None  # an exception of a callback has this frame in its traceback
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Called by a timer that is cancelled."""

@@ -133,3 +133,47 @@ def test_a_signal_is_seen_when_there_is_no_timer() -> None:
         await seen.wait()
 
     run(main())
+
+
+def test_a_closed_loop_takes_no_more_calls() -> None:
+    loop = virtual_loop()
+    loop.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.call_soon(pytest.fail, "it ran")
+
+
+def test_in_debug_mode_a_call_from_another_thread_is_refused() -> None:
+    refused: list[RuntimeError] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def call() -> None:
+            try:
+                loop.call_soon(pytest.fail, "it ran")
+            except RuntimeError as error:
+                refused.append(error)
+
+        await asyncio.to_thread(call)
+        await asyncio.sleep(5)
+
+    with asyncio.Runner(loop_factory=virtual_loop, debug=True) as runner:
+        runner.run(main())
+    assert len(refused) == 1
+
+
+def test_a_callback_that_raises_does_not_stop_the_next() -> None:
+    called: list[int] = []
+    told: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context))
+        loop.call_soon(divmod, 1, 0)
+        loop.call_soon(called.append, 1)
+        loop.call_soon(called.append, 2).cancel()
+        await asyncio.sleep(0)
+
+    run(main())
+    assert called == [1]
+    assert [type(context["exception"]) for context in told] == [ZeroDivisionError]
