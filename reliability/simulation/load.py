@@ -81,6 +81,11 @@ class Load(ABC):
         self._checker.read(new)
         self._checker.tick(trace.time)
 
+    @property
+    def _has_news(self) -> bool:
+        """Whether the trace has grown since the last check. Otherwise nothing has happened."""
+        return self._world.trace.added > self._read
+
     # Of each kind of load
 
     def _name_of(self, key: str) -> str:

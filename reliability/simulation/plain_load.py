@@ -54,9 +54,10 @@ class PlainLoad(Load):
         return Subject(self._world, process, **options_of(process, self._protocol))
 
     async def check(self) -> None:
-        for handle in self._handles:
-            if handle.status != "destroyed":
-                await self._note_value(handle)
+        if self._has_news:
+            for handle in self._handles:
+                if handle.status != "destroyed":
+                    await self._note_value(handle)
         await super().check()
 
     async def _note_value(self, handle: SimulatedActorHandle) -> None:

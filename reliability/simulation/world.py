@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
-from typing import Any
 
 from rivet_runner.testing import SimulatedEngine
 
@@ -17,6 +16,7 @@ class World:
     def __init__(self, engine: SimulatedEngine, seed: int) -> None:
         self.engine = engine
         self.trace = engine.trace
+        self.note = engine.trace.add
         self.random = Random(f"load {seed}")
         self.calm = False
         """Whether hooks are quick and do not raise any more."""
@@ -26,9 +26,6 @@ class World:
         self.replies: Counter[str] = Counter()
         self.serves = 0
         self.requests = 0
-
-    def note(self, part: str, actor_id: str, what: str, *details: Any) -> None:
-        self.trace.add(part, actor_id, what, *details)
 
     def happens(self, chance: float) -> bool:
         return not self.calm and self.random.random() < chance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from rivet_runner.testing._simulated.answers import error_answer, gateway_answer, preflight_answer
 from rivet_runner.testing._simulated.client_port import ClientPort
@@ -54,7 +54,7 @@ async def call_actor(
     request = ClientRequest(actor_id, method, path, headers, body, waits and not skips)
     task = cluster.guard.tasks.spawn(cluster.guard.request(request), name=f"request {method} {path}", on_error=_ignore)
     try:
-        await asyncio.wait([task])
+        await _ended(task)
     except asyncio.CancelledError:
         task.cancel()
         raise
@@ -66,6 +66,13 @@ async def call_actor(
         answer = error_answer(error, headers)
     cluster.trace.add("client", actor_id, "answered", answer.status)
     return answer
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Wait until a task has ended, in some way. Cancelling is safe."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    task.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
+    await ended
 
 
 def open_websocket(

@@ -311,11 +311,9 @@ class Cluster:
         return [HibernatingRequest(key[:4], key[4:]) for key in keys]
 
     def kv(self, runner_id: str, actor_id: str, request: KvRequestData) -> KvResponseData:
-        if not is_id(actor_id):
-            return KvErrorResponse("invalid id")
         actor = self.actors.get(actor_id)
         if actor is None or actor.runner_id is None:
-            return KvErrorResponse("actor does not exist")
+            return KvErrorResponse("actor does not exist" if is_id(actor_id) else "invalid id")
         if actor.runner_id != runner_id:
             return KvErrorResponse("actor does not belong to runner")
         return self.kv_store(actor_id).answer(request)

@@ -11,6 +11,7 @@ __all__ = ["Ids", "is_id"]
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 PAIRS: Final = [second + first for first in DIGITS for second in DIGITS]
 """Two digits at a time, the less significant one first."""
+PAIR: Final = len(PAIRS)
 
 LENGTH: Final = 30
 VERSION: Final = 1
@@ -35,8 +36,8 @@ class Ids:
         number = int.from_bytes(bytes([VERSION, *unique]) + DATACENTER_LABEL.to_bytes(2, "big"), "little")
         text = ""
         for _ in range(LENGTH // 2):
-            number, pair = divmod(number, len(PAIRS))
-            text += PAIRS[pair]
+            text += PAIRS[number % PAIR]
+            number //= PAIR
         return text
 
     def new_gateway_id(self) -> bytes:

@@ -49,10 +49,11 @@ class LoopClock:
         self._handle = self._loop.call_at(self._began + (when - self._epoch_ms) / 1000, self._fire)
 
     def _fire(self) -> None:
-        self._armed_for = None
+        self._handle = None
         try:
-            self.timers.run_due()
+            self.timers.run_due()  # it stays armed for this moment meanwhile, so that no new timer arms it
         finally:
+            self._armed_for = None
             due = self.timers.next_due
             if due is not None:
                 self._arm(due)

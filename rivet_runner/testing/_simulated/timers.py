@@ -93,9 +93,13 @@ class Timers:
 
     def run_due(self) -> None:
         """Fire the timers that are due, in order, and those that are set meanwhile and due at once."""
-        now = self.now()
-        while (due := self.next_due) is not None and due <= now:
-            heapq.heappop(self._heap)[2].fire()
+        now, heap = self.now(), self._heap
+        while heap and heap[0][0] <= now:
+            timer = heapq.heappop(heap)[2]
+            if timer.active:
+                timer.fire()
+            else:
+                self._cancelled -= 1
 
     def advance(self, clock: ManualClock, milliseconds: int) -> None:
         """Move a manual clock on, and fire each timer at its time on the way."""
@@ -113,6 +117,6 @@ class Timers:
     def _cancelled_one(self) -> None:
         self._cancelled += 1
         if self._cancelled > COMPACT_ABOVE and self._cancelled > len(self._heap) // 2:
-            self._heap = [entry for entry in self._heap if entry[2].active]
+            self._heap[:] = [entry for entry in self._heap if entry[2].active]
             heapq.heapify(self._heap)
             self._cancelled = 0
