@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from reliability.simulation.checker import ENDS
@@ -22,6 +23,7 @@ from rivet_runner.protocol.messages import (
     ActorStateStopped,
     ToClientWebSocketMessage,
     ToClientWebSocketOpen,
+    ToServerWebSocketMessage,
     ToServerWebSocketMessageAck,
 )
 
@@ -95,10 +97,15 @@ class ClientMessages(Invariant):
 
 
 class Replies(Invariant):
+    """The gateway drops what reaches it while it attaches a client, so nothing may reach it then on a healthy connection."""
+
     number = 2
 
     def __init__(self) -> None:
         super().__init__()
+        self.attached: set[str] = set()
+        self.decided: dict[str, str] = {}
+        self.held_up_until: dict[str, float] = {}
         self.sent: dict[str, dict[int, int]] = {}
         self.received: dict[str, int] = {}
         self.lines = 0
@@ -121,8 +128,29 @@ class Replies(Invariant):
         self.lines += 1
         if entry.part == "actor":
             self.actor_disturbed_at[entry.subject] = self.lines
+            self.decided[entry.subject] = entry.what
         elif entry.part in ("fault", "runner"):
             self.disturbed_at = self.lines
+            self._note_what_holds_up(entry)
+        elif entry.what == "attached":
+            self.attached.add(entry.details[0])
+        elif entry.what == "dropped" and entry.details[1] == ToServerWebSocketMessage.__name__:
+            self._look_at_dropped(entry)
+
+    def _note_what_holds_up(self, entry: Entry) -> None:
+        if entry.what in ("stalls", "partition"):
+            self.held_up_until[entry.subject] = math.inf
+        elif entry.what in ENDS:
+            for one in [entry.subject] if entry.subject else [*self.held_up_until]:
+                self.held_up_until[one] = entry.time + TOGETHER_MS
+        elif entry.what == "slow key-value call":
+            self.held_up_until[entry.what] = entry.time + LONGEST_CALL_MS + TOGETHER_MS
+
+    def _look_at_dropped(self, entry: Entry) -> None:
+        runs = self.decided.get(entry.subject) in ("running", "alarm", "alarm is due")
+        held_up = any(entry.time <= until for until in self.held_up_until.values())
+        if runs and not held_up and entry.details[0] in self.attached:
+            self.complain(f"{entry.subject}: a message came while the gateway attached {entry.details[0]} again")
 
     def client(self, entry: Entry) -> None:
         if entry.what != "receives":

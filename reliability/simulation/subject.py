@@ -44,6 +44,18 @@ class Subject(Runner):
         await self._trouble("stop", 0.1)
         self.note(actor, "stop ends")
 
+    async def on_connected(self) -> None:
+        await self._speak_to_some()
+
+    async def on_disconnected(self, code: int, reason: str) -> None:
+        await self._speak_to_some()
+
+    async def _speak_to_some(self) -> None:
+        """What is sent now may be in the way of the runner's own requests for missed messages, or they in its way."""
+        for actor in [*self.actors.values()]:
+            if self.world.happens(0.3):
+                await self._speak_once(actor)
+
     async def _trouble(self, hook: str, chance: float) -> None:
         """Take long now and then, or raise."""
         if self.world.happens(0.2):
@@ -100,6 +112,8 @@ class Subject(Runner):
         self.world.serves += 1
         serve = self.world.serves
         self.note(actor, "serves", client, serve, ws.restored)
+        if ws.restored and self.world.happens(0.3):
+            await self._reply(actor, ws, client)
         async for message in ws:
             self.note(actor, "got", client, serve, int(message))
             if self.world.happens(0.05):
@@ -117,6 +131,9 @@ class Subject(Runner):
     async def _speak(self, actor: Actor) -> None:
         """Send to every client unasked, a few times."""
         for _ in range(5):
-            for ws in actor.websockets:
-                await self._reply(actor, ws, ws.request.path.rsplit("/", 1)[-1])
+            await self._speak_once(actor)
             await asyncio.sleep(0.1)
+
+    async def _speak_once(self, actor: Actor) -> None:
+        for ws in actor.websockets:
+            await self._reply(actor, ws, ws.request.path.rsplit("/", 1)[-1])

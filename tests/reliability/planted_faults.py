@@ -15,6 +15,7 @@ from rivet_runner._session.kv_ledger import KvLedger
 from rivet_runner._sockets.hold import Hold
 from rivet_runner._sockets.inbound import InboundStream, Verdict, ahead
 from rivet_runner._sockets.journal import Journal
+from rivet_runner._sockets.socket import ClientSocket
 from rivet_runner.actors._hosting.calls import Calls
 from rivet_runner.actors._hosting.connections import ConnectionTable
 from rivet_runner.actors._hosting.generation import TypedGeneration
@@ -23,7 +24,7 @@ from rivet_runner.actors._hosting.unprocessed import UnprocessedMessages
 from rivet_runner.actors._schedule.entry import Entry
 from rivet_runner.actors._schedule.store import EntryStore
 
-__all__ = ["PLANTED", "TYPED_PLANTED", "PlantedFault"]
+__all__ = ["HOLDS_NOTHING", "PLANTED", "TYPED_PLANTED", "PlantedFault"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ def _deliver_across_a_gap(_: Any) -> Any:
 
 def _release_twice(end: Any) -> Any:
     return lambda self: end(self) * 2
+
+
+def _hold_nothing(_: Any) -> Any:
+    return lambda self, message, _: self._uplink.send_now(message)
 
 
 def _report_stopped_first(stop: Any) -> Any:
@@ -93,6 +98,9 @@ PLANTED: Final = {
     7: PlantedFault(Backoff, "next_delay", _wait_for_an_hour),
 }
 """By the number of the promise that it breaks."""
+
+HOLDS_NOTHING: Final = PlantedFault(ClientSocket, "_hold", _hold_nothing)
+"""Messages reach the gateway while it attaches their client."""
 
 
 def _async_nothing(_: Any) -> Any:

@@ -15,7 +15,7 @@ from reliability.simulation import __main__ as command
 from reliability.simulation.pool import run_seeds
 from reliability.simulation.run import LOGGERS, run_seed
 from rivet_runner._hosting.generation import Generation
-from tests.reliability.planted_faults import PLANTED, TYPED_PLANTED, PlantedFault
+from tests.reliability.planted_faults import HOLDS_NOTHING, PLANTED, TYPED_PLANTED, PlantedFault
 
 pytestmark = pytest.mark.slow
 
@@ -72,6 +72,12 @@ def test_planted_fault_is_seen_by_the_check_of_its_promise(number: int, monkeypa
         if any(violation.startswith(f"invariant {number}:") for violation in violations):
             return
     pytest.fail(f"none of {UNTIL_SEEN} seeds shows it")
+
+
+def test_a_message_is_seen_that_reaches_the_gateway_while_it_attaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, HOLDS_NOTHING)
+    seeds = range(HOLDS_NOTHING.first_seed, HOLDS_NOTHING.first_seed + UNTIL_SEEN)
+    assert any("while the gateway attached" in text for seed in seeds for text in run_seed(seed).violations)
 
 
 @pytest.mark.parametrize(

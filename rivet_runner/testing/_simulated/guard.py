@@ -156,6 +156,7 @@ class Guard:
 
     async def _until_closed(self, key: bytes, upgrade: ClientUpgrade, client: ClientPort) -> tuple[int, str]:
         record = await self._open(key, upgrade)
+        self.gateway.cluster.decided_on_request(record, "attached", record.runner_id)
         restored = False
         while True:
             attachment = Attachment(self.gateway, record, client)
