@@ -32,6 +32,8 @@ _NOT_IN_A_HEADER_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 # then wait for bytes that never come, or read the next response from the middle.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding"})
 
+_BYTES: Final = (bytes, bytearray, memoryview)
+
 # One `; name=value` of a content type. A quoted value is matched as a whole, so no part of it is read as a name.
 _CONTENT_TYPE_PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))')
 
@@ -143,7 +145,7 @@ class Response:
         if isinstance(body, str):
             self._body = body.encode()
             self.headers.setdefault("content-type", "text/plain; charset=utf-8")
-        elif isinstance(body, bytes | bytearray | memoryview):
+        elif isinstance(body, _BYTES):
             self._body = bytes(body)
         else:
             raise TypeError(f"a response's body must be bytes or str, not {type(body).__name__}; see Response.json")
