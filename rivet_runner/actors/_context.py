@@ -28,6 +28,7 @@ class ActorContext(ABC):
     key: tuple[str, ...]
     input: Any
     state: Any
+    """There is no such attribute until the state was loaded or made."""
     resources: Any
 
     @property

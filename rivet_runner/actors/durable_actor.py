@@ -63,7 +63,11 @@ class DurableActor(Hosted[StateT]):
         Changes are stored after ``save_interval``, before a client's message counts as processed, and before the actor
         sleeps. `save` stores them at once.
         """
-        state: StateT = context_of(self).state
+        context = context_of(self)
+        try:
+            state: StateT = context.state
+        except AttributeError:
+            raise RuntimeError("the state is there from on_create on: initial_state makes it") from None
         return state
 
     @state.setter

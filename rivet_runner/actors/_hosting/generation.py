@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rivet_runner.actor import Actor, Alarm, StopReason
 from rivet_runner.actors._context import ActorContext, bind
@@ -123,13 +123,6 @@ class TypedGeneration(ActorContext):
         self._runs_schedules = False
         if self._store is None:
             self.state = None
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            if name == "state":
-                raise RuntimeError("the state is there from on_create on: initial_state makes it")
-            raise AttributeError(name)
 
     def _decoded_input(self) -> Any:
         raw = self.actor.input
@@ -319,7 +312,7 @@ class TypedGeneration(ActorContext):
 
     async def _save_state(self) -> None:
         assert self._store is not None
-        await self._store.save(self.state)
+        await self._store.save(self.instance.state)
 
     async def _save_failed(self, error: Exception) -> None:
         await self.failed(error, "save")
