@@ -115,12 +115,30 @@ class Calls:
         if self._shared is not None:
             await self._shared.room()
 
-    async def run(self, call: Call, connection: HostedConnection, name: str, arguments: list[Any]) -> Any:
+    async def run(self, connection: HostedConnection, name: str, arguments: list[Any], call: Call | None = None) -> Any:
         """Run the action ``name`` and return its output as plain data.
 
         Raises a `Refusal`, or what the action raises. If the task is cancelled, so is the action. If a stop cancels it, that
         is a `Refusal` by HTTP, and a cancellation on a connection, whose message may come again.
         """
+        spec, action = self._begun(connection, name, arguments)
+        try:
+            # Most actions end at their first step, and have no time limit to watch then.
+            awaited = action.send(None)
+        except StopIteration as ended:
+            output = ended.value
+        except asyncio.CancelledError as error:
+            if is_being_cancelled():
+                raise
+            raise _cancelled_itself(spec) from error
+        else:
+            output = await self._rest_of(action, awaited, spec, connection, call or Call())
+        return plain(output)
+
+    def _begun(
+        self, connection: HostedConnection, name: str, arguments: list[Any]
+    ) -> tuple[ActionSpec, Coroutine[Any, Any, Any]]:
+        """An action with its arguments, before its first step. Raises a `Refusal`, or what a decorator of it raises."""
         spec = self._actions.get(name)
         if spec is None:
             raise Refusal("actor", "action_not_found", f"Action `{name}` was not found.")
@@ -130,26 +148,26 @@ class Calls:
             raise Refusal("actor", "validation_error", f"{name}: {error}") from None
         caller.set(connection)
         action = getattr(self._instance, spec.attribute)(*bound)
-        if not isinstance(action, CoroutineType):
-            action = _awaiting(action)
+        return spec, action if isinstance(action, CoroutineType) else _awaiting(action)
+
+    async def _rest_of(
+        self, action: Coroutine[Any, Any, Any], awaited: Any, spec: ActionSpec, connection: HostedConnection, call: Call
+    ) -> Any:
+        """Go on with an action that has come to await ``awaited``, within its time limit."""
+        self._watch(call, spec.timeout)
         try:
-            # Most actions end at their first step, and have no time limit to watch then.
-            awaited = action.send(None)
-            self._watch(call, spec.timeout)
-            output = await rest_of(action, awaited)
-        except StopIteration as ended:
-            output = ended.value
+            return await rest_of(action, awaited)
         except asyncio.CancelledError as error:
             if call.timed_out and call.task is not None and call.task.uncancel() == 0:
-                raise Refusal("actor", "action_timed_out", f"Action `{name}` took longer than {spec.timeout:g} s.") from None
+                text = f"Action `{spec.name}` took longer than {spec.timeout:g} s."
+                raise Refusal("actor", "action_timed_out", text) from None
             if call.cut_off and connection.ws is None and call.task is not None and call.task.uncancel() == 0:
                 raise cut_off("the action") from None
             if is_being_cancelled():
                 raise
-            raise RuntimeError(f"the action {name} has awaited something that was cancelled") from error
+            raise _cancelled_itself(spec) from error
         finally:
-            self._running.pop(call, None)
-        return plain(output)
+            del self._running[call]
 
     async def run_hook(self, hook: Coroutine[Any, Any, T], what: str) -> T:
         """Run a hook that may change the state in this task. A stop waits for it as for an action.
@@ -231,6 +249,11 @@ class Calls:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _cancelled_itself(spec: ActionSpec) -> RuntimeError:
+    """The error of an action that ends with a cancellation, although no one has cancelled its task."""
+    return RuntimeError(f"the action {spec.name} has awaited something that was cancelled")
 
 
 async def _awaiting(awaitable: Awaitable[T]) -> T:

@@ -37,21 +37,20 @@ class HostedConnection(Connection):
     def __init__(
         self,
         table: ConnectionTable,
-        connection_id: str | None,
-        connected_ms: int,
-        params: Any,
-        state: dict[str, Any],
-        *,
         codec: Codec,
         ws: WebSocket | None,
+        params: Any,
+        state: dict[str, Any],
+        connected_ms: int = 0,
+        connection_id: str | None = None,
     ) -> None:
         self.table = table
-        self._id = connection_id
-        self._connected_ms = connected_ms
-        self._params = params
-        self._state = state
         self.codec = codec
         self.ws = ws
+        self._params = params
+        self._state = state
+        self._connected_ms = connected_ms
+        self._id = connection_id
         self.subscriptions: set[str] | None = None
         """Made for the first: an idle connection is small."""
         self.unprocessed: UnprocessedMessages | None = None

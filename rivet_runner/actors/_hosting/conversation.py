@@ -97,7 +97,7 @@ async def _connect(generation: TypedGeneration, ws: WebSocket, encoding: Codec) 
     state = await generation.guard(params, ws.request)
     connections = generation.connection_table
     connected_ms = int(generation.actor.now().timestamp() * 1000)
-    connection = HostedConnection(connections, None, connected_ms, params, state, codec=encoding, ws=ws)
+    connection = HostedConnection(connections, encoding, ws, params, state, connected_ms)
     ws.auto_processed = False
     try:
         connection.write_record()
@@ -206,7 +206,7 @@ async def _call(generation: TypedGeneration, connection: HostedConnection, call:
         return
     answer: ToClient
     try:
-        output = await generation.calls.run(call, connection, request.name, request.args)
+        output = await generation.calls.run(connection, request.name, request.args, call)
         answer = ActionResponse(request.id, output)
     except Exception as error:
         answer = generation.error_for(generation.for_caller(error, f"action {request.name}"), request.id)

@@ -33,15 +33,8 @@ def restored_connection(kind: ActorKind, table: ConnectionTable, ws: WebSocket) 
     Raises `RecordError`, `DecodeError` or a `Refusal` if it is not what was kept.
     """
     stored = decode_connection(ws.attachment)
-    connection = HostedConnection(
-        table,
-        stored.id,
-        stored.connected_ms,
-        offered_params(kind, ws),
-        stored.decode_state(),
-        codec=offered_codec(ws),
-        ws=ws,
-    )
+    params, state = offered_params(kind, ws), stored.decode_state()
+    connection = HostedConnection(table, offered_codec(ws), ws, params, state, stored.connected_ms, stored.id)
     if ws.close_code is None:
         ws.auto_processed = False
         table.restore(connection, stored.subscriptions)

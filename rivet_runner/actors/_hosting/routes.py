@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
 from urllib.parse import unquote
 
-from rivet_runner.actors._hosting.calls import Call
 from rivet_runner.actors._hosting.connections import HostedConnection
 from rivet_runner.actors._hosting.generation import TypedGeneration
 from rivet_runner.actors._hosting.offers import header_params
@@ -19,25 +18,21 @@ __all__ = ["answer"]
 
 ENCODING: Final = "x-rivet-encoding"
 
+ACTION: Final = "/action/"
 RAW: Final = "/request"
 
 _ENCODINGS: Final = {encoding.value: codec(encoding) for encoding in Encoding}
 _DEFAULT: Final = codec(Encoding.JSON)
 
 
-async def answer(generation: TypedGeneration, request: Request) -> Response:
-    """Answer one request to the actor. Raises nothing but cancellation."""
+def answer(generation: TypedGeneration, request: Request) -> Coroutine[Any, Any, Response]:
+    """Answer one request to the actor. To await the answer raises nothing but cancellation."""
     target, headers = request.wire_form()
     encoding = _ENCODINGS.get(headers.get(ENCODING, ""), _DEFAULT)
     path = target.partition("?")[0]
-    try:
-        if path.startswith("/action/"):
-            return await _action(generation, request, headers, encoding, path.removeprefix("/action/"))
-        if path == RAW or path.startswith(RAW + "/"):
-            return await _raw_request(generation, request, headers)
-        return _other(path, request)
-    except Exception as error:
-        return _failure(generation, encoding, request, error)
+    if path.startswith(ACTION):
+        return _answer_action(generation, request, headers, encoding, path[len(ACTION) :])
+    return _answer_other(generation, request, headers, encoding, path)
 
 
 def _failure(generation: TypedGeneration, encoding: Codec, request: Request, error: Exception) -> Response:
@@ -55,9 +50,30 @@ def _response(encoding: Codec, body: bytes, status: int = 200) -> Response:
 # Actions
 
 
-async def _action(
+async def _answer_action(
     generation: TypedGeneration, request: Request, headers: Mapping[str, str], encoding: Codec, segment: str
 ) -> Response:
+    try:
+        name, arguments = _call_in(generation, request, encoding, segment)
+        params = header_params(generation.kind, headers)
+        state = await generation.guard(params, request) if generation.kind.guards else {}
+        _check_awake(generation)
+        connection = HostedConnection(generation.connection_table, encoding, None, params, state)
+        try:
+            output = await generation.calls.run(connection, name, arguments)
+        except Exception as error:
+            raise generation.for_caller(error, f"action {name}") from error
+        finally:
+            generation.saving.soon()
+        body = encoding.encode_action_response(output, encoding.version_of(request.body))
+        generation.check_outgoing(body)
+        return _response(encoding, body)
+    except Exception as error:
+        return _failure(generation, encoding, request, error)
+
+
+def _call_in(generation: TypedGeneration, request: Request, encoding: Codec, segment: str) -> tuple[str, list[Any]]:
+    """The name of the action that ``request`` calls, and the arguments. Raises a `Refusal`."""
     if not segment or "/" in segment:
         raise _not_found(request)
     _check_method(request, "POST")
@@ -65,22 +81,9 @@ async def _action(
         raise Refusal("message", "incoming_too_long", "Incoming message too long")
     try:
         name = unquote(segment, errors="strict") if "%" in segment else segment
-        arguments = encoding.decode_action_request(request.body)
+        return name, encoding.decode_action_request(request.body)
     except (DecodeError, UnicodeDecodeError) as error:
         raise Refusal("actor", "invalid_request", f"The request cannot be read: {error}") from None
-    params = header_params(generation.kind, headers)
-    state = await generation.guard(params, request) if generation.kind.guards else {}
-    connection = HostedConnection(generation.connection_table, None, 0, params, state, codec=encoding, ws=None)
-    _check_awake(generation)
-    try:
-        output = await generation.calls.run(Call(), connection, name, arguments)
-    except Exception as error:
-        raise generation.for_caller(error, f"action {name}") from error
-    finally:
-        generation.saving.soon()
-    body = encoding.encode_action_response(output, encoding.version_of(request.body))
-    generation.check_outgoing(body)
-    return _response(encoding, body)
 
 
 def _version(encoding: Codec, request: Request) -> int:
@@ -94,6 +97,17 @@ def _version(encoding: Codec, request: Request) -> int:
 
 
 # Other routes
+
+
+async def _answer_other(
+    generation: TypedGeneration, request: Request, headers: Mapping[str, str], encoding: Codec, path: str
+) -> Response:
+    try:
+        if path == RAW or path.startswith(RAW + "/"):
+            return await _raw_request(generation, request, headers)
+        return _other(path, request)
+    except Exception as error:
+        return _failure(generation, encoding, request, error)
 
 
 async def _raw_request(generation: TypedGeneration, request: Request, headers: Mapping[str, str]) -> Response:

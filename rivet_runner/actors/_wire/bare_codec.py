@@ -34,8 +34,8 @@ class BareCodec(Codec):
     encoding = Encoding.BARE
     content_type = "application/octet-stream"
 
-    def version_of(self, data: str | bytes) -> int:
-        return _version(_bytes(data))
+    def version_of(self, body: bytes) -> int:
+        return _version(body)
 
     def encode_to_client(self, message: ToClient, version: int = VERSION) -> bytes:
         if isinstance(message, ActionResponse):

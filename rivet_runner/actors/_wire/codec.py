@@ -36,9 +36,9 @@ class Codec(ABC):
     encoding: ClassVar[Encoding]
     content_type: ClassVar[str]
 
-    def version_of(self, data: str | bytes) -> int:
-        """The version of the client protocol in which a message was sent. Raises `DecodeError`."""
-        del data
+    def version_of(self, body: bytes) -> int:
+        """The version of the client protocol in which an HTTP call was sent. Raises `DecodeError`."""
+        del body
         return VERSION
 
     @abstractmethod

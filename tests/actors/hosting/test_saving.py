@@ -29,7 +29,7 @@ class Scene:
         self.socket = Socket()
         self.table = ConnectionTable(lambda: "id", self._report)
         ws = cast(Any, self.socket)
-        self.connection = HostedConnection(self.table, "id", 0, None, {}, codec=codec(Encoding.BARE), ws=ws)
+        self.connection = HostedConnection(self.table, codec(Encoding.BARE), ws, None, {}, connection_id="id")
         self.saving = Saving(cast(Any, None), self.table, None, self._failed, 1.0)
 
     def _report(self, error: Exception, where: str) -> None:

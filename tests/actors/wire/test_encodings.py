@@ -34,6 +34,7 @@ def test_a_message_to_the_client_arrives(wire: Codec, message: ToClient) -> None
 def test_an_older_client_gets_all_but_the_actor_of_an_error(version: int, message: ToClient) -> None:
     wire = codec(Encoding.BARE)
     data = wire.encode_to_client(message, version)
+    assert isinstance(data, bytes)
     assert wire.version_of(data) == version
     if isinstance(message, Error) and version < 4:
         message = msgspec.structs.replace(message, actor=None)
