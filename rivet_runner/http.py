@@ -141,7 +141,7 @@ class Response:
 
     def __init__(self, body: bytes | str = b"", status: int = 200, headers: Headers | None = None) -> None:
         self._status = _checked_status(status)
-        self.headers = CIMultiDict(_checked_headers(headers))
+        self.headers = CIMultiDict() if headers is None else CIMultiDict(_checked_headers(headers))
         if isinstance(body, str):
             self._body = body.encode()
             self.headers.setdefault("content-type", "text/plain; charset=utf-8")
