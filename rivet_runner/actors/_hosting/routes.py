@@ -54,7 +54,7 @@ async def _answer_action(
     generation: TypedGeneration, request: Request, headers: Mapping[str, str], encoding: Codec, segment: str
 ) -> Response:
     try:
-        name, arguments = _call_in(generation, request, encoding, segment)
+        name, arguments, version = _call_in(generation, request, encoding, segment)
         params = header_params(generation.kind, headers)
         state = await generation.guard(params, request) if generation.kind.guards else {}
         _check_awake(generation)
@@ -65,15 +65,15 @@ async def _answer_action(
             raise generation.for_caller(error, f"action {name}") from error
         finally:
             generation.saving.soon()
-        body = encoding.encode_action_response(output, encoding.version_of(request.body))
+        body = encoding.encode_action_response(output, version)
         generation.check_outgoing(body)
         return _response(encoding, body)
     except Exception as error:
         return _failure(generation, encoding, request, error)
 
 
-def _call_in(generation: TypedGeneration, request: Request, encoding: Codec, segment: str) -> tuple[str, list[Any]]:
-    """The name of the action that ``request`` calls, and the arguments. Raises a `Refusal`."""
+def _call_in(generation: TypedGeneration, request: Request, encoding: Codec, segment: str) -> tuple[str, list[Any], int]:
+    """The name of the action that ``request`` calls, the arguments, and the version of the answer. Raises a `Refusal`."""
     if not segment or "/" in segment:
         raise _not_found(request)
     _check_method(request, "POST")
@@ -81,9 +81,10 @@ def _call_in(generation: TypedGeneration, request: Request, encoding: Codec, seg
         raise Refusal("message", "incoming_too_long", "Incoming message too long")
     try:
         name = unquote(segment, errors="strict") if "%" in segment else segment
-        return name, encoding.decode_action_request(request.body)
+        arguments, version = encoding.decode_action_request(request.body)
     except (DecodeError, UnicodeDecodeError) as error:
         raise Refusal("actor", "invalid_request", f"The request cannot be read: {error}") from None
+    return name, arguments, version
 
 
 def _version(encoding: Codec, request: Request) -> int:

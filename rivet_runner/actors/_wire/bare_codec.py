@@ -78,8 +78,9 @@ class BareCodec(Codec):
     def encode_action_request(self, args: list[Any]) -> bytes:
         return _HEAD + v4.encode_http_action_request(v4.HttpActionRequest(dump_cbor(args)))
 
-    def decode_action_request(self, body: bytes) -> list[Any]:
-        return _args(v4.decode_http_action_request(_body(body)).args)
+    def decode_action_request(self, body: bytes) -> tuple[list[Any], int]:
+        version = _version(body)
+        return _args(v4.decode_http_action_request(body[2:]).args), version
 
     def encode_action_response(self, output: Any, version: int = VERSION) -> bytes:
         return _HEADS[version] + v4.encode_http_action_response(v4.HttpActionResponse(dump_cbor(output)))

@@ -59,8 +59,8 @@ class CborCodec(Codec):
     def encode_action_request(self, args: list[Any]) -> bytes:
         return _fields(args=dump_native_cbor(args))
 
-    def decode_action_request(self, body: bytes) -> list[Any]:
-        return args_of(load_native_cbor(body))
+    def decode_action_request(self, body: bytes) -> tuple[list[Any], int]:
+        return args_of(load_native_cbor(body)), VERSION
 
     def encode_action_response(self, output: Any, version: int = VERSION) -> bytes:
         return _fields(output=dump_cbor(output))

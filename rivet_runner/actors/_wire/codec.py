@@ -62,8 +62,8 @@ class Codec(ABC):
         """The body of an HTTP call."""
 
     @abstractmethod
-    def decode_action_request(self, body: bytes) -> list[Any]:
-        """The arguments in the body of an HTTP call."""
+    def decode_action_request(self, body: bytes) -> tuple[list[Any], int]:
+        """The arguments in the body of an HTTP call, and the version that the answer shall have."""
 
     @abstractmethod
     def encode_action_response(self, output: Any, version: int = VERSION) -> bytes:

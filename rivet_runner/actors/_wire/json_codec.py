@@ -54,8 +54,8 @@ class JsonCodec(Codec):
     def encode_action_request(self, args: list[Any]) -> bytes:
         return b'{"args":%b}' % dump_json(args)
 
-    def decode_action_request(self, body: bytes) -> list[Any]:
-        return args_of(load_json(body))
+    def decode_action_request(self, body: bytes) -> tuple[list[Any], int]:
+        return args_of(load_json(body)), VERSION
 
     def encode_action_response(self, output: Any, version: int = VERSION) -> bytes:
         return b'{"output":%b}' % dump_json(output)

@@ -60,7 +60,8 @@ class FakeActors(Runner):
         speaking = codec(Encoding(request.headers["x-rivet-encoding"]))
         name = unquote(request.path.removeprefix("/action/"))
         try:
-            output = await self.run_action(name, speaking.decode_action_request(request.body))
+            arguments, _ = speaking.decode_action_request(request.body)
+            output = await self.run_action(name, arguments)
         except ActorError as error:
             wire = Error(error.group, error.code, error.message, error.metadata)
             return Response(speaking.encode_error(wire), 400, {"content-type": speaking.content_type})

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rivet_runner.actors._wire.encodings import VERSIONS, Codec, Encoding, codec
+from rivet_runner.actors._wire.encodings import VERSION, VERSIONS, Codec, Encoding, codec
 from rivet_runner.actors._wire.messages import ActionRequest, ActorSpecifier, Error, ToClient, ToServer
 from rivet_runner.actors._wire.values import load_cbor
 from tests.actors.wire.examples import TO_CLIENT, TO_SERVER, VALUES
@@ -46,13 +46,15 @@ def test_a_message_of_an_older_client_is_the_same(version: int) -> None:
     wire = codec(Encoding.BARE)
     data = wire.encode_to_server(ActionRequest(1, "go", [2]))
     assert isinstance(data, bytes)
-    assert wire.decode_to_server(version.to_bytes(2, "little") + data[2:]) == ActionRequest(1, "go", [2])
+    head = version.to_bytes(2, "little")
+    assert wire.decode_to_server(head + data[2:]) == ActionRequest(1, "go", [2])
+    assert wire.decode_action_request(head + wire.encode_action_request([2])[2:]) == ([2], version)
 
 
 @each_encoding
 def test_arguments_and_outputs_of_http_arrive(wire: Codec) -> None:
-    assert wire.decode_action_request(wire.encode_action_request(VALUES)) == VALUES
-    assert wire.decode_action_request(wire.encode_action_request([])) == []
+    assert wire.decode_action_request(wire.encode_action_request(VALUES)) == (VALUES, VERSION)
+    assert wire.decode_action_request(wire.encode_action_request([])) == ([], VERSION)
     for value in VALUES:
         assert wire.decode_action_response(wire.encode_action_response(value)) == value
 

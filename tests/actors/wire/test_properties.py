@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rivet_runner import DecodeError
 from rivet_runner.actors._wire.conventions import MAX_DEPTH
-from rivet_runner.actors._wire.encodings import Codec, Encoding, codec
+from rivet_runner.actors._wire.encodings import VERSION, Codec, Encoding, codec
 from rivet_runner.actors._wire.messages import ActionRequest, ActionResponse, ActorSpecifier, Error, Event, Init
 from rivet_runner.actors._wire.subprotocols import offered, read_offer
 
@@ -50,7 +50,7 @@ times = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.jus
 def test_arguments_arrive(wire: Codec, args: list[Any], id_: int, name: str) -> None:
     request = ActionRequest(id_, name, args)
     assert wire.decode_to_server(wire.encode_to_server(request)) == request
-    assert wire.decode_action_request(wire.encode_action_request(args)) == args
+    assert wire.decode_action_request(wire.encode_action_request(args)) == (args, VERSION)
 
 
 @each_encoding
@@ -173,7 +173,8 @@ def test_the_depth_of_what_comes_in_is_bounded(wire: Codec, depth: int) -> None:
         with pytest.raises(DecodeError, match=r"deep|depth|recursion"):
             wire.decode_action_request(body)
     else:
-        assert wire.decode_action_request(body)
+        arguments, _ = wire.decode_action_request(body)
+        assert arguments
 
 
 def length_prefix(length: int) -> bytes:
@@ -211,7 +212,7 @@ def test_text_is_not_bytes(encoding: Encoding) -> None:
 
 def test_a_dollar_may_be_written_as_an_escape_of_json() -> None:
     wire = codec(Encoding.JSON)
-    assert wire.decode_action_request(b'{"args":[["\\u0024BigInt","5"]]}') == [5]
+    assert wire.decode_action_request(b'{"args":[["\\u0024BigInt","5"]]}') == ([5], VERSION)
     frame = '{"body":{"tag":"ActionRequest","val":{"id":1,"name":"go","args":[["\\u0024BigInt","5"]]}}}'
     assert wire.decode_to_server(frame) == ActionRequest(1, "go", [5])
 
