@@ -127,17 +127,16 @@ class ActorSockets:
     async def _open(self, ws: ClientSocket) -> bool:
         """Answer the open once the actor has started. Return false if the handler is not to run."""
         with self._state.services.observer.websocket_open(self._state.actor, ws.request) as seen:
-            seen.accepted = await self._state.wait_started() and self._answer_open(ws, seen)
+            seen.accepted = await self._state.wait_started() and await self._answer_open(ws, seen)
         return seen.accepted
 
-    def _answer_open(self, ws: ClientSocket, seen: WebSocketOpenObservation) -> bool:
+    async def _answer_open(self, ws: ClientSocket, seen: WebSocketOpenObservation) -> bool:
         """Ask whether the socket can hibernate and tell the gateway. Return false if the handler is not to run."""
         if ws.state is not SocketState.OPENING:
             return False  # the client has gone meanwhile
         state = self._state
         try:
-            if state.services.hooks.can_hibernate(state.actor, ws.request) and self._fits_a_record(ws):
-                ws.delivery = self.hibernation(ws, received=ws.open_index)
+            can_hibernate = state.services.hooks.can_hibernate(state.actor, ws.request) and self._fits_a_record(ws)
         except Exception as error:
             seen.error = error
             # The gateway retries an open that is answered with a close, for 19 s. So first open, then close.
@@ -146,12 +145,29 @@ class ActorSockets:
             ws.open()
             ws.close_now(*HANDLER_RAISED)
             return False
+        hibernation = self.hibernation(ws, received=ws.open_index) if can_hibernate else None
+        if hibernation is not None and ws.open_index and not await self._store_again(ws, hibernation):
+            return False
+        ws.delivery = hibernation
         ws.answer_open()
         ws.open()
-        if ws.delivery is not None:
+        if hibernation is not None:
             self.opened_at = asyncio.get_running_loop().time()
-            ws.delivery.changed()
+            hibernation.changed()
         return True
+
+    async def _store_again(self, ws: ClientSocket, hibernation: Hibernation) -> bool:
+        """Store the place from which messages go on after a repeated open. Return whether there still is one to answer.
+
+        A record of the attempt before has another place. If this process died with that one, the next would wait for
+        messages that the gateway never had. The gateway waits longer for the answer than this takes.
+        """
+        hibernation.changed()
+        await hibernation.journal.flush_before_replay()
+        if ws.state is SocketState.OPENING and self._state.may_begin:
+            return True
+        hibernation.ended(closed=True)
+        return False
 
     def _close_after(self, ws: ClientSocket, error: BaseException) -> tuple[int, str]:
         """The close for a handler that raised, which is logged. The end of its own socket is no error."""
