@@ -57,6 +57,7 @@ async def few_at_once(calls: Iterable[Callable[[], Awaitable[str]]]) -> list[str
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * SECONDS)
 async def test_all_answer_when_one_runner_has_1000_actors(own_engine: OwnEngine) -> None:
     async def fetch(actor: Actor, request: Request) -> Response:
         return Response(actor.id)
@@ -75,7 +76,7 @@ async def test_all_answer_when_one_runner_has_1000_actors(own_engine: OwnEngine)
             print(f"and once more after {asyncio.get_running_loop().time() - began:.1f} s")
             began = asyncio.get_running_loop().time()
             await runner.shutdown(immediate=True)
-            assert asyncio.get_running_loop().time() - began < 10
+            assert asyncio.get_running_loop().time() - began < 60
         for actor_id in ids:
             calls = [call[0] for call in runner.calls if call[1] == actor_id]
             assert calls == ["start", "stop"] * (len(calls) // 2)
