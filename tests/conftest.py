@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from rivet_runner._session.dialects import DEFAULT_VERSION, VERSIONS
 from rivet_runner.testing import EngineNotFound
@@ -35,11 +35,13 @@ NEEDS_ENGINE: Final = ("needs", "engine")
 TWINS_ARE_QUICK: Final = Path(__file__).parent / "session"
 """Most of the code that differs between the versions of the protocol is in the session."""
 
-# A busy machine is no defect of the code: no example of a property has a time limit. `make test-fast` asks
-# for fewer examples with `--hypothesis-profile=quick`, and `make test` and CI try all.
-settings.register_profile("unhurried", parent=settings.default, deadline=None)
+# A busy machine is no defect of the code: no example of a property has a time limit, nor has the making of one.
+# `make test-fast` asks for fewer examples with `--hypothesis-profile=quick`, and `make test` and CI try all. CI tries the
+# same ones each time, so that nothing but the change can fail it.
+settings.register_profile("unhurried", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", parent=settings.get_profile("unhurried"), max_examples=10)
-settings.load_profile("unhurried")
+settings.register_profile("repeatable", parent=settings.get_profile("unhurried"), derandomize=True, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
 
 
 class EngineTestCount:
