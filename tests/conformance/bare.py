@@ -31,9 +31,9 @@ from rivet_runner.protocol.v3 import (
 from tests.conformance.benches import Bench
 from tests.support.event_reports import EventReports
 
-__all__ = ["BareRunner", "bare_runner", "eventually"]
+__all__ = ["BareRunner", "bare_runner", "described", "eventually"]
 
-WAIT_SECONDS: Final = 20.0
+WAIT_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.005
 
 M = TypeVar("M")
@@ -47,6 +47,17 @@ async def eventually(look: Callable[[], M | None], what: str, seconds: float = W
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         raise AssertionError(f"{what} did not come within {seconds:g} s") from None
+    return found
+
+
+async def described(bench: Bench, actor_id: str, *times: str) -> dict[str, Any]:
+    """Wait until the engine says when each of these things happened to the actor, and return all that it says."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while None in map((found := await bench.describe(actor_id)).get, times):
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise AssertionError(f"{times} did not come within {WAIT_SECONDS:g} s") from None
     return found
 
 
@@ -107,6 +118,7 @@ class BareRunner(EventReports):
         actor_id = await bench.create(**options)
         await self.command(CommandStartActor, actor_id)
         self.running(actor_id)
+        await described(bench, actor_id, "connectable_ts")
         await asyncio.sleep(0.3)
         return actor_id
 

@@ -23,7 +23,7 @@ from rivet_runner.protocol.messages import (
     ToServerTunnelMessage,
     ToServerTunnelMessageKind,
 )
-from tests.conformance.bare import eventually
+from tests.conformance.bare import described, eventually
 from tests.conformance.benches import Bench
 
 __all__ = ["BareRunner7", "bare_runner_7"]
@@ -110,6 +110,7 @@ class BareRunner7:
         actor_id = await self._bench.create(**options)
         await self.command("start", actor_id)
         self.running(actor_id)
+        await described(self._bench, actor_id, "connectable_ts")
         await asyncio.sleep(0.3)
         return actor_id
 

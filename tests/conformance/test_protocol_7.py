@@ -22,7 +22,7 @@ from rivet_runner.protocol.messages import (
     ToServerWebSocketMessage,
     ToServerWebSocketOpen,
 )
-from tests.conformance.bare import eventually
+from tests.conformance.bare import described, eventually
 from tests.conformance.bare_v7 import bare_runner_7
 from tests.conformance.benches import Bench
 
@@ -52,8 +52,7 @@ async def test_events_are_taken_once_and_never_out_of_turn(bench: Bench) -> None
         await runner.command("start", actor_id)
         running = v7.EventActorStateUpdate(ActorStateRunning())
         runner.report(actor_id, running, index=5)
-        await asyncio.sleep(0.5)
-        assert (await bench.describe(actor_id))["connectable_ts"] is not None
+        await described(bench, actor_id, "connectable_ts")
         runner.report(actor_id, SLEEP, index=3)
         await asyncio.sleep(0.5)
         assert ("stop", actor_id, 0, 1) not in runner.commands
@@ -111,8 +110,7 @@ async def test_drain_stops_each_actor(bench: Bench) -> None:
         assert await runner.command("stop", actor_id) == 1
         runner.stopped(actor_id)
         await asyncio.sleep(0.5)
-        described = await bench.describe(actor_id)
-        assert (described["sleep_ts"] is not None, described["destroy_ts"]) == (True, None)
+        assert (await described(bench, actor_id, "sleep_ts"))["destroy_ts"] is None
 
 
 async def test_newer_version_drains_the_older_runners(bench: Bench) -> None:
