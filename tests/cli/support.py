@@ -11,15 +11,20 @@ import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tests.engine.support import PROJECT, Program
 
-__all__ = ["Finished", "Terminal", "command", "module", "run_command"]
+__all__ = ["Finished", "Terminal", "command", "module", "run_command", "told"]
+
+
+PYTHON: Final = {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
+"""Tests save a module twice within a second. Python would take the compiled first one for that of the second, if both are of
+the same size."""
 
 
 class Finished(NamedTuple):
-    """A command that has ended."""
+    """A command that has ended. ``err`` is without its progress."""
 
     status: int
     out: list[str]
@@ -40,21 +45,27 @@ def command(
     *arguments: str,
     folder: Path = PROJECT,
     environment: Mapping[str, str] | None = None,
-    seconds: float = 60.0,
+    seconds: float = 180.0,
     stdin: int = asyncio.subprocess.DEVNULL,
 ) -> Program:
     """The command, started in ``folder``, as a program that goes on."""
-    variables = {"PYTHONPATH": str(PROJECT), **(environment or {})}
+    variables = {**PYTHON, **(environment or {})}
     return Program("-m", "rivet_runner", *arguments, folder=folder, environment=variables, seconds=seconds, stdin=stdin)
 
 
 async def run_command(
-    *arguments: str, folder: Path = PROJECT, environment: Mapping[str, str] | None = None, seconds: float = 60.0
+    *arguments: str, folder: Path = PROJECT, environment: Mapping[str, str] | None = None, seconds: float = 180.0
 ) -> Finished:
     """Run the command to its end."""
     async with command(*arguments, folder=folder, environment=environment, seconds=seconds) as program:
         status = await program.exit_code()
-    return Finished(status, program.out, program.err)
+    return Finished(status, program.out, told(program))
+
+
+def told(program: Program) -> list[str]:
+    """The lines on standard error, without those of progress. On a busy machine anything may take the second after which
+    progress is shown."""
+    return [line for line in program.err if not line.endswith(" …")]
 
 
 def module(folder: Path, text: str, name: str = "app.py") -> Path:
@@ -71,7 +82,7 @@ class Terminal:
         self._arguments = arguments
         self._folder = folder
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RIVET_")}
-        self._environment = {**inherited, "PYTHONPATH": str(PROJECT), "TERM": "xterm", **(environment or {})}
+        self._environment = {**inherited, **PYTHON, "TERM": "xterm", **(environment or {})}
         self._seen = bytearray()
 
     @property

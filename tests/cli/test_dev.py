@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rivet_runner.testing import EngineApi, HttpExchangeFailed
+from rivet_runner.testing import EngineApi
 from rivet_runner.testing.engine_binary import find_engine_binary
 from rivet_runner.testing.engine_config import choose_ports
 from tests.cli.reader import Reader
@@ -213,9 +213,10 @@ async def test_old_code_goes_on_when_the_new_one_does_not_load(folder: Path, por
 
 async def test_runner_starts_again_when_it_has_crashed_and_a_file_is_saved(folder: Path, port: int) -> None:
     async with developing(folder, port) as (program, api, actor_id):
-        with contextlib.suppress(TimeoutError, HttpExchangeFailed):
-            await api.request(actor_id, "GET", "/crash", timeout=0.5)
+        asking = asyncio.create_task(api.request(actor_id, "GET", "/crash"))
         await program.printed("The runner has ended: ended with status 7. It starts again when you save a file.")
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
         save(folder, "two")
         await program.printed("Reloaded.")
         program.signal(signal.SIGTERM)
@@ -234,9 +235,10 @@ async def test_save_during_a_slow_load_starts_over(folder: Path, port: int) -> N
 
 async def test_status_is_1_when_the_runner_crashes_without_reload(folder: Path, port: int) -> None:
     async with developing(folder, port, "--no-reload") as (program, api, actor_id):
-        with contextlib.suppress(TimeoutError, HttpExchangeFailed):
-            await api.request(actor_id, "GET", "/crash", timeout=0.5)
+        asking = asyncio.create_task(api.request(actor_id, "GET", "/crash"))
         assert await program.exit_code() == 1
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
         assert program.err[-1] == "error: the runner has ended: ended with status 7"
 
 

@@ -112,7 +112,7 @@ async def test_a_worker_whose_event_loop_is_blocked_is_not_healthy(tmp_path: Pat
             return found.status == 503 and json.loads(found.body)["status"] == "blocked"
 
         request = asyncio.create_task(api.request(actor.actor_id, "GET", "/block"))
-        await eventually(is_blocked, seconds=15)
+        await eventually(is_blocked)
         assert (await request).status == 200
 
 

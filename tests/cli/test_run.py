@@ -41,6 +41,9 @@ APP = """
     instance = Counter(endpoint="http://elsewhere.invalid")
 """
 
+MAX_ACTORS = 64
+"""So many are never on one of two workers by chance."""
+
 TOKEN = "s3cr3t-token-of-the-test"
 
 
@@ -74,14 +77,16 @@ async def test_actors_of_all_workers_drain_when_a_signal_comes(
         assert "2 workers run app:Counter" in "\n".join(program.err)
         keys = {runner.key for runner in await api.list_runners()}
         assert len(keys) == 2
-        pids = set()
-        for _ in range(8):
+        pids: set[int] = set()
+        count = 0
+        while len(pids) < 2:  # the engine chooses by chance
             actor = await engine.create("counter")
             pids.add(int((await answered(api, actor.id)).text()))
-        assert len(pids) == 2, "the actors are spread over the workers"
+            count += 1
+            assert count < MAX_ACTORS, "the actors are spread over the workers"
         program.signal(number)
         assert await program.exit_code() == 0
-        assert program.out == ["stopped counter"] * 8
+        assert program.out == ["stopped counter"] * count
     assert engine.connected_runners == 0
     assert not any(map(alive, pids))
 
@@ -90,9 +95,10 @@ async def test_crashed_worker_is_started_again(engine: SimulatedEngine, api: Eng
     async with running(folder, engine.endpoint) as program:
         actor = await engine.create("counter")
         first = int((await answered(api, actor.id)).text())
-        with contextlib.suppress(TimeoutError):
-            await api.request(actor.id, "GET", "/crash", timeout=0.5)
+        asking = asyncio.create_task(api.request(actor.id, "GET", "/crash"))
         await program.printed(f"worker 1 (pid {first}) has ended: ended with status 7. It is started again in 1 s")
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
         await eventually(lambda: engine.connected_runners == 1, what="the second runner")
         other = await engine.create("counter")
         assert int((await answered(api, other.id)).text()) != first

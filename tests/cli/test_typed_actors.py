@@ -18,7 +18,7 @@ from rivet_runner import Request
 from rivet_runner.actors import App, DurableActor, Event, UserError, action
 from rivet_runner.testing import EngineApi, SimulatedEngine
 from rivet_runner.testing.engine_config import choose_ports
-from tests.cli.support import Finished, Terminal, command, run_command
+from tests.cli.support import Finished, Terminal, command, run_command, told
 from tests.engine.support import Program
 from tests.support.waiting import eventually
 
@@ -137,7 +137,7 @@ async def test_the_reason_is_told_if_no_runner_is_there(engine: SimulatedEngine)
         (["room/a", "missing"], 1, "actor.action_not_found"),
         (["room/a", "say", "5"], 1, "actor.validation_error"),
         (["room/a", "say", "hi"], 2, "an argument must be JSON, not 'hi': write a text as '\"hi\"'"),
-        (["room/a", "never", "--timeout", "0.5"], 1, "no answer to never of "),
+        (["room/a", "never", "--timeout", "3"], 1, "no answer to never of "),
         (["room/a", "history", "--params", "{token"], 2, "--params must be JSON"),
         (["room/a", "history", "--params", '{"token": "wrong"}'], 1, 'who are you? (user.unknown) {"given":"wrong"}'),
         (["nonsense", "history"], 1, "there is no actor with the id 'nonsense'"),
@@ -168,7 +168,7 @@ async def test_calls_come_from_a_pipe_and_its_end_is_the_end(room: SimulatedEngi
         program.write('say "hi" 2\n\n   history  \nsay "again"')
         program.end_input()
         assert await program.exit_code() == 0
-    assert (program.out, program.err) == (["= 2", '= ["hi","hi"]', "= 3"], [])
+    assert (program.out, told(program)) == (["= 2", '= ["hi","hi"]', "= 3"], [])
 
 
 async def test_calls_come_from_a_file(room: SimulatedEngine, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ async def test_events_are_printed_until_a_signal(room: SimulatedEngine) -> None:
         program.signal(signal.SIGINT)
         assert await program.exit_code() == 0
     assert any(line.startswith("numbered ") for line in program.out)
-    assert program.err == ["Closing the connection."]
+    assert told(program) == ["Closing the connection."]
 
 
 async def _said_until_heard(engine: SimulatedEngine, program: Program, line: str) -> None:
@@ -209,19 +209,19 @@ async def test_each_line_is_an_object_when_a_script_asks(room: SimulatedEngine) 
     event, result, refused, wrong = (json.loads(line) for line in lines)
     assert event == {"event": "said", "value": "hi"}
     assert result == {"call": "say", "result": 1}
-    told = {"group": "user", "code": "negative", "message": "only\nup", "metadata": {"by": -1}}
-    assert refused == {"call": "refuse", "error": told}
+    shown = {"group": "user", "code": "negative", "message": "only\nup", "metadata": {"by": -1}}
+    assert refused == {"call": "refuse", "error": shown}
     assert wrong["call"] == "say"
     assert "'hi' is not JSON" in wrong["error"]["message"]
 
 
 async def test_a_call_that_fails_is_a_line_and_the_next_one_is_made(room: SimulatedEngine) -> None:
-    async with connected(room, "room/a", "--timeout", "1") as program:
+    async with connected(room, "room/a", "--timeout", "3") as program:
         program.write('refuse\nsay hi\nnever\nsay "hi"\n')
         program.end_input()
         assert await program.exit_code() == 1
     assert program.out == ["= 1"]
-    refused, wrong, late = program.err
+    refused, wrong, late = told(program)
     assert refused == 'error: only up (user.negative) {"by":-1}'
     assert wrong.startswith("error: 'hi' is not JSON: write an action and its arguments as JSON")
     assert late.startswith("error: no answer to never of ")
@@ -234,13 +234,13 @@ async def test_an_actor_that_closes_the_connection_ends_it(room: SimulatedEngine
         await room.client.get(Room, "a").call(Room.kick)
         assert await program.exit_code() == 1
     assert 'said "last"' in program.out
-    assert program.err == ["room/a has closed the connection."]
+    assert told(program) == ["room/a has closed the connection."]
 
 
 async def test_an_actor_that_refuses_is_one_line(room: SimulatedEngine) -> None:
     async with connected(room, "room/a", "--params", '{"token": "wrong"}') as program:
         assert await program.exit_code() == 1
-    assert (program.out, program.err) == ([], ['error: who are you? (user.unknown) {"given":"wrong"}'])
+    assert (program.out, told(program)) == ([], ['error: who are you? (user.unknown) {"given":"wrong"}'])
 
 
 async def test_a_connection_that_breaks_is_told_and_made_again() -> None:
@@ -276,7 +276,7 @@ async def test_a_line_without_end_is_refused(room: SimulatedEngine, tmp_path: Pa
     with (tmp_path / "calls").open() as file:
         async with connected(room, "room/a", stdin=file.fileno()) as program:
             assert await program.exit_code() == 2
-    assert program.err == ["error: a line of standard input has more than 1 MiB"]
+    assert told(program) == ["error: a line of standard input has more than 1 MiB"]
 
 
 async def test_a_terminal_is_told_how_and_ends_with_ctrl_d(room: SimulatedEngine, tmp_path: Path) -> None:
