@@ -13,9 +13,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from rivet_runner import Runner, RunnerShutDown
+from rivet_runner.protocol.v3 import ToServerStopping
 from rivet_runner.serverless import serverless_app
 from tests.support.http_get import Got, get, get_blocking
-from tests.support.scene import scene, settle, started
+from tests.support.scene import scene, started
 from tests.support.waiting import eventually
 
 
@@ -41,7 +42,7 @@ async def test_readiness_follows_the_connection_when_the_runner_starts_reconnect
         connection = await current.reconnected()
         assert await readiness(port) == (200, "ready")
         stopping = asyncio.create_task(current.runner.shutdown())
-        await settle()
+        await connection.receive(ToServerStopping)
         assert await readiness(port) == (503, "draining")
         assert (await get(port, "/healthz")).status == 200
         connection.stop_actor()
@@ -52,10 +53,10 @@ async def test_readiness_follows_the_connection_when_the_runner_starts_reconnect
 
 
 async def test_nothing_is_served_and_no_thread_runs_when_no_port_is_given() -> None:
-    before = threading.active_count()
+    before = {*threading.enumerate()}
     async with started(block_warning=None) as (current, _):
         assert current.runner.health_port is None
-        assert threading.active_count() == before
+        assert {*threading.enumerate()} - before == set()
 
 
 def until(port: int, status: int) -> Got:

@@ -42,7 +42,7 @@ async def raw(port: int, sent: bytes) -> bytes:
     try:
         writer.write(sent)
         with contextlib.suppress(ConnectionResetError):
-            return await asyncio.wait_for(reader.read(), 20)
+            return await asyncio.wait_for(reader.read(), 60)
         return b""
     finally:
         writer.close()
@@ -92,7 +92,7 @@ async def test_server_goes_on_silently_when_it_gets_garbage(garbage: bytes, capl
         writer.write(garbage)
         writer.write_eof()
         with contextlib.suppress(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 20)
+            await asyncio.wait_for(reader.read(), 60)
         writer.close()
         assert (await get(server.port, "/x")).status == 200
     assert [record for record in caplog.records if record.name.startswith("rivet_runner.health")] == []
@@ -119,7 +119,7 @@ async def test_close_waits_for_no_client_and_frees_the_port_when_one_is_silent()
         again = HealthServer("127.0.0.1", server.port, echoed)
         await again.close()
     for thread in health_threads():
-        thread.join(20)
+        thread.join(60)
     assert health_threads() == []
 
 
@@ -131,13 +131,13 @@ async def test_close_gives_up_when_an_answer_hangs(
 
     def hang(path: str, accept: str) -> Answer:
         asked.set()
-        go_on.wait(20)
+        go_on.wait(60)
         return echoed(path, accept)
 
     server = HealthServer("127.0.0.1", 0, hang)
     server.start()
     asking = asyncio.create_task(raw(server.port, b"GET / HTTP/1.1\r\n\r\n"))
-    await asyncio.to_thread(asked.wait, 20)
+    await asyncio.to_thread(asked.wait, 60)
     await server.close()
     assert "did not end within" in caplog.text
     go_on.set()

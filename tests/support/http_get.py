@@ -21,7 +21,7 @@ def get_blocking(
     port: int, path: str, *, method: str = "GET", headers: dict[str, str] | None = None, host: str = "127.0.0.1"
 ) -> Got:
     """Ask, and return the answer. Blocks."""
-    connection = http.client.HTTPConnection(host, port, timeout=20)
+    connection = http.client.HTTPConnection(host, port, timeout=60)
     try:
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()

@@ -10,11 +10,17 @@ from typing import Any, Final, NamedTuple
 
 from rivet_runner import Actor, Request, Response, Runner, WebSocket
 from rivet_runner.testing.scripted_engine import RunnerConnection, ScriptedEngine
+from rivet_runner.testing.virtual_clock import VirtualLoop
 
 __all__ = ["SETTLE", "Call", "HookedRunner", "Scene", "hang", "hang_and_swallow", "init_times", "scene", "settle", "started"]
 
 SETTLE: Final = 0.001
 """Virtual seconds: the clock moves on only when nothing is under way any more, so this is "until all is quiet"."""
+
+REAL_PAUSES: Final = 10
+"""Pauses in real time instead, each with turns of the loop: a busy machine has time for few of them."""
+
+REAL_PAUSE: Final = 0.01
 
 Hook = Callable[..., Awaitable[Any]]
 
@@ -194,7 +200,11 @@ def init_times(connection: RunnerConnection) -> list[float]:
 
 async def settle() -> None:
     """Let everything that is under way finish."""
-    await asyncio.sleep(SETTLE)
+    if isinstance(asyncio.get_running_loop(), VirtualLoop):
+        await asyncio.sleep(SETTLE)
+        return
+    for _ in range(REAL_PAUSES):
+        await asyncio.sleep(REAL_PAUSE)
 
 
 async def hang(*_: Any) -> None:

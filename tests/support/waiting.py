@@ -19,16 +19,16 @@ T = TypeVar("T")
 async def eventually(
     condition: Callable[..., Awaitable[T | None]],
     *,
-    seconds: float = 20.0,
+    seconds: float = 60.0,
     every: float = POLL_SECONDS,
     what: str | None = None,
 ) -> T: ...
 @overload
 async def eventually(
-    condition: Callable[..., T | None], *, seconds: float = 20.0, every: float = POLL_SECONDS, what: str | None = None
+    condition: Callable[..., T | None], *, seconds: float = 60.0, every: float = POLL_SECONDS, what: str | None = None
 ) -> T: ...
 async def eventually(
-    condition: Callable[..., object], *, seconds: float = 20.0, every: float = POLL_SECONDS, what: str | None = None
+    condition: Callable[..., object], *, seconds: float = 60.0, every: float = POLL_SECONDS, what: str | None = None
 ) -> object:
     """Ask ``condition`` every few milliseconds until it is true, and return its value.
 
