@@ -85,7 +85,7 @@ async def visit_responses(site: Visitor) -> None:
     cookies = (await get("GET", "/cookies")).headers.getall("set-cookie")
     assert sorted(cookie.partition(";")[0] for cookie in cookies) == ["a=1", "b=2"]
     assert (await get("GET", "/background")).json() == "later"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (await get("GET", "/remembered")).json():
             await asyncio.sleep(0.02)
     assert (await get("GET", "/stream")).text() == "piece 0;piece 1;piece 2;"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
@@ -33,6 +32,7 @@ from rivet_runner._asgi_types import AsgiApp
 from rivet_runner.asgi import AsgiRunner
 from rivet_runner.testing import SimulatedEngine
 from rivet_runner.testing._simulated.handles import SimulatedActorHandle
+from tests.support.waiting import eventually
 
 
 @contextlib.asynccontextmanager
@@ -121,9 +121,7 @@ async def test_starlette_serves_when_it_runs_in_an_actor(tmp_path: Path) -> None
             await ws.send("hello")
             assert await ws.recv() == "HELLO"
             await ws.close(4001)
-        async with asyncio.timeout(5):
-            while len(site.state.closes) < 2:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: len(site.state.closes) == 2)
         assert set(site.state.closes) == {"task", 4001}, "the task has a thread of its own"
         async with actor.websocket("/refused") as ws:
             assert await ws.wait_closed() == (4403, "not you")

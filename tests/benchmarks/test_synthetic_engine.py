@@ -72,7 +72,7 @@ async def test_load_fails_when_an_echo_is_wrong() -> None:
         runner = Unfaithful(endpoint=endpoint)
         await runner.start()
         try:
-            connection = await asyncio.wait_for(connecting, 5)
+            connection = await asyncio.wait_for(connecting, 60)
             (actor_id,) = await connection.start_actors(1)
             sockets = OpenSockets(connection, actor_id)
             await sockets.open(1)

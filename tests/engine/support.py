@@ -119,7 +119,7 @@ class Probe(Runner):
 
 @asynccontextmanager
 async def hosting(
-    engine: Engine, runner_name: str, *, seconds: float = 60.0, hooks: type[Probe] = Probe, **options: Any
+    engine: Engine, runner_name: str, *, seconds: float = 180.0, hooks: type[Probe] = Probe, **options: Any
 ) -> AsyncIterator[Probe]:
     """A connected `Probe`, for at most ``seconds``: nothing inside can hang a test run."""
     defaults: dict[str, Any] = {
@@ -127,16 +127,17 @@ async def hosting(
         "runner_name": runner_name,
         "token": None,
         "namespace": "default",
-        "start_timeout": 30.0,
+        "start_timeout": 60.0,
         "stop_timeout": 15.0,
         "actor_stop_timeout": 5.0,
+        "block_warning": None,
     }
     async with asyncio.timeout(seconds), hooks(**(defaults | options)) as probe:
         yield probe
 
 
 async def answered(
-    api: EngineApi, actor_id: str, path: str = "/", *, method: str = "GET", seconds: float = 45.0, patience: float = 15.0
+    api: EngineApi, actor_id: str, path: str = "/", *, method: str = "GET", seconds: float = 90.0, patience: float = 15.0
 ) -> HttpResponse:
     """Ask, as a client would, until the actor answers with 200, and return the answer.
 
@@ -172,7 +173,7 @@ class Program:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         folder: Path = PROJECT,
-        seconds: float = 60.0,
+        seconds: float = 180.0,
         stdin: int = asyncio.subprocess.DEVNULL,
     ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RIVET_")}
@@ -225,7 +226,7 @@ class Program:
         assert self._process.stdin is not None
         self._process.stdin.close()
 
-    async def printed(self, text: str, seconds: float = 30.0) -> None:
+    async def printed(self, text: str, seconds: float = 60.0) -> None:
         """Wait until a line of either output holds ``text``."""
 
         def found_or_over() -> bool:

@@ -120,7 +120,7 @@ async def test_a_burst_from_one_client_is_received_whole_and_in_order(
         async with clients(api, actor_id, "/room") as [client]:
             for number in range(20_000):
                 await client.send(str(number))
-            await eventually(lambda: len(room.received) >= 20_000, seconds=15, what="the whole burst")
+            await eventually(lambda: len(room.received) >= 20_000, what="the whole burst")
             assert [int(message) for _, message in room.received] == list(range(20_000))
             assert client.close_code is None
 
@@ -146,7 +146,7 @@ async def test_a_broadcast_reaches_every_client_when_there_are_two_thousand(
         assert await actor.broadcast("first") == 2000
         assert await actor.broadcast("second") == 2000
         with contextlib.suppress(AssertionError):  # the next line tells which messages are missing
-            await eventually(lambda: sum(map(len, received)) >= 4000, seconds=30)
+            await eventually(lambda: sum(map(len, received)) >= 4000)
         assert {index: got for index, got in enumerate(received) if got != ["first", "second"]} == {}
         for start in range(0, 2000, 100):  # a busy engine does not answer 2,000 closes within the 10 s that each may take
             await asyncio.gather(*(client.close() for client in open_sockets[start : start + 100]))

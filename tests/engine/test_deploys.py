@@ -38,7 +38,7 @@ async def test_actor_fares_as_its_policy_says_when_its_runner_shuts_down(
                 await asyncio.sleep(0.5)
                 assert actor.id not in new.actors
             else:
-                await eventually(lambda: actor.id in new.actors, seconds=10)
+                await eventually(lambda: actor.id in new.actors)
             assert (await answered(api, actor.id)).text() == "2"
             assert actor.id in new.actors
 

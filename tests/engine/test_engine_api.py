@@ -116,7 +116,7 @@ async def test_wait_tells_the_last_state_when_the_time_is_up(api: EngineApi, run
 async def test_runner_is_listed_while_it_is_connected(engine: Engine, api: EngineApi, runner_name: str) -> None:
     assert await api.list_runners(runner_name) == []
     async with BareRunner(engine.endpoint, runner_name):
-        (runner,) = await eventually(lambda: api.list_runners(runner_name), seconds=10)
+        (runner,) = await eventually(lambda: api.list_runners(runner_name))
         assert (runner.name, runner.version, runner.total_slots) == (runner_name, 1, 100)
         assert runner.runner_id in [listed.runner_id for listed in await api.list_runners()]
 

@@ -84,7 +84,7 @@ class PopulatedEngine:
 
     async def echo(self, client: ClientConnection) -> None:
         await client.send("hello")
-        assert await asyncio.wait_for(client.recv(), 10) == "hello"
+        assert await asyncio.wait_for(client.recv(), 60) == "hello"
 
     async def answered(self, actor_id: str, within: float) -> str:
         """The text that a GET gets, tried again while the engine, the runner or the actor is not there."""

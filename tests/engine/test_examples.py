@@ -86,7 +86,7 @@ async def _runner_is_listed(api: EngineApi, name: str) -> None:
         return [runner.drain_ts for runner in listed].count(None) == 1
 
     try:
-        await eventually(one_takes_actors, seconds=30)
+        await eventually(one_takes_actors)
     except AssertionError as error:
         error.add_note(f"the last that were listed: {listed}")
         raise

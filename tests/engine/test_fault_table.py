@@ -99,7 +99,7 @@ async def test_the_error_names_the_token_and_the_runner_tries_on_when_the_token_
             )
             await eventually(lambda: runner.connected)
         async with engine_with("second-token", tmp_path, port):
-            await eventually(errors, seconds=30)
+            await eventually(errors)
             assert not runner.connected
             closed = asyncio.create_task(runner.wait_closed())
             await asyncio.sleep(2)

@@ -144,7 +144,7 @@ async def test_what_the_actor_sends_at_once_arrives_when_a_socket_is_restored(
                     await client.send("again")
                 else:
                     await api.request(actor_id, "GET", "/")
-                assert await asyncio.wait_for(client.recv(), 10) == "back at /room/1?a=b Ada kept"
+                assert await asyncio.wait_for(client.recv(), 60) == "back at /room/1?a=b Ada kept"
                 if wake == "message":
                     assert await client.recv() == "again"
 
@@ -173,7 +173,7 @@ async def test_each_socket_is_restored_or_closed_on_its_own_when_some_cannot_be(
             records[b"the gone"] = HibernationRecord(b"the gone", "/room/gone", {}, b"", 7, 7)
             room.ended.clear()
             await good.send("still here")
-            assert await asyncio.wait_for(good.recv(), 10) == "still here"
+            assert await asyncio.wait_for(good.recv(), 60) == "still here"
             assert await close_of(bad) == (1011, "ws.restore_error")
             assert await close_of(unknown) == (1000, "ws.meta_not_found_during_restore")
             assert room.ended == [("/room/gone", True, 1000, "ws.stale_metadata")]
@@ -192,12 +192,12 @@ async def test_the_handler_learns_of_it_once_when_a_client_leaves_while_the_acto
         room.ended.clear()
         await leaves.close()
         await stays.send("wake")
-        assert await asyncio.wait_for(stays.recv(), 10) == "wake"
+        assert await asyncio.wait_for(stays.recv(), 60) == "wake"
         await eventually(lambda: room.ended, what="the end of the one that left")
         await eventually(lambda: [ws.path for ws in room.actors[actor_id].websockets] == ["/room/stays"])
         await asleep(room, actor_id)
         await stays.send("wake again")
-        assert await asyncio.wait_for(stays.recv(), 10) == "wake again"
+        assert await asyncio.wait_for(stays.recv(), 60) == "wake again"
         # 1000 without a reason where the gateway still told of the close itself.
         assert [entry[:3] for entry in room.ended if entry[0] == "/room/leaves"] == [("/room/leaves", True, 1000)]
 
@@ -220,7 +220,7 @@ async def test_user_keys_stay_apart_from_records_when_they_are_listed_and_cleare
         assert await kv.list() == {}
         await asleep(room, actor_id)
         await client.send("again")
-        assert await asyncio.wait_for(client.recv(), 10) == "again"
+        assert await asyncio.wait_for(client.recv(), 60) == "again"
 
 
 async def test_a_socket_hibernates_plain_when_its_headers_are_too_large_for_a_record(

@@ -171,8 +171,8 @@ async def test_a_client_is_restored_by_its_message_when_the_start_was_commanded_
             proxy.cut()
             await eventually(lambda: not room.connected)
             await speaks.send("said into the outage")
-            assert await asyncio.wait_for(speaks.recv(), 20) == "said into the outage"
+            assert await asyncio.wait_for(speaks.recv(), 60) == "said into the outage"
             assert room.actors[actor_id].generation == 1
             await silent.send("and I?")
-            assert await asyncio.wait_for(silent.recv(), 20) == "and I?"
+            assert await asyncio.wait_for(silent.recv(), 60) == "and I?"
             assert all(code is None for _, _, code, _ in room.ended), "none was closed"

@@ -171,7 +171,7 @@ async def _interrupt(program: Program) -> None:
 async def _runner_is_listed(port: int) -> None:
     """Return once a reader who types quickly would have got to the next terminal."""
     api = EngineApi(f"http://127.0.0.1:{port}")
-    await eventually(lambda: api.list_runners("counter"), seconds=30)
+    await eventually(lambda: api.list_runners("counter"))
 
 
 def _without_ids(text: str) -> str:

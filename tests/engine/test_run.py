@@ -114,7 +114,7 @@ async def test_process_ends_at_once_when_a_second_signal_comes(
         process.signal(signal.SIGTERM)
         began = time.monotonic()
         assert await process.exit_code() == 128 + signal.SIGTERM
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20, "it does not wait for the hook"
         assert process.out.count(f"stopping {actor.actor_id} 0") == 1
         assert "returned" not in process.out
         assert not any("Traceback" in line for line in process.err), process.err

@@ -58,7 +58,7 @@ async def test_clients_are_known_and_greeted_before_their_handlers_run(
                 else:
                     await api.request(actor_id, "GET", "/")
                 for client in (first, second):
-                    assert await asyncio.wait_for(client.recv(), 10) == f"back in generation {generation}"
+                    assert await asyncio.wait_for(client.recv(), 60) == f"back in generation {generation}"
                 assert runner.known == {path: (path.encode(), True) for path in ("/room/a", "/room/b")}
                 assert set(runner.handled) == set(runner.found)
 

@@ -42,9 +42,9 @@ def engine_in_thread(script: Callable[[ScriptedEngine], Awaitable[None]]) -> Ite
     thread = threading.Thread(target=in_thread)
     thread.start()
     try:
-        yield endpoints.get(timeout=10)
+        yield endpoints.get(timeout=60)
     finally:
-        thread.join(20)
+        thread.join(60)
     assert not thread.is_alive()
     assert failures == []
 

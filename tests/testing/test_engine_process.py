@@ -54,7 +54,7 @@ def is_alive(pid: int) -> bool:
 async def test_output_is_appended_and_the_offset_is_its_own_when_a_second_one_runs(processes: Processes) -> None:
     for word in ("first", "second"):
         process = processes.run(f"echo {word}; echo more >&2; exit 3")
-        assert await process.wait(20)
+        assert await process.wait(60)
         assert process.exit_code() == 3
     assert processes.log_path.read_text() == "first\nmore\nsecond\nmore\n"
     assert processes.log_path.read_text()[process.log_offset :] == "second\nmore\n"
@@ -65,7 +65,7 @@ async def test_waiting_is_false_when_it_runs_on(processes: Processes) -> None:
     assert not await process.wait(0.05)
     assert process.exit_code() is None
     process.terminate()
-    assert await process.wait(20)
+    assert await process.wait(60)
     assert process.exit_code() == -signal.SIGTERM
 
 
@@ -87,7 +87,7 @@ async def test_variables_are_left_out_when_they_would_change_the_engine(
     for name in ("RIVET__GUARD__PORT", "RUST_LOG", "RUST_BACKTRACE", "RUST_LIB_BACKTRACE", "HTTP_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "forbidden")
     monkeypatch.setenv("RIVET_TOKEN", "kept")
-    assert await processes.run("env").wait(20)
+    assert await processes.run("env").wait(60)
     assert "forbidden" not in processes.log_path.read_text()
     assert "RIVET_TOKEN=kept" in processes.log_path.read_text()
 
@@ -100,7 +100,7 @@ data = folder / "data"
 data.mkdir()
 process = EngineProcess(["/bin/sh", "-c", sys.argv[2]], log_path=folder / "log", orphaned_directory=data)
 print(process.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
