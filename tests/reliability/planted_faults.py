@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rivet_runner._connection.backoff import Backoff
 from rivet_runner._connection.uplink import Uplink
+from rivet_runner._hosting.actor_sockets import ActorSockets
 from rivet_runner._hosting.generation import Generation
 from rivet_runner._session.event_log import EventLog
 from rivet_runner._session.kv_ledger import KvLedger
@@ -24,7 +25,7 @@ from rivet_runner.actors._hosting.unprocessed import UnprocessedMessages
 from rivet_runner.actors._schedule.entry import Entry
 from rivet_runner.actors._schedule.store import EntryStore
 
-__all__ = ["HOLDS_NOTHING", "PLANTED", "TYPED_PLANTED", "PlantedFault"]
+__all__ = ["PLANTED", "SEEN_BY_ITS_COMPLAINT", "TYPED_PLANTED", "PlantedFault"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ def _release_twice(end: Any) -> Any:
 
 def _hold_nothing(_: Any) -> Any:
     return lambda self, message, _: self._uplink.send_now(message)
+
+
+def _count_from_the_first_open(open_socket: Any) -> Any:
+    return lambda self, key, request, _: open_socket(self, key, request, 0)
 
 
 def _report_stopped_first(stop: Any) -> Any:
@@ -99,8 +104,11 @@ PLANTED: Final = {
 }
 """By the number of the promise that it breaks."""
 
-HOLDS_NOTHING: Final = PlantedFault(ClientSocket, "_hold", _hold_nothing)
-"""Messages reach the gateway while it attaches their client."""
+SEEN_BY_ITS_COMPLAINT: Final = {
+    "while the gateway attached": PlantedFault(ClientSocket, "_hold", _hold_nothing),
+    "it was given up": PlantedFault(ActorSockets, "open", _count_from_the_first_open, first_seed=10),
+}
+"""Faults that another fault above does not stand for, by a part of the complaint."""
 
 
 def _async_nothing(_: Any) -> Any:

@@ -15,7 +15,7 @@ from reliability.simulation import __main__ as command
 from reliability.simulation.pool import run_seeds
 from reliability.simulation.run import LOGGERS, run_seed
 from rivet_runner._hosting.generation import Generation
-from tests.reliability.planted_faults import HOLDS_NOTHING, PLANTED, TYPED_PLANTED, PlantedFault
+from tests.reliability.planted_faults import PLANTED, SEEN_BY_ITS_COMPLAINT, TYPED_PLANTED, PlantedFault
 
 pytestmark = pytest.mark.slow
 
@@ -74,10 +74,12 @@ def test_planted_fault_is_seen_by_the_check_of_its_promise(number: int, monkeypa
     pytest.fail(f"none of {UNTIL_SEEN} seeds shows it")
 
 
-def test_a_message_is_seen_that_reaches_the_gateway_while_it_attaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, HOLDS_NOTHING)
-    seeds = range(HOLDS_NOTHING.first_seed, HOLDS_NOTHING.first_seed + UNTIL_SEEN)
-    assert any("while the gateway attached" in text for seed in seeds for text in run_seed(seed).violations)
+@pytest.mark.parametrize("complaint", SEEN_BY_ITS_COMPLAINT)
+def test_planted_fault_is_seen_by_its_complaint(complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = SEEN_BY_ITS_COMPLAINT[complaint]
+    plant(monkeypatch, fault)
+    seeds = range(fault.first_seed, fault.first_seed + UNTIL_SEEN)
+    assert any(complaint in violation for seed in seeds for violation in run_seed(seed).violations)
 
 
 @pytest.mark.parametrize(
