@@ -123,3 +123,25 @@ async def test_a_handler_ends_soon_when_its_client_left_during_an_outage(
             await asyncio.sleep(6)
             await stays.send("still here")
             await eventually(lambda: len(room.received) == 3)
+
+
+async def test_a_message_of_the_actor_arrives_when_the_connection_is_cut_again_just_after_a_reconnect(
+    engine: Engine, api: EngineApi, runner_name: str
+) -> None:
+    """The runner is about to ask for messages that it has missed, and the gateway drops what follows that too closely."""
+    async with proxied(engine) as proxy, Room(endpoint=proxy.endpoint, runner_name=runner_name) as room:
+        actor_id = await created(api, runner_name)
+        async with clients(api, actor_id, "/room/owed", "/room/other") as (owed, other):
+            await eventually(lambda: len(room.actors[actor_id].websockets) == 2)
+            await owed.send("heard")
+            await eventually(lambda: len(room.received) == 1)
+            proxy.cut()  # before the message is acknowledged
+            await eventually(lambda: not room.connected)
+            await eventually(lambda: room.connected, every=0.002)
+            await asyncio.sleep(0.03)
+            proxy.cut()
+            await eventually(lambda: not room.connected)
+            await asyncio.sleep(0.5)
+            await room.actors[actor_id].broadcast("said in the outage")
+            for client in (owed, other):
+                assert await asyncio.wait_for(client.recv(), 30) == "said in the outage"
