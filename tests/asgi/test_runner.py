@@ -54,7 +54,7 @@ class TestOptions:
             "import sys, rivet_runner; rivet_runner.Runner;"
             "print([name for name in sys.modules if name.startswith('rivet_runner') and 'asgi' in name])"
         )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
         assert done.stdout.strip() == "[]"
 
 

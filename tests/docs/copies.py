@@ -44,7 +44,7 @@ def _output_of(*call: str, folder: Path) -> tuple[int, str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return ran.returncode, ran.stdout + ran.stderr

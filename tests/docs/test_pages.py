@@ -78,7 +78,7 @@ def test_python_block_compiles_and_finds_its_imports_when_it_is_copied(block: Bl
 
 @pytest.mark.parametrize("block", blocks_in("sh"))
 def test_shell_block_can_be_parsed_when_it_is_pasted(block: Block) -> None:
-    parsed = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, timeout=30, check=False)
+    parsed = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, timeout=300, check=False)
     assert (parsed.returncode, parsed.stderr) == (0, "")
 
 

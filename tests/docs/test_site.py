@@ -119,7 +119,9 @@ class Site:
 
     def build(self) -> None:
         call = ["-q", "-b", "html", str(self.root / "docs"), str(self.root / "built")]
-        ran = subprocess.run([sys.executable, "-m", "sphinx", *call], capture_output=True, text=True, timeout=60, check=True)
+        ran = subprocess.run(
+            [sys.executable, "-m", "sphinx", *call], capture_output=True, text=True, timeout=300, check=True
+        )
         self.warnings = ran.stderr
 
     def change(self, name: str, old: str, new: str) -> None:

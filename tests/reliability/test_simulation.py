@@ -116,7 +116,7 @@ def test_a_seed_is_the_same_run_when_hashes_differ(typed: bool) -> None:
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=True,
         )
         assert done.stdout == f"{here}\nseed 3: every promise was kept, with {outcome.faults} faults\n"

@@ -37,7 +37,7 @@ def run(
         env=kept | binary | (environment or {}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return finished.returncode, finished.stdout

@@ -54,7 +54,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 def run(project: pytest.Pytester, tests: str, *options: str) -> pytest.RunResult:
     project.makepyfile(test_it=ROOM + tests)
-    return project.runpytest_subprocess(*PLUGIN, "-p", "no:cacheprovider", *options, timeout=60)
+    return project.runpytest_subprocess(*PLUGIN, "-p", "no:cacheprovider", *options, timeout=300)
 
 
 class TestRivet:
@@ -142,7 +142,7 @@ async def test_plain(rivet):
         result = run(project, self.TESTS)
         [line] = [line for line in result.outlines if "Repeat this run" in line]
         node, seed = line.partition("'")[2].split("' --rivet-seed ")
-        again = project.runpytest_subprocess(*PLUGIN, node, "--rivet-seed", seed, timeout=60)
+        again = project.runpytest_subprocess(*PLUGIN, node, "--rivet-seed", seed, timeout=300)
         again.assert_outcomes(failed=1)
 
 
@@ -243,11 +243,11 @@ def test_it():
     }
 """
         project.makepyfile(test_cost=tests)
-        project.runpytest_subprocess(*PLUGIN, timeout=60).assert_outcomes(passed=1)
+        project.runpytest_subprocess(*PLUGIN, timeout=300).assert_outcomes(passed=1)
 
     def test_package_does_not_import_pytest(self) -> None:
         code = "import sys, rivet_runner.testing as t; [getattr(t, n) for n in t.__all__]; print('pytest' in sys.modules)"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
         assert done.stdout.strip() == "False"
 
     def test_plugin_is_registered_once_when_it_is_named_twice(self, project: pytest.Pytester) -> None:
@@ -268,7 +268,7 @@ async def test_it(rivet):
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         done = subprocess.run(
-            command, cwd=project.path, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=project.path, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "1 passed" in done.stdout
@@ -281,13 +281,15 @@ def install_wheel(folder: Path) -> Path:
     """
     source, pip = Path(__file__).parents[2], [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
-    subprocess.run([*pip, *build, str(source)], check=True, timeout=60)
+    subprocess.run([*pip, *build, str(source)], check=True, timeout=300)
     venv.create(folder / "venv", with_pip=False)
     python = folder / "venv" / "bin" / "python"
     [wheel] = folder.glob("*.whl")
     where = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    subprocess.run([*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)], check=True, timeout=60)
+    subprocess.run(
+        [*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)], check=True, timeout=300
+    )
     (Path(where) / "others.pth").write_text(sysconfig.get_path("purelib"))
     return python

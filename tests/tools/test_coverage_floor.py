@@ -21,7 +21,7 @@ def run(files: dict[str, tuple[int, int, int, int]], folder: Path) -> tuple[int,
     path = folder / "coverage.json"
     path.write_text(json.dumps(report))
     finished = subprocess.run(
-        [sys.executable, str(_SCRIPT), str(path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, str(_SCRIPT), str(path)], capture_output=True, text=True, timeout=300, check=False
     )
     assert finished.stderr == ""
     return finished.returncode, [" ".join(line.split()) for line in finished.stdout.splitlines()]
