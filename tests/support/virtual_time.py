@@ -50,9 +50,13 @@ machine in a thread of its own, which must get to run. Spared if nothing can be 
 QUIET_ROUNDS: Final = 2
 """Looks in a row that must find nothing."""
 
-LONGEST_DELIVERY: Final = 0.005
-"""Real seconds more that a jump waits while the other side's kernel has not acknowledged bytes. Often it has them and
-only delays its answer, and if its reader has stopped it will not answer at all; so this must stay short."""
+LONGEST_DELIVERY: Final = 0.5
+"""Real seconds more that a jump waits for the other side's kernel to acknowledge what a socket has sent. On a busy machine
+that may take a while, and a peer in another process may delay it by 0.2 s. Bytes that a socket has not sent yet, because the
+reader has stopped, are not waited for."""
+
+SIOCOUTQNSD: Final = 0x894B
+"""Linux's request for the number of bytes that a socket has not sent yet."""
 
 REAL_LIMIT: Final = 300.0
 """Real seconds that one loop may live: virtual time makes an endless wait with a periodic timer a busy one."""
@@ -71,6 +75,8 @@ class _PatientSelector(JumpingSelector):
     def __init__(self) -> None:
         super().__init__()
         self._changed = True
+        self._lost: dict[int, int] = {}
+        """The bytes under way from each file that nothing has acknowledged in `LONGEST_DELIVERY`."""
         self._give_up_at = time.monotonic() + REAL_LIMIT
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -93,7 +99,9 @@ class _PatientSelector(JumpingSelector):
 
     def unregister(self, *args: Any, **kwargs: Any) -> selectors.SelectorKey:
         self._changed = True
-        return super().unregister(*args, **kwargs)
+        key = super().unregister(*args, **kwargs)
+        self._lost.pop(key.fd, None)
+        return key
 
     def _all_delivered(self) -> bool:
         """Whether nothing can be on its way, for sure.
@@ -109,9 +117,11 @@ class _PatientSelector(JumpingSelector):
             if ready := self.really_select(QUIET_ROUND):
                 return ready
         patience = time.monotonic() + LONGEST_DELIVERY
-        while self._undelivered() and time.monotonic() < patience:
+        while undelivered := self._undelivered():
             if ready := self.really_select(QUIET_ROUND):
                 return ready
+            if time.monotonic() > patience:
+                self._lost |= undelivered
         self._changed = False
         return []
 
@@ -120,14 +130,17 @@ class _PatientSelector(JumpingSelector):
             self._give_up_at = float("inf")  # what ends the loop must be able to run
             raise Stuck(f"gave up after {REAL_LIMIT:g} s of real time, at {self.now - START:g} s of virtual time")
 
-    def _undelivered(self) -> bool:
-        """Whether a socket has sent bytes that the other side's kernel has not acknowledged."""
+    def _undelivered(self) -> dict[int, int]:
+        """The sockets that have sent bytes which the other side's kernel has not acknowledged, and how many."""
         files = [key.fd for key in self.get_map().values()] if sys.platform == "linux" else []
-        if not any(map(_unacknowledged, files)):
-            return False
+        if not self._under_way(files):
+            return {}
         for fd in files:
             _acknowledge(fd)
-        return any(map(_unacknowledged, files))
+        return self._under_way(files)
+
+    def _under_way(self, files: list[int]) -> dict[int, int]:
+        return {fd: size for fd in files if (size := _unacknowledged(fd)) and self._lost.get(fd) != size}
 
 
 def _acknowledge(fd: int) -> None:
@@ -142,10 +155,16 @@ def _acknowledge(fd: int) -> None:
 
 
 def _unacknowledged(fd: int) -> int:
+    """The bytes that a socket has sent and that were not acknowledged."""
     with contextlib.suppress(OSError):
-        (size,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0\0\0\0"))
-        return int(size)
+        if kept := _number(fd, termios.TIOCOUTQ):
+            return kept - _number(fd, SIOCOUTQNSD)
     return 0
+
+
+def _number(fd: int, request: int) -> int:
+    (size,) = struct.unpack("i", fcntl.ioctl(fd, request, b"\0\0\0\0"))
+    return int(size)
 
 
 class VirtualTimeLoop(VirtualLoop):
