@@ -208,8 +208,13 @@ class Hibernation(Delivery):
             self._repair.reconnected()
 
     def hold_back(self, seconds: float | None) -> None:
-        """Hold back the actor's messages until a client message arrives, or for ``seconds`` if that is not ``None``."""
+        """The socket is being restored: hold back the actor's messages until a client message arrives.
+
+        If ``seconds`` is not ``None``, hold them back no longer than that on one connection.
+        """
         self._ws.hold_back(self._shared.holds, seconds)
+        assert self._ws.hold is not None
+        self._ws.hold.for_restore = True
 
     def is_settled(self, heard: int | None) -> bool:
         """Whether nothing need be fetched: all up to a message after ``heard`` has come, or a repair will bring it."""
@@ -222,7 +227,7 @@ class Hibernation(Delivery):
         are held back for as many ``seconds`` as that may take.
         """
         self._shared.ask_for_replay(self._ws)
-        self.hold_back(seconds)  # the seconds count from when the request has left
+        self._ws.hold_back(self._shared.holds, seconds)  # the seconds count from when the request has left
         assert self._ws.hold is not None
         self._ws.hold.for_fetch = True
 

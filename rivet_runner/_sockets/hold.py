@@ -4,9 +4,10 @@ While the gateway attaches a client to an actor, it drops the actor's messages t
 client message is the only proof that the client is attached. So after a restore and during a repair, a socket *holds back*
 the actor's messages. A stop of the actor waits until nothing is held back any more.
 
-If no client message comes, time has to tell. It counts only while the engine keeps up, on one connection, and from when the
-gateway was asked. The request may wait in the outbox for another connection or for a slow engine. And the engine takes the
-messages of a runner in order, so a slow key-value call keeps it from what was sent next.
+If no client message comes, time has to tell. It counts only while the engine keeps up, and from when the gateway was asked.
+The request may wait in the outbox for another connection or for a slow engine, and on another connection the report that a
+restored actor runs leaves once more. And the engine takes the messages of a runner in order, so a slow key-value call keeps
+it from what was sent next.
 """
 
 from __future__ import annotations
@@ -83,10 +84,11 @@ class Holds:
 class Hold:
     """The messages that one socket holds back, in order, and the timer that calls ``release`` at the latest.
 
-    ``for_fetch`` tells that the hold began with a replay request for which nothing may come.
+    ``for_fetch`` tells that the hold began with a replay request for which nothing may come. ``for_restore`` tells that it
+    began with the report that the actor runs.
     """
 
-    __slots__ = ("_bytes", "_holds", "_messages", "_timer", "for_fetch", "release")
+    __slots__ = ("_bytes", "_holds", "_messages", "_timer", "for_fetch", "for_restore", "release")
 
     def __init__(self, holds: Holds, release: Callable[[], None]) -> None:
         self._holds = holds
@@ -96,6 +98,7 @@ class Hold:
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self.for_fetch = False
+        self.for_restore = False
         holds.add(self)
 
     def add(self, message: ToServerTunnelMessage) -> bool:
@@ -113,8 +116,8 @@ class Hold:
     def release_after(self, seconds: float | None) -> None:
         """Release it after ``seconds``, in place of any timer from before. ``None`` sets no timer.
 
-        The seconds begin anew while what was handed over before this call has not left, or the engine is behind with it, and
-        with another connection.
+        The seconds begin anew while what was handed over before has not left, or the engine is behind with it, and for a
+        restored socket also with another connection.
         """
         self._cancel_timer()
         if seconds is not None and not self._holds.closed:
@@ -127,7 +130,8 @@ class Hold:
         self._timer = loop.call_later(seconds, self._look, seconds, moment, connection, was_behind)
 
     def _look(self, seconds: float, moment: _Moment, connection: int, was_behind: bool) -> None:
-        behind = not self._holds.uplink.is_on(connection) or self._holds.is_behind(moment)
+        cut = self.for_restore and not self._holds.uplink.is_on(connection)
+        behind = cut or self._holds.is_behind(moment)
         if behind or was_behind:
             self._look_after(seconds, moment, was_behind=behind)
         else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from rivet_runner._sockets.hold import Hold, Holds
 from rivet_runner.protocol.messages import MessageId, ToServerTunnelMessage, ToServerWebSocketMessage
 from tests.support.virtual_time import virtual_time
@@ -28,18 +30,45 @@ class Socket:
 
 
 @virtual_time
-async def test_a_message_leaves_when_the_seconds_are_over_on_one_connection() -> None:
+@pytest.mark.parametrize("restored", [False, True])
+async def test_a_message_leaves_when_the_seconds_are_over_on_one_connection(restored: bool) -> None:
     wired = await WiredUplink().connected()
     socket = Socket(Holds(wired.uplink, lambda _: False))
+    socket.hold.for_restore = restored
     socket.hold.release_after(1.0)
     await asyncio.sleep(2)
     assert socket.left == [(1.0, MESSAGE)]
 
 
 @virtual_time
-async def test_a_message_waits_for_the_seconds_anew_when_the_connection_is_another_one() -> None:
+async def test_a_message_leaves_without_a_connection_when_the_request_before_it_has_left() -> None:
     wired = await WiredUplink().connected()
     socket = Socket(Holds(wired.uplink, lambda _: False))
+    socket.hold.release_after(1.0)
+    wired.lose()
+    await asyncio.sleep(2)
+    assert socket.left == [(1.0, MESSAGE)]
+
+
+@virtual_time
+async def test_a_message_waits_when_the_request_before_it_waits_for_a_connection() -> None:
+    wired = await WiredUplink().connected()
+    wired.lose()
+    socket = Socket(Holds(wired.uplink, lambda _: False))
+    wired.uplink.send_now(MESSAGE)
+    socket.hold.release_after(1.0)
+    await asyncio.sleep(5.5)
+    assert socket.left == []
+    wired.connect()
+    await asyncio.sleep(10)
+    assert socket.left == [(7.0, MESSAGE)]
+
+
+@virtual_time
+async def test_a_message_waits_for_the_seconds_anew_when_the_connection_of_a_restored_socket_is_another_one() -> None:
+    wired = await WiredUplink().connected()
+    socket = Socket(Holds(wired.uplink, lambda _: False))
+    socket.hold.for_restore = True
     socket.hold.release_after(1.0)
     wired.lose()
     await asyncio.sleep(0.5)
@@ -77,6 +106,7 @@ async def test_a_message_never_leaves_and_no_timer_is_left_when_the_actor_has_st
     holds = Holds(wired.uplink, lambda _: False)
     sockets = [Socket(holds), Socket(holds)]
     for socket in sockets:
+        socket.hold.for_restore = True
         socket.hold.release_after(1.0)
     wired.lose()
     holds.close()
