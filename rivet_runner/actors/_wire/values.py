@@ -13,6 +13,7 @@ import cbor2
 import msgspec
 
 from rivet_runner.actors._wire.conventions import LEAVES, MAX_DEPTH, for_cbor, for_json, native, revived, set_of
+from rivet_runner.actors._wire.short_values import dump_short_text, load_short_list
 from rivet_runner.errors import DecodeError
 
 __all__ = [
@@ -96,6 +97,9 @@ def _check_depth(value: Any) -> None:
 
 def dump_cbor(value: Any) -> bytes:
     """Encode plain data. Raises `TypeError` for other values, and `ValueError` for one that is too deep."""
+    short = dump_short_text(value) if type(value) is str else None
+    if short is not None:
+        return short
     # The walk is for the depth too: the encoder has no bound, and ends the process if its stack does. It leaves no datetime.
     try:
         return cbor2.dumps(value if type(value) in LEAVES else for_cbor(value))
@@ -120,8 +124,11 @@ def load_cbor(data: bytes) -> Any:
 
 def load_native_cbor(data: bytes) -> Any:
     """Decode one value, and leave escapes as they are. Raises `DecodeError`. Bytes after it are ignored."""
+    short = load_short_list(data)
+    if short is not None:
+        return short
     try:
-        # Most arguments are a short list of texts and small integers, in which nothing has to be refused or changed.
+        # In most others, nothing has to be refused or changed either.
         if data[1:].isascii() and data[:1] < _TAG:
             return cbor2.loads(data)
         value = cbor2.loads(data, semantic_decoders=_TAGS, tag_hook=_unknown_tag, max_depth=MAX_DEPTH)
