@@ -148,10 +148,12 @@ async def http(run: Run) -> None:
         await _http_turns(run, "http", runners)
 
 
-async def _http_turns(run: Run, load: str, runners: Sequence[LiveRunner]) -> None:
+async def _http_turns(run: Run, load: str, runners: Sequence[LiveRunner], pieces: int = 1) -> None:
+    """Measure requests, in turns cut into this many ``pieces``."""
     for runner in runners:
         await window(runner, runner.http, IN_FLIGHT, run.settings.warm_up)
-    await run.turns(load, runners, lambda runner: window(runner, runner.http, IN_FLIGHT, run.settings.seconds))
+    rounds, seconds = run.settings.rounds * pieces, run.settings.seconds / pieces
+    await run.turns(load, runners, lambda runner: window(runner, runner.http, IN_FLIGHT, seconds), rounds)
 
 
 async def actors(run: Run) -> None:
@@ -177,7 +179,8 @@ async def typed(run: Run) -> None:
     contestants = [CONTESTANTS["python"]._replace(requests=RawRequests), TYPED, HIBERNATABLE, TYPED_HIBERNATABLE]
     async with _alive(run, contestants, min(run.settings.sockets)) as runners:
         await run.turns("typed echo", runners, run.echoes(seconds=1.0))
-        await _http_turns(run, "typed http", runners[:2])
+        # The ratio of the two is small, so the machine must not change its speed between their turns.
+        await _http_turns(run, "typed http", runners[:2], pieces=10)
     for load, measure in (("idle actor", idle_actor_sample), ("idle connection", opening_sample)):
         async with _alive(run, contestants) as runners:
             for runner in runners:
