@@ -40,7 +40,7 @@ class GatewayVisitor:
 
 @asynccontextmanager
 async def serving(engine: Engine, api: EngineApi, runner_name: str, site: FastAPI) -> AsyncIterator[Visitor]:
-    async with asyncio.timeout(60), AsgiRunner(site, endpoint=engine.endpoint, runner_name=runner_name):
+    async with asyncio.timeout(300), AsgiRunner(site, endpoint=engine.endpoint, runner_name=runner_name):
         created = await api.create_ready_actor("site", runner_name=runner_name, crash_policy="sleep")
         yield GatewayVisitor(api, created.actor_id)
 
@@ -97,7 +97,7 @@ async def test_application_hears_of_the_disconnect_when_a_client_leaves_or_its_a
     async def sleep() -> None:
         runner.actors[visitor.actor_id].sleep()
 
-    async with asyncio.timeout(60), AsgiRunner(site, endpoint=engine.endpoint, runner_name=runner_name) as runner:
+    async with asyncio.timeout(300), AsgiRunner(site, endpoint=engine.endpoint, runner_name=runner_name) as runner:
         created = await api.create_ready_actor("site", runner_name=runner_name, crash_policy="sleep")
         visitor = GatewayVisitor(api, created.actor_id)
         async with api.websocket(visitor.actor_id, "/room") as ws:

@@ -85,7 +85,7 @@ async def test_generations_do_not_overlap_when_a_drain_takes_longer_than_the_eng
         await answered(api, actor_id)
     request = asyncio.create_task(api.request(actors[0], "GET", "/long"))
     await asyncio.sleep(0.5)
-    async with hosting(engine, runner_name, seconds=100, **slow.options()):
+    async with hosting(engine, runner_name, seconds=300, **slow.options()):
         began = asyncio.get_running_loop().time()
         await first.shutdown()
         assert asyncio.get_running_loop().time() - began > LONG_SECONDS - 1.5, "the engine did not cut it short"

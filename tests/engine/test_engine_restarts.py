@@ -111,7 +111,7 @@ class PopulatedEngine:
 async def populated_engine(own_engine: OwnEngine) -> AsyncIterator[PopulatedEngine]:
     stores = MemoryHibernationStores()
     kept = HIBERNATING_SECONDS * 1000
-    async with asyncio.timeout(170), own_engine(hibernating_request_eligible_threshold=kept) as engine:
+    async with asyncio.timeout(300), own_engine(hibernating_request_eligible_threshold=kept) as engine:
         await EngineApi(engine.endpoint).upsert_runner_config(NAME)
         async with (
             CountingRoom(endpoint=engine.endpoint, runner_name=NAME, hibernation_store=stores) as runner,
@@ -181,7 +181,7 @@ async def test_the_runner_comes_back_each_time_when_the_engine_is_restarted_twic
 
 async def test_start_gets_through_when_the_engine_was_killed_before(own_engine: OwnEngine) -> None:
     """A fresh runner, as after a crash of the whole machine: nobody holds a lease on its key."""
-    async with asyncio.timeout(100), own_engine() as engine:
+    async with asyncio.timeout(300), own_engine() as engine:
         await EngineApi(engine.endpoint).upsert_runner_config(NAME)
         async with CountingRoom(endpoint=engine.endpoint, runner_name=NAME):
             await engine.kill()

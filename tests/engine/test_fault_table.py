@@ -47,7 +47,7 @@ async def test_each_line_of_the_log_says_what_to_do_when_the_engine_ends_and_ret
     async with own_engine(runner_lost_threshold=LOST_AFTER) as engine:
         api = EngineApi(engine.endpoint)
         await api.upsert_runner_config(NAME)
-        async with hosting(engine, NAME, seconds=100, fetch=fetch, kv_timeout=90) as runner:
+        async with hosting(engine, NAME, seconds=300, fetch=fetch, kv_timeout=90) as runner:
             actor_id = (await api.create_actor(NAME, runner_name=NAME)).actor_id
             await answered(api, actor_id)
             actor = runner.actors[actor_id]

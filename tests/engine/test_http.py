@@ -333,7 +333,7 @@ async def test_nothing_else_waits_when_a_fetch_never_returns(engine: Engine, api
 async def test_client_gets_a_404_when_fetch_is_not_overridden(engine: Engine, api: EngineApi, runner_name: str) -> None:
     from rivet_runner import Runner
 
-    async with asyncio.timeout(30), Runner(endpoint=engine.endpoint, runner_name=runner_name):
+    async with asyncio.timeout(300), Runner(endpoint=engine.endpoint, runner_name=runner_name):
         created = await api.create_actor("plain", runner_name=runner_name)
         response = await api.request(created.actor_id, "GET", "/")
         assert (response.status, response.text()) == (404, "not found")

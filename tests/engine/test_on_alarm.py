@@ -114,14 +114,14 @@ async def test_it_is_called_on_another_runner_when_its_own_was_killed(
     api = EngineApi(engine.endpoint)
     await api.upsert_runner_config(name)
     options = json.dumps({"endpoint": engine.endpoint, "runner_name": name, "protocol": protocol})
-    async with Program("-c", PROGRAM, options, seconds=100) as first:
+    async with Program("-c", PROGRAM, options, seconds=300) as first:
         await first.printed("connected")
         actor = await api.create_ready_actor("a", runner_name=name, crash_policy=policy)
         assert (await answered(api, actor.actor_id)).text() == "set"
         first.signal(signal.SIGKILL)
         assert await first.exit_code() == -signal.SIGKILL
         assert "called" not in first.out
-        async with hosting(engine, name, hooks=Alarmed, seconds=90) as probe:
+        async with hosting(engine, name, hooks=Alarmed, seconds=300) as probe:
             await eventually(lambda: alarmed(probe).alarms, seconds=80, what="the call on the second runner")
             [(generation, attempt, _)] = alarmed(probe).alarms
             assert generation >= 1

@@ -45,7 +45,7 @@ def encoded(item: bytes) -> str:
 
 
 async def ask(engine: Engine, path: str, method: str = "GET") -> HttpResponse:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         return await exchange(method, f"{engine.endpoint}/gateway/{path}")
 
 
@@ -181,7 +181,7 @@ async def test_preflight_makes_no_actor_and_its_query_is_checked(engine: Engine,
 async def test_websocket_finds_its_actor_by_a_query(engine: Engine, runner_name: str) -> None:
     async with Mirror(endpoint=engine.endpoint, runner_name=runner_name):
         url = f"ws{engine.endpoint.removeprefix('http')}/gateway/{runner_name}/ws?{creating(runner_name, key='a')}&x=1"
-        async with connect(url, subprotocols=[Subprotocol("rivet")], proxy=None) as ws, asyncio.timeout(30):
+        async with connect(url, subprotocols=[Subprotocol("rivet")], proxy=None) as ws, asyncio.timeout(300):
             assert await ws.recv() == "a /ws?x=1"
 
 

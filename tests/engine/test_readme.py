@@ -147,7 +147,7 @@ async def _first_lines_of_node(program: Path, lines: int) -> list[str]:
     node = await asyncio.create_subprocess_exec("node", str(program), stdout=asyncio.subprocess.PIPE)
     assert node.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             return [(await node.stdout.readline()).decode().strip() for _ in range(lines)]
     finally:
         node.kill()

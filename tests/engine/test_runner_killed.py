@@ -70,19 +70,19 @@ async def test_actors_come_back_on_a_second_runner_when_the_first_is_killed(
     await api.upsert_runner_config(name)
     async with contextlib.AsyncExitStack() as stack:
         options = json.dumps({"endpoint": engine.endpoint, "runner_name": name, "protocol": protocol})
-        first = await stack.enter_async_context(Program("-c", PROGRAM, options, seconds=100))
+        first = await stack.enter_async_context(Program("-c", PROGRAM, options, seconds=300))
         await first.printed("connected")
         actor_ids = [(await api.create_actor("a", runner_name=name, crash_policy=policy)).actor_id for _ in range(3)]
         for actor_id in actor_ids:
             await answered(api, actor_id)
             await first.printed(f"stored {actor_id} 20")
         if second_is_there:
-            second = await stack.enter_async_context(hosting(engine, name, seconds=90))
+            second = await stack.enter_async_context(hosting(engine, name, seconds=300))
         first.signal(signal.SIGKILL)
         began = time.monotonic()
         assert await first.exit_code() == -signal.SIGKILL
         if not second_is_there:
-            second = await stack.enter_async_context(hosting(engine, name, seconds=90))
+            second = await stack.enter_async_context(hosting(engine, name, seconds=300))
         await asyncio.gather(*(answered(api, actor_id) for actor_id in actor_ids))
         print(f"\n{policy}: all actors answered {time.monotonic() - began:.1f} s after the kill")
         for actor_id in actor_ids:

@@ -39,7 +39,7 @@ async def created(api: EngineApi, name: str, seconds: float = 30) -> str:
 
 async def test_an_actor_is_placed_when_the_engine_starts_a_runner(api: EngineApi, name: str) -> None:
     app = serverless_app(CountingRunner)
-    async with asyncio.timeout(60), served(app) as url:
+    async with asyncio.timeout(300), served(app) as url:
         await api.upsert_runner_config(name, serverless_url=url, slots_per_runner=50)
         actor_id = await created(api, name)
         (runner,) = app.runners
@@ -51,7 +51,7 @@ async def test_an_actor_is_placed_when_the_engine_starts_a_runner(api: EngineApi
 
 async def test_nothing_is_lost_when_the_actor_moves_to_the_next_runner(api: EngineApi, name: str) -> None:
     app = serverless_app(CountingRunner)
-    async with asyncio.timeout(90), served(app) as url:
+    async with asyncio.timeout(300), served(app) as url:
         # The engine begins to move 10 s (its own grace) before the end: here 4 s after each start.
         await api.upsert_runner_config(name, serverless_url=url, request_lifespan=14, drain_grace_period=5)
         actor_id = await created(api, name)
@@ -77,7 +77,7 @@ async def test_nothing_is_lost_when_the_actor_moves_to_the_next_runner(api: Engi
 
 
 async def test_actors_recover_when_the_engine_is_killed_and_started_again() -> None:
-    async with asyncio.timeout(180), LocalEngine() as engine:
+    async with asyncio.timeout(300), LocalEngine() as engine:
         # A key-value call that the restarted engine leaves lying takes as long as those 30 s and the default timeout.
         app = serverless_app(CountingRunner, actor_stop_timeout=2.0, kv_timeout=60.0)
         api = EngineApi(engine.endpoint)
@@ -89,7 +89,7 @@ async def test_actors_recover_when_the_engine_is_killed_and_started_again() -> N
             await engine.kill()
             await engine.start()
             # The engine does hardly anything for the 30 s for which the dead one holds its work.
-            answer = (await answered(api, actor_id, "/increment", method="POST", seconds=90, patience=90)).json()
+            answer = (await answered(api, actor_id, "/increment", method="POST", seconds=300, patience=90)).json()
             assert (answer["count"], answer["generation"]) == (2, 1)
             assert answer["runner"] != before.runner_id
             await eventually(lambda: before not in app.runners, seconds=40)
@@ -99,7 +99,7 @@ async def test_no_runner_is_started_when_the_engine_is_not_allowed(
     api: EngineApi, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = serverless_app(CountingRunner, allowed_endpoints=["https://engine.example"])
-    async with asyncio.timeout(60), served(app) as url:
+    async with asyncio.timeout(300), served(app) as url:
         await api.upsert_runner_config(name, serverless_url=url)
         actor = await api.create_actor("notes", runner_name=name)
         await eventually(lambda: "refused a request" in caplog.text)
@@ -113,7 +113,7 @@ async def test_each_engine_request_finds_its_application_when_two_are_mounted(ap
     apps = {part: serverless_app(CountingRunner, prepopulate_actor_names={part: {}}) for part in ("one", "two")}
     for part, app in apps.items():
         web.mount(f"/deep/{part}", app)
-    async with asyncio.timeout(60), served(web, drained=[*apps.values()]) as url:
+    async with asyncio.timeout(300), served(web, drained=[*apps.values()]) as url:
         for part, app in apps.items():
             await api.upsert_runner_config(f"{name}-{part}", serverless_url=f"{url}/deep/{part}/")
             metadata = await exchange("GET", f"{url}/deep/{part}/metadata")
@@ -133,7 +133,7 @@ async def test_a_hibernating_client_stays_when_a_newer_version_drains_a_runner_t
     async def deployment(scope: Scope, receive: Receive, send: Send) -> None:
         await current(scope, receive, send)
 
-    async with asyncio.timeout(90), served(deployment, drained=[old, new]) as url:
+    async with asyncio.timeout(300), served(deployment, drained=[old, new]) as url:
         await api.upsert_runner_config(name, serverless_url=url)
         async with CountingRunner(endpoint=api.endpoint, runner_name=name, version=1) as joined:
             await eventually(lambda: api.list_runners(name))
@@ -161,7 +161,7 @@ async def test_the_runner_goes_when_the_client_of_start_disconnects(api: EngineA
         "x-rivet-runner-name": runner_name,
         "x-rivet-namespace-name": "default",
     }
-    async with asyncio.timeout(60), served(app) as url:
+    async with asyncio.timeout(300), served(app) as url:
         request = asyncio.create_task(exchange("GET", f"{url}/start", headers=headers))
         await eventually(lambda: any(runner.connected for runner in app.runners))
         actor_id = await created(api, runner_name)

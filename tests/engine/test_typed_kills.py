@@ -124,7 +124,7 @@ async def test_the_state_has_every_acknowledged_call_after_kills(hasty_engine: E
         client = await stack.enter_async_context(Client(hasty_engine.endpoint, pool=name))
         actor = client.get_or_create("tally", "one")
         load = Load(actor)
-        process = await stack.enter_async_context(Program("-c", PROGRAM, options, seconds=110))
+        process = await stack.enter_async_context(Program("-c", PROGRAM, options, seconds=300))
         await eventually(lambda: works(actor), every=0.2, what="an answer of the first process")
         lives = [await stack.enter_async_context(actor.connect()) for _ in range(3)]
         ids = [live.id for live in lives]
@@ -138,7 +138,7 @@ async def test_the_state_has_every_acknowledged_call_after_kills(hasty_engine: E
             await asyncio.sleep(chance.uniform(0, 0.5))
             process.signal(signal.SIGKILL)
             assert await process.exit_code() == -signal.SIGKILL
-            process = await stack.enter_async_context(Program("-c", PROGRAM, options, seconds=110))
+            process = await stack.enter_async_context(Program("-c", PROGRAM, options, seconds=300))
         await eventually(lambda: works(actor), every=0.2, what="an answer of the last process")
         load.over = True
         await asyncio.gather(*calls)

@@ -93,7 +93,7 @@ async def test_the_client_sees_1011_at_once_when_can_hibernate_raises(
 ) -> None:
     async with Closing(endpoint=engine.endpoint, runner_name=runner_name):
         actor_id = await created(api, runner_name)
-        async with asyncio.timeout(60), clients(api, actor_id, "/refuse") as [client]:
+        async with asyncio.timeout(300), clients(api, actor_id, "/refuse") as [client]:
             assert await close_of(client) == (1011, "ws.handler_error")
     assert "a secret" in caplog.text
 
@@ -230,7 +230,7 @@ async def test_a_client_is_closed_when_its_text_is_not_utf_8(
 async def test_a_client_gets_everything_when_it_does_not_read_for_a_while(
     engine: Engine, api: EngineApi, runner_name: str, path: str
 ) -> None:
-    async with asyncio.timeout(120), Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
+    async with asyncio.timeout(300), Room(endpoint=engine.endpoint, runner_name=runner_name) as runner:
         actor_id = await created(api, runner_name)
         async with clients(api, actor_id, path, "/room?echo") as [slow, other]:
             slow.transport.pause_reading()

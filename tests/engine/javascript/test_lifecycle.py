@@ -97,7 +97,7 @@ async def test_connections_come_back_when_their_runner_is_killed(
         await EngineApi(engine.endpoint).upsert_runner_config(name)
         room = javascript.client(engine.endpoint, encoding=encoding, pool=name).get_or_create("room", "key")
         options = {"endpoint": engine.endpoint, "runner_name": name, "namespace": "default", "protocol": protocol}
-        async with Program("-m", "tests.engine.javascript.rooms", json.dumps(options), seconds=100) as first:
+        async with Program("-m", "tests.engine.javascript.rooms", json.dumps(options), seconds=300) as first:
             await first.printed("connected")
             live = room.connect()
             changes, closes = await live.on("changed"), await live.closes()
