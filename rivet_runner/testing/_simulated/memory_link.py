@@ -130,23 +130,19 @@ class MemoryLink:
 
     def push(self, frame: bytes) -> None:
         """A message to the runner. Of the messages that wait for the connection, only the newest are kept."""
-        ring = self._faults.faults.ring
-        if ring is None:
+        ring, socket = self._faults.faults.ring, self._socket
+        if ring is None or socket is None:
             self._down.append(frame)
             self._deliver_down_soon()
             return
         if self._tunnel_waiting >= ring:
-            self._drop_oldest()
+            self._drop_oldest(socket)
         self._waiting.append(frame)
-        self._tunnel_waiting += self._is_tunnel(frame)
+        self._tunnel_waiting += frame[:1] == socket.wire.tunnel_down
         self._take_soon()
 
-    def _is_tunnel(self, frame: bytes) -> bool:
-        assert self._socket is not None
-        return self._socket.is_tunnel_to_runner(frame)
-
-    def _drop_oldest(self) -> None:
-        place = next(place for place, frame in enumerate(self._waiting) if self._is_tunnel(frame))
+    def _drop_oldest(self, socket: RunnerSocket) -> None:
+        place = next(place for place, frame in enumerate(self._waiting) if frame[:1] == socket.wire.tunnel_down)
         del self._waiting[place]
         self._tunnel_waiting -= 1
 
@@ -158,9 +154,11 @@ class MemoryLink:
     def _take(self) -> None:
         """Put messages on the wire, which are not lost any more unless it breaks."""
         self._take_due = False
+        assert self._socket is not None
+        tunnel_down = self._socket.wire.tunnel_down
         for _ in range(min(len(self._waiting), TAKEN_AT_ONCE)):
             frame = self._waiting.popleft()
-            self._tunnel_waiting -= self._is_tunnel(frame)
+            self._tunnel_waiting -= frame[:1] == tunnel_down
             self._down.append(frame)
         self._deliver_down_soon()
         if self._waiting:
