@@ -87,19 +87,30 @@ class KvCalls:
             return await self._call(actor_id, data, ended)
 
     async def _call(self, actor_id: str, data: KvRequestData, ended: Callable[[], str | None]) -> KvAnswer:
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        await self._take_slot(actor_id, deadline)
         try:
-            async with asyncio.timeout(self._timeout):
-                async with self._slots:
-                    if (why := ended()) is not None:
-                        raise KvError(f"actor {actor_id}: {why}")
-                    answer = await self._exchange(actor_id, data)
-        except TimeoutError:
-            raise KvTimeout(
-                f"actor {actor_id}: the engine did not answer a key-value call within {self._timeout:g} s"
-            ) from None
+            if (why := ended()) is not None:
+                raise KvError(f"actor {actor_id}: {why}")
+            answer = await self._exchange(actor_id, data, deadline)
+        finally:
+            self._slots.release()
         if type(answer) is KvErrorResponse:
             raise KvError(f"actor {actor_id}: the engine refused a key-value call: {answer.message}")
         return answer
+
+    async def _take_slot(self, actor_id: str, deadline: float) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()  # without a wait
+            return
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise self._timed_out(actor_id) from None
+
+    def _timed_out(self, actor_id: str) -> KvTimeout:
+        return KvTimeout(f"actor {actor_id}: the engine did not answer a key-value call within {self._timeout:g} s")
 
     def answered(self, request_id: int, answer: KvAnswer) -> None:
         """Hand the engine's answer to its call, unless the call has ended."""
@@ -118,19 +129,25 @@ class KvCalls:
         """End all calls of one actor."""
         self.fail([request_id for request_id, call in self._calls.items() if call.actor_id == actor_id], why)
 
-    async def _exchange(self, actor_id: str, data: KvRequestData) -> KvAnswer:
+    async def _exchange(self, actor_id: str, data: KvRequestData, deadline: float) -> KvAnswer:
         request_id = self._session.call_kv(actor_id, data)
         loop = asyncio.get_running_loop()
         began, connection = loop.time(), self._uplink.connection_number
         call = self._calls[request_id] = _Call(actor_id, loop.create_future(), began)
         self._uplink.flush_soon()
+        timer = loop.call_at(deadline, self._expired, call)
         try:
             answer = await call.answer
         finally:
+            timer.cancel()
             self._end(request_id)
         if self._uplink.is_on(connection):
             self.round_trip = loop.time() - began
         return answer
+
+    def _expired(self, call: _Call) -> None:
+        if not call.answer.done():
+            call.answer.set_exception(self._timed_out(call.actor_id))
 
     def _end(self, request_id: int) -> _Call | None:
         """Remove a call here and in the session. Returns `None` if it has ended before."""
