@@ -1,6 +1,6 @@
 """Run seeds of the simulation, and tell which break a promise of the runner. ``make simulate`` runs this program.
 
-Each seed is a run of its own: three actors and their clients on two processes, for 20 seconds of virtual time in which
+Each seed is a run of its own: three actors and their clients on two processes, for 15 seconds of virtual time in which
 about ten faults strike, and then a calm in which everything must work again. The same seed is the same run.
 
 With --typed, they are typed actors, with schedules and calls by HTTP and over connections.

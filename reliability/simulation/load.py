@@ -19,7 +19,7 @@ from rivet_runner.testing import SimulatedActorHandle, SimulatedEngine
 
 __all__ = ["FAULTY_SECONDS", "Load"]
 
-FAULTY_SECONDS: Final = 20.0
+FAULTY_SECONDS: Final = 15.0
 """The first part of a run, in which faults strike."""
 
 ACTORS: Final = (("a", "sleep"), ("b", "restart"), ("c", "sleep"))

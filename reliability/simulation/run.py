@@ -17,9 +17,9 @@ from rivet_runner.testing import Faults, SimulatedEngine, VirtualLoop, virtual_l
 
 __all__ = ["FAULTS", "LOGGERS", "Outcome", "run_seed"]
 
-FAULTS: Final = Faults(every=2.0, limit=10, until=FAULTY_SECONDS)
+FAULTS: Final = Faults(every=1.4, limit=10, until=FAULTY_SECONDS)
 
-TYPED_FAULTS: Final = Faults(every=2.0, limit=10, until=FAULTY_SECONDS, failed_calls=0.05)
+TYPED_FAULTS: Final = Faults(every=1.4, limit=10, until=FAULTY_SECONDS, failed_calls=0.05)
 """Typed actors store much, and what fails is stored later."""
 TRACE_LINES: Final = 60
 
