@@ -41,7 +41,7 @@ class HostedConnection(Connection):
         ws: WebSocket | None,
         params: Any,
         state: dict[str, Any],
-        connected_ms: int = 0,
+        connected_ms: int | None = None,
         connection_id: str | None = None,
     ) -> None:
         self.table = table
@@ -79,7 +79,12 @@ class HostedConnection(Connection):
 
     @property
     def connected_at(self) -> datetime:
-        return datetime.fromtimestamp(self._connected_ms / 1000, UTC)
+        return datetime.fromtimestamp(self._opened_ms() / 1000, UTC)
+
+    def _opened_ms(self) -> int:
+        if self._connected_ms is None:  # as for the id: a call ends soon after it began
+            self._connected_ms = self.table.now_ms()
+        return self._connected_ms
 
     @property
     def hibernatable(self) -> bool:
@@ -96,7 +101,7 @@ class HostedConnection(Connection):
         state = encode_state(plain(self._state))
         if len(state) > MAX_STATE_BYTES:
             raise ValueError(f"the state of {self!r} has {len(state):,} bytes, and at most {MAX_STATE_BYTES:,} are kept")
-        record = StoredConnection(self.id, self._connected_ms, sorted(self.subscriptions or ()), state).encode()
+        record = StoredConnection(self.id, self._opened_ms(), sorted(self.subscriptions or ()), state).encode()
         if record != self.ws.attachment:
             self.ws.attachment = record
 
@@ -107,12 +112,16 @@ class ConnectionTable:
     ``report`` is called with an error and the place where it arose.
     """
 
-    __slots__ = ("_by_id", "_report", "_subscribers", "_touched", "_with_ended", "new_id", "restored", "view")
+    __slots__ = ("_by_id", "_report", "_subscribers", "_touched", "_with_ended", "new_id", "now_ms", "restored", "view")
 
-    def __init__(self, new_id: Callable[[], str], report: Callable[[Exception, str], None]) -> None:
+    def __init__(
+        self, new_id: Callable[[], str], now_ms: Callable[[], int], report: Callable[[Exception, str], None]
+    ) -> None:
         self._report = report
         self.new_id = new_id
         """Makes the id of a connection."""
+        self.now_ms = now_ms
+        """Tells the time at which one opens, in milliseconds since the epoch."""
         self._by_id: dict[str, HostedConnection] = {}
         self._subscribers: dict[str, dict[HostedConnection, None]] = {}
         self._touched: dict[HostedConnection, None] = {}

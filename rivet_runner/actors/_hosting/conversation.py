@@ -96,8 +96,7 @@ async def _connect(generation: TypedGeneration, ws: WebSocket, encoding: Codec) 
     params = offered_params(generation.kind, ws)
     state = await generation.guard(params, ws.request)
     connections = generation.connection_table
-    connected_ms = int(generation.actor.now().timestamp() * 1000)
-    connection = HostedConnection(connections, encoding, ws, params, state, connected_ms)
+    connection = HostedConnection(connections, encoding, ws, params, state, connections.now_ms())
     ws.auto_processed = False
     try:
         connection.write_record()

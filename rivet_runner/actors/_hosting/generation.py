@@ -111,7 +111,7 @@ class TypedGeneration(ActorContext):
         self.instance: DurableActor[Any] = kind.cls.__new__(kind.cls)
         bind(self.instance, self)
         self.instance.__init__()  # type: ignore[misc]
-        self.connection_table = ConnectionTable(new_id, self._report)
+        self.connection_table = ConnectionTable(new_id, lambda: int(actor.now().timestamp() * 1000), self._report)
         state_type = kind.declaration.state_type
         self._store = None if state_type.is_none else StateStore(actor.kv.area("state"), state_type)
         save = None if self._store is None else self._save_state

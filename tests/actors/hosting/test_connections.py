@@ -65,6 +65,11 @@ class Room(DurableActor[Log]):
         return [self.caller.params, self.caller.state, self.caller.id in self.connections]
 
     @action
+    async def since(self) -> list[float]:
+        assert self.caller is not None
+        return [self.now().timestamp(), self.caller.connected_at.timestamp()]
+
+    @action
     async def everyone(self) -> list[str]:
         return sorted(connection.state["name"] for connection in self.connections.values())
 
@@ -101,6 +106,17 @@ async def test_an_action_answers_its_own_call(encoding: Encoding) -> None:
             assert (failed.group, failed.code, failed.message, failed.metadata) == ("user", "never", "no", [1])
             assert (await client.call("nothing")).code == "action_not_found"
             assert (await client.call("say")).code == "validation_error"
+
+
+async def test_a_caller_knows_when_it_came() -> None:
+    async with hosted(Room) as engine:
+        actor = await engine.create("room")
+        async with connected(actor) as client:
+            now, since = await client.call("since")
+            assert now - since == pytest.approx(0, abs=60)
+            assert (await client.call("since"))[1] == since
+        now, since = await value(actor, "since")
+        assert now - since == pytest.approx(0, abs=60)
 
 
 @encodings

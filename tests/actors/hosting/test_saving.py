@@ -27,7 +27,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.socket = Socket()
-        self.table = ConnectionTable(lambda: "id", self._report)
+        self.table = ConnectionTable(lambda: "id", lambda: 0, self._report)
         ws = cast(Any, self.socket)
         self.connection = HostedConnection(self.table, codec(Encoding.BARE), ws, None, {}, connection_id="id")
         self.saving = Saving(cast(Any, None), self.table, None, self._failed, 1.0)
