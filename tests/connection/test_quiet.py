@@ -82,8 +82,10 @@ ABSENT = [refused, no_such_host, tls_without_an_answer, no_tls, no_answer, no_ht
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dials that end, pings that are due, and retries that come within a test's time. Tasks that earlier tests have left behind
-    complain before this one begins."""
+    """Dials that end, pings that are due, and retries that come within a test's time.
+
+    Tasks that earlier tests have left behind complain before this one begins.
+    """
     gc.collect()
     monkeypatch.setattr(engine_socket, "PING_INTERVAL", 0.02)
     monkeypatch.setattr(engine_socket, "DIAL_TIMEOUT", 0.1)
