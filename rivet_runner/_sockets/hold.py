@@ -7,12 +7,13 @@ the actor's messages. A stop of the actor waits until nothing is held back any m
 If no client message comes, time has to tell. It counts only while the engine keeps up, and from when the gateway was asked.
 The request may wait in the outbox for another connection or for a slow engine, and on another connection the report that a
 restored actor runs leaves once more. And the engine takes the messages of a runner in order, so a slow key-value call keeps
-it from what was sent next.
+it from what was sent next. If the machine stands still for a while, the engine does too, so such a pause counts as little.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -24,6 +25,10 @@ __all__ = ["Hold", "Holds"]
 
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 """Bytes of messages that one socket holds back. Beyond it the client is closed with 1013."""
+
+PARTS: Final = 4
+"""The seconds of a hold go by in so many timers, each set when the one before has fired. So a pause of the process, however
+long, takes the place of one of them only."""
 
 
 class _Moment(NamedTuple):
@@ -126,8 +131,15 @@ class Hold:
 
     def _look_after(self, seconds: float, moment: _Moment, *, was_behind: bool) -> None:
         connection = self._holds.uplink.connection_number
+        look = functools.partial(self._look, seconds, moment, connection, was_behind)
+        self._wait(seconds / PARTS, PARTS, look)
+
+    def _wait(self, part: float, parts: int, then: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(seconds, self._look, seconds, moment, connection, was_behind)
+        if parts > 1:
+            self._timer = loop.call_later(part, self._wait, part, parts - 1, then)
+        else:
+            self._timer = loop.call_later(part, then)
 
     def _look(self, seconds: float, moment: _Moment, connection: int, was_behind: bool) -> None:
         cut = self.for_restore and not self._holds.uplink.is_on(connection)

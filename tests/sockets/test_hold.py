@@ -8,7 +8,7 @@ import pytest
 
 from rivet_runner._sockets.hold import Hold, Holds
 from rivet_runner.protocol.messages import MessageId, ToServerTunnelMessage, ToServerWebSocketMessage
-from tests.support.virtual_time import virtual_time
+from tests.support.virtual_time import VirtualTimeLoop, virtual_time
 from tests.support.wired_uplink import WiredUplink
 
 MESSAGE = ToServerTunnelMessage(MessageId(bytes(4), bytes(4), 0), ToServerWebSocketMessage(b"held", False))
@@ -88,6 +88,21 @@ async def test_a_message_waits_when_the_engine_has_not_taken_what_was_sent_befor
     slow = False
     await asyncio.sleep(10)
     assert socket.left == [(7.0, MESSAGE)]
+
+
+@virtual_time
+@pytest.mark.parametrize("at", [0.01, 0.5, 0.99])
+async def test_a_pause_of_the_process_hardly_counts_as_time_that_the_engine_has_had(at: float) -> None:
+    wired = await WiredUplink().connected()
+    socket = Socket(Holds(wired.uplink, lambda _: False))
+    socket.hold.release_after(1.0)
+    await asyncio.sleep(at)
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop.pause(5.0)
+    await asyncio.sleep(10)
+    ((left_at, _),) = socket.left
+    assert 5.75 <= left_at <= 6.0
 
 
 @virtual_time

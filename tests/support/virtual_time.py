@@ -171,7 +171,12 @@ class VirtualTimeLoop(VirtualLoop):
     """See the module's docstring. Computing takes no virtual time."""
 
     def __init__(self) -> None:
-        super().__init__(_PatientSelector())
+        self._clock = _PatientSelector()
+        super().__init__(self._clock)
+
+    def pause(self, seconds: float) -> None:
+        """The process stands still for so long: the clock goes on, and nothing runs meanwhile."""
+        self._clock.now += seconds
 
 
 def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
