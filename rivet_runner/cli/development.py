@@ -37,6 +37,9 @@ LISTED_SECONDS: Final = 10.0
 LISTED_POLL_SECONDS: Final = 0.05
 """The engine lists a runner, and gives it actors, some milliseconds after it has accepted it."""
 
+NO_BYTECODE: Final = {"PYTHONDONTWRITEBYTECODE": "1"}
+"""Python takes its cached bytecode for that of a file which was saved again in the same second, with as many bytes."""
+
 KEY: Final = "try"
 """The key of the actor in the lines to try."""
 
@@ -92,7 +95,7 @@ class Development:
         return int(self._connection.endpoint.rpartition(":")[2])
 
     async def _spawn(self) -> WorkerProcess:
-        environment = self._connection.environment(environment_with_dotenv())
+        environment = self._connection.environment(environment_with_dotenv()) | NO_BYTECODE
         options = WorkerOptions("", self._log_level, self._connection.given)
         process = await WorkerProcess.spawn("the runner", self._target, environment, options)
         self._processes = [*(other for other in self._processes if not other.ended.done()), process]

@@ -70,11 +70,11 @@ def environment(engine: str) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def developing(
-    folder: Path, port: int, *arguments: str, engine: str = "simulated"
+    folder: Path, port: int, *arguments: str, engine: str = "simulated", **variables: str
 ) -> AsyncIterator[tuple[Program, EngineApi, str]]:
-    """The command, a client of its engine, and the id of the actor to try."""
+    """The command with these environment variables, a client of its engine, and the id of the actor to try."""
     every = ["app:Room", "--engine", engine, "--port", str(port), *arguments]
-    async with command("dev", *every, folder=folder, environment=environment(engine)) as program:
+    async with command("dev", *every, folder=folder, environment=environment(engine) | variables) as program:
         await program.printed("Press Ctrl-C to stop")
         (line,) = [line for line in program.out if line.startswith("  curl ")]
         yield program, EngineApi(f"http://127.0.0.1:{port}"), line.rstrip("/").rpartition("/")[2]
@@ -201,6 +201,24 @@ async def test_old_code_goes_on_when_the_new_one_does_not_load(folder: Path, por
         assert any(line.startswith("error: app does not import: SyntaxError") for line in program.err)
         assert (await answered(api, actor_id)).text() == first
         save(folder, "two")
+        await program.printed("Reloaded.")
+
+        async def answers_two() -> bool:
+            return (await answered(api, actor_id)).text().startswith("two")
+
+        await eventually(answers_two, what="the new code")
+        program.signal(signal.SIGINT)
+        assert await program.exit_code() == 0
+
+
+async def test_new_code_is_loaded_when_a_file_is_saved_again_in_the_same_second_with_as_many_bytes(
+    folder: Path, port: int
+) -> None:
+    before = (folder / "app.py").stat()
+    async with developing(folder, port, PYTHONDONTWRITEBYTECODE="") as (program, api, actor_id):
+        save(folder, "two")
+        os.utime(folder / "app.py", (before.st_atime, before.st_mtime))
+        assert (folder / "app.py").stat().st_size == before.st_size
         await program.printed("Reloaded.")
 
         async def answers_two() -> bool:
