@@ -319,7 +319,12 @@ class Generation(StoppingGeneration):
 
     @property
     def outlives_a_stop(self) -> bool:
-        """Whether something of this generation is to go on in the next: a hibernatable client, or an alarm."""
+        """Whether something of this generation is to go on in the next: a hibernatable client, or an alarm.
+
+        While it starts, it may not know of them yet.
+        """
+        if self._start_task is not None and (self._waking is not None or self.services.alarms is not None):
+            return True
         has_alarm = self._alarm is not None and self._alarm.due_ms is not None
         if has_alarm or any(ws.hibernatable for ws in self.open_sockets()):
             return True

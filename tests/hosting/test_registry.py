@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from rivet_runner import Runner, RunnerEvicted
+from rivet_runner import Actor, Runner, RunnerEvicted
 from rivet_runner.protocol.v3 import (
+    ActorStateStopped,
     KvErrorResponse,
     KvGetRequest,
     ToServerKvRequest,
@@ -102,6 +103,43 @@ class Untold(HookedRunner):
     """Without a hook for stops."""
 
     on_actor_stop = Runner.on_actor_stop
+
+
+class UntoldRoom(Room):
+    """Without a hook for stops. It starts no further while ``may_start`` is not set."""
+
+    on_actor_stop = Runner.on_actor_stop
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.may_start = asyncio.Event()
+        self.may_start.set()
+
+    async def on_actor_start(self, actor: Actor) -> None:
+        await self.may_start.wait()
+
+
+@virtual_time
+async def test_clients_stay_when_the_engine_moves_an_actor_on_before_it_has_started() -> None:
+    async with scene(kind=UntoldRoom) as current:
+        room = current.runner
+        assert isinstance(room, UntoldRoom)
+        connection, socket = await with_client(current)
+        connection.stop_actor()
+        await connection.stopped("a1")
+        room.may_start.clear()
+        connection.start_actor("a1", generation=2, hibernating=[socket])
+        await settle()
+        connection.stop_actor(generation=2)
+        await asyncio.sleep(1)
+        room.may_start.set()
+        await asyncio.sleep(5)
+        assert len([event for event in connection.events if isinstance(event.event, ActorStateStopped)]) == 2
+        connection.start_actor("a1", generation=3, hibernating=[socket])
+        await asyncio.sleep(1)
+        socket.send("echo")
+        assert await socket.receive() == "echo"
+        assert closes(socket) == []
 
 
 @virtual_time
