@@ -54,5 +54,11 @@ async def client(encoding: str, engine: Engine, runner_name: str, javascript: Ja
 
 @pytest.fixture
 async def room(client: JsClient, runner_name: str) -> JsHandle:
-    """A room that no other test has: tests share an engine, and so its keys."""
-    return client.get_or_create("room", "org/42", runner_name)
+    """A room that no other test has: tests share an engine, and so its keys.
+
+    It is there before a test uses it. Of several connections that create one actor at once, the engine may refuse one, and a
+    connection of the JavaScript client whose first attempt is refused never gets ready.
+    """
+    handle = client.get_or_create("room", "org/42", runner_name)
+    await handle.resolve()
+    return handle
