@@ -192,6 +192,15 @@ def received(folder: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
+async def new_code_answers(api: EngineApi, actor_id: str) -> None:
+    """Return once the actor runs version "two"."""
+
+    async def answers_two() -> bool:
+        return (await answered(api, actor_id)).text().startswith("two")
+
+    await eventually(answers_two, what="the new code")
+
+
 async def test_old_code_goes_on_when_the_new_one_does_not_load(folder: Path, port: int) -> None:
     async with developing(folder, port) as (program, api, actor_id):
         first = (await answered(api, actor_id)).text()
@@ -202,11 +211,7 @@ async def test_old_code_goes_on_when_the_new_one_does_not_load(folder: Path, por
         assert (await answered(api, actor_id)).text() == first
         save(folder, "two")
         await program.printed("Reloaded.")
-
-        async def answers_two() -> bool:
-            return (await answered(api, actor_id)).text().startswith("two")
-
-        await eventually(answers_two, what="the new code")
+        await new_code_answers(api, actor_id)
         program.signal(signal.SIGINT)
         assert await program.exit_code() == 0
 
@@ -220,11 +225,7 @@ async def test_new_code_is_loaded_when_a_file_is_saved_again_in_the_same_second_
         os.utime(folder / "app.py", (before.st_atime, before.st_mtime))
         assert (folder / "app.py").stat().st_size == before.st_size
         await program.printed("Reloaded.")
-
-        async def answers_two() -> bool:
-            return (await answered(api, actor_id)).text().startswith("two")
-
-        await eventually(answers_two, what="the new code")
+        await new_code_answers(api, actor_id)
         program.signal(signal.SIGINT)
         assert await program.exit_code() == 0
 

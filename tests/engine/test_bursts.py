@@ -157,12 +157,12 @@ async def test_a_broadcast_reaches_every_client_when_there_are_two_thousand(
 
 
 async def test_every_message_arrives_when_three_hundred_clients_speak_to_a_sleeping_actor(
-    engine: Engine, api: EngineApi, runner_name: str
+    engine: Engine, api: EngineApi, runner_name: str, on_real_engine: bool
 ) -> None:
     """What waits for the actor comes as one burst when it wakes, six times as long as what the engine queues.
 
-    The engine wakes the actor once for each client, one after the other. Now and then it gives up on some clients after 5 s,
-    and tells them so.
+    The engine wakes the actor once for each client, one after the other. Now and then the real one gives up on some clients
+    after 5 s, and tells them so.
     """
     async with Room(endpoint=engine.endpoint, runner_name=runner_name) as room:
         actor_id = await created(api, runner_name)
@@ -187,4 +187,4 @@ async def test_every_message_arrives_when_three_hundred_clients_speak_to_a_sleep
                 else:
                     assert [int(message) for message in room.by_path[path]] == list(range(20)), path
                     assert socket.close_code is None
-            assert len(not_woken_for) <= 30
+            assert len(not_woken_for) <= (30 if on_real_engine else 0)
